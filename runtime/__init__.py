@@ -1,0 +1,1 @@
+"""The programs: command line, renderers, films. The only room that composes the others."""

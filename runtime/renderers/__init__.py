@@ -1,0 +1,1 @@
+"""Renderers and fitters, one backend a module; all are tested against ``reference``."""
