@@ -1,0 +1,78 @@
+"""What holds for every test: how hypothesis draws, how many threads torch takes, and that nothing leaks.
+
+* Hypothesis: profile ``fast`` (50 examples, the default) or ``slow`` (``--hypothesis-profile=slow``, 1000
+  examples). With CI set, examples are drawn from a fixed seed, so that one commit gives one verdict.
+* A test must leave no thread, child process or open file behind. Process-wide resources belong in a
+  module- or session-scoped fixture: those start before the count is taken.
+* Numba's cache is left where users have it: the tests run what users run.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, settings
+
+IN_CI = bool(os.environ.get("CI"))
+LEAK_GRACE_S = 3.0  # a thread or child that was told to end may need a moment; a leaked one never ends
+
+# No deadline and no `too_slow`: the first example may compile a kernel, and no test asserts a time.
+for _name, _examples in (("fast", 50), ("slow", 1000)):
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,
+        derandomize=IN_CI,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("fast")
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.is_alive()}
+
+
+def _children() -> set[psutil.Process]:
+    return {child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"}
+
+
+def _open_files() -> Counter[str]:
+    return Counter(entry.path for entry in psutil.Process().open_files())
+
+
+def _leaks(threads: set[threading.Thread], children: set[psutil.Process], files: Counter[str]) -> list[str]:
+    found = [f"thread {thread.name!r}" for thread in _threads() - threads]
+    for child in _children() - children:
+        try:
+            found.append(f"child process {child.pid}: {' '.join(child.cmdline())}")
+        except psutil.NoSuchProcess:
+            continue
+    found += [f"open file {path}" for path in _open_files() - files]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: the same threads, child processes and open files as before it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)  # oracles are small: threads cost more than they give on a shared machine
+    before = _threads(), _children(), _open_files()
+    yield
+    deadline = time.monotonic() + LEAK_GRACE_S
+    while found := _leaks(*before):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{request.node.nodeid} leaves behind: " + "; ".join(found), pytrace=False)
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The repository's root: tests that look at the tree (packaging, README) start here."""
+    return Path(__file__).resolve().parent.parent
