@@ -1,0 +1,177 @@
+"""Exact octree addresses: the only coordinate frames of a world.
+
+The problem: after twenty zooms of 8x a float64 position relative to one origin has no bit left for
+a pixel, and chains of nested float64 frames disagree between cousins. The choice: a place is a cell
+(a level and three integers without bound) plus a float64 offset of order one; the difference of two
+cells is integer arithmetic, turned into floating point last.
+
+Lengths are in *root edges*: the edge of a cell of level 0 is 1, of level L it is ``2**-L``. Cells are
+axis-aligned and halve at every level, so moving between frames is exact. Levels may be negative.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LN2 = math.log(2.0)
+# Shifts beyond this saturate to 0 or 2**+-MAX_SHIFT: float64 ends at 2**1023.
+MAX_SHIFT = 1000
+# The eye of C_0 sits in the middle of level-0 cell (A, A, A). The alternating bits leave room on both
+# sides at every coarser level, so that wider views added later find a common ancestor (a plain 0 would
+# put x < 0 and x > 0 into trees that never meet).
+ORIGIN_INDEX = 0x5555
+# A cell spans about this many native pixels of the surfels that live in it (scale_semantics, section 3).
+PIXELS_PER_CELL = 64.0
+
+
+def saturated_shift(value: float, shift: int) -> float:
+    """``value * 2**shift`` with the shift clamped to +-MAX_SHIFT and the result to the float64 range."""
+    if value == 0.0:
+        return 0.0
+    shift = max(-MAX_SHIFT, min(MAX_SHIFT, shift))
+    try:
+        return math.ldexp(value, shift)
+    except OverflowError:
+        return math.copysign(math.ldexp(1.0, MAX_SHIFT), value)
+
+
+def _integer_to_float(value: int, shift: int) -> float:
+    """``value * 2**shift`` rounded once, for integers of any size."""
+    excess = max(0, abs(value).bit_length() - 64)
+    return saturated_shift(float(value >> excess), shift + excess)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One cube of the octree: edge ``2**-level`` root edges, low corner at ``(ix, iy, iz)`` edges."""
+
+    level: int
+    ix: int
+    iy: int
+    iz: int
+
+    @property
+    def index(self) -> tuple[int, int, int]:
+        return (self.ix, self.iy, self.iz)
+
+    @property
+    def ln_edge(self) -> float:
+        """Natural logarithm of the edge length, in root edges."""
+        return -self.level * LN2
+
+    def ancestor(self, levels: int = 1) -> Cell:
+        """The cell ``levels`` coarser that contains this one."""
+        if levels < 0:
+            raise ValueError(f"an ancestor is 0 or more levels up, got {levels}")
+        return Cell(self.level - levels, self.ix >> levels, self.iy >> levels, self.iz >> levels)
+
+    def at_level(self, level: int) -> Cell:
+        """The cell of a coarser (or equal) level that contains this one."""
+        return self.ancestor(self.level - level)
+
+    def contains(self, other: Cell) -> bool:
+        return other.level >= self.level and other.at_level(self.level) == self
+
+    def children(self) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(self.level + 1, 2 * self.ix + dx, 2 * self.iy + dy, 2 * self.iz + dz)
+            for dx in (0, 1)
+            for dy in (0, 1)
+            for dz in (0, 1)
+        )
+
+    def centre_from(self, other: Cell) -> NDArray[np.float64]:
+        """Vector from the centre of ``other`` to the centre of this cell, in edges of ``other``: [3] float64.
+
+        Exact up to one rounding, at any pair of levels; saturates beyond ``MAX_SHIFT`` levels.
+        """
+        finest = max(self.level, other.level)
+        mine, theirs = finest - self.level, finest - other.level
+        # Centres in half edges of the finest level: (2 i + 1) << shift.
+        return np.array(
+            [
+                _integer_to_float(((2 * a + 1) << mine) - ((2 * b + 1) << theirs), other.level - finest - 1)
+                for a, b in zip(self.index, other.index, strict=True)
+            ]
+        )
+
+    def edge_in(self, other: Cell) -> float:
+        """This cell's edge in edges of ``other``: a power of two, saturating."""
+        return saturated_shift(1.0, other.level - self.level)
+
+
+ORIGIN_CELL = Cell(0, ORIGIN_INDEX, ORIGIN_INDEX, ORIGIN_INDEX)
+
+
+def common_ancestor(cells: list[Cell] | tuple[Cell, ...]) -> Cell:
+    """The smallest cell that contains all ``cells`` (at least one).
+
+    Raises ValueError when there is none, which needs content further than ``ORIGIN_INDEX`` root edges away.
+    """
+    if not cells:
+        raise ValueError("common_ancestor needs at least one cell")
+    level = min(cell.level for cell in cells)
+    lifted = {cell.at_level(level) for cell in cells}
+    lowest = level - 4 * MAX_SHIFT
+    while len(lifted) > 1:
+        level -= 1
+        if level < lowest:
+            raise ValueError("the cells lie on both sides of the edge of the addressable world")
+        lifted = {cell.ancestor() for cell in lifted}
+    return lifted.pop()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A point: a cell and an offset from its centre in its edges (float64, of order one)."""
+
+    cell: Cell
+    offset: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(v) for v in self.offset):
+            raise ValueError(f"a position needs finite offsets, got {self.offset}")
+
+    def from_(self, other: Position) -> NDArray[np.float64]:
+        """Vector from ``other`` to this point in edges of ``other.cell``: [3] float64."""
+        vector = self.cell.centre_from(other.cell) - np.asarray(other.offset)
+        return vector + np.asarray(self.offset) * self.cell.edge_in(other.cell)
+
+    def moved(self, vector: NDArray[np.float64]) -> Position:
+        """The point at ``vector`` (in edges of this cell) from here, re-based to the cell that holds it."""
+        x, y, z = (float(a) + float(b) for a, b in zip(self.offset, vector, strict=True))
+        return Position(self.cell, (x, y, z)).rebased(self.cell.level)
+
+    def rebased(self, level: int) -> Position:
+        """The same point in the cell of ``level`` that contains it; exact, as only powers of two are involved."""
+        shift = level - self.cell.level
+        index: list[int] = []
+        offset: list[float] = []
+        for i, t in zip(self.cell.index, self.offset, strict=True):
+            if shift >= 0:
+                # From the centre of cell i to the low corner of its descendants, in their edges.
+                scaled = saturated_shift(t, shift)
+                half = (1 << shift) >> 1  # descendants on one side of the centre; 0 for shift 0
+                if shift == 0:
+                    step = math.floor(t + 0.5)
+                    index.append(i + step)
+                    offset.append(t - step)
+                else:
+                    step = math.floor(scaled)
+                    index.append((i << shift) + half + step)
+                    offset.append(scaled - step - 0.5)
+            else:
+                here = math.floor(t + 0.5)
+                fine, rest = i + here, t - here  # rest in [-0.5, 0.5) of this cell
+                coarse = fine >> -shift
+                remainder = ((fine - (coarse << -shift)) * 2 + 1) - (1 << -shift)  # half edges from the centre
+                index.append(coarse)
+                offset.append(_integer_to_float(remainder, shift - 1) + saturated_shift(rest, shift))
+        return Position(Cell(level, *index), (offset[0], offset[1], offset[2]))
+
+
+ORIGIN = Position(ORIGIN_CELL, (0.0, 0.0, 0.0))

@@ -1,0 +1,151 @@
+"""What the world asks of others: rendering and fitting, declared here, implemented in ``runtime.renderers``.
+
+Generation has to render the coarse scene while rendering lives in ``runtime``; both know these
+protocols only and are put together by the composition root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.scales import Modulation
+from wonderzoom.scene_graph.surfels import Block
+
+F32 = NDArray[np.float32]
+Metric = Literal["depth", "radial"]
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleSet:
+    """The blocks that one camera needs, in a deterministic order (node, cell)."""
+
+    blocks: tuple[Block, ...]
+    mips: tuple[int, ...]  # level of each block's pyramid to draw; 0 is the finest
+    residencies: tuple[float, ...]  # R in [0, 1] of each block
+    revision: int
+
+    def __post_init__(self) -> None:
+        if not len(self.blocks) == len(self.mips) == len(self.residencies):
+            raise ValueError("blocks, mips and residencies must be aligned")
+
+    @property
+    def surfel_count(self) -> int:
+        return sum(len(block.surfels) for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """How a visible set becomes a picture."""
+
+    h_ref: int = 512  # short side that native scales refer to (world header)
+    metric: Metric = "depth"
+    background: tuple[float, float, float] = (0.0, 0.0, 0.0)  # sRGB in [0, 1]
+    modulation: Modulation = "optical_mass"
+    lod_bias: float = 0.0  # octaves
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedView:
+    """What a renderer returns for one camera."""
+
+    color: F32  # [H, W, 3] sRGB in [0, 1], over the background
+    alpha: F32  # [H, W] accumulated opacity
+    zeta: F32  # [H, W] expected depth sum(w P_z) / sum(w), native pixels at the pivot; NaN where alpha < 1/255
+    surfel_ids: NDArray[np.int64]  # [H, W] row in the concatenated visible set with the largest weight; -1 none
+    drawn: int  # surfels that touched the picture
+
+
+class Renderer(Protocol):
+    """Draws surfels; sort key ``P_z + 3 max(sx, sy)`` in native pixels, ties by (block order, row)."""
+
+    name: str
+
+    def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FitView:
+    """One picture to fit: a pinhole view whose coordinates are an affine map of the problem's own."""
+
+    rotation: NDArray[np.float64]  # [3, 3] problem axes -> this view's axes
+    translation: NDArray[np.float64]  # [3] pixels: P_view = rotation @ P + translation
+    inverse_f: float  # 1 / f in 1 / pixels (0: orthographic); u = ax P_x / (1 + P_z / f) + cx
+    aspect: tuple[float, float]  # (ax, ay)
+    center: tuple[float, float]  # (cx, cy)
+    target: F32  # [H, W, 3] sRGB in [0, 1]
+    mask: NDArray[np.bool_] | None = None  # [H, W] pixels that count; None: all
+
+    @staticmethod
+    def of(camera: Camera, target: F32, mask: NDArray[np.bool_] | None = None) -> FitView:
+        """The view of ``camera`` itself, for surfels given in its own view coordinates."""
+        identity, zero = np.eye(3), np.zeros(3)
+        return FitView(identity, zero, camera.inverse_f, camera.aspect, (camera.cx, camera.cy), target, mask)
+
+
+@dataclass(frozen=True, slots=True)
+class FitProblem:
+    """Surfels in view coordinates of one camera (pixels at its pivot) and the pictures they must show."""
+
+    means: F32  # [N, 3] fixed
+    colors: F32  # [N, 3] sRGB in [0, 1], fixed
+    quats: F32  # [N, 4] wxyz, surfel -> view axes: start
+    log_scales: F32  # [N, 2] ln pixels: start
+    opacities: F32  # [N]: start
+    thickness: F32  # [N] pixels, fixed
+    views: tuple[FitView, ...]
+    seed: int = 0  # of the random backgrounds
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """Loss 0.8 L1 + 0.2 D-SSIM (Sec. 3.1); Adam with the released rates; guards against gaming one view."""
+
+    iterations: int = 50
+    opacity_rate: float = 0.05
+    quat_rate: float = 0.001
+    scale_rate: float = 0.005
+    betas: tuple[float, float] = (0.0, 0.99)
+    max_turn: float = 0.5235987755982988  # 30 degrees from the initial normal
+    max_log_scale_change: float = 0.6931471805599453  # ln 2 from Nyquist
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    quats: F32  # [N, 4]
+    log_scales: F32  # [N, 2]
+    opacities: F32  # [N]
+    losses: tuple[float, ...]  # per iteration
+
+
+def _never() -> bool:
+    return False
+
+
+def _ignore(_fraction: float) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a long computation is watched: ``cancelled`` is polled within one step, ``progress`` takes [0, 1]."""
+
+    cancelled: Callable[[], bool] = _never
+    progress: Callable[[float], None] = field(default=_ignore)
+
+
+class Cancelled(Exception):
+    """The computation was cancelled and left nothing behind."""
+
+
+class Fitter(Protocol):
+    """Optimises opacity, orientation and scales; positions and colours stay fixed (Sec. 3.1)."""
+
+    name: str
+
+    def fit(self, problem: FitProblem, settings: FitSettings, control: Control) -> FitResult: ...

@@ -1,0 +1,154 @@
+"""Scale-adaptive Gaussian surfels as columns, and the blocks that hold them.
+
+A surfel is ``{p, q, s, o, c, s_native}`` (Sec. 3.1 of the paper). Columns are row-aligned arrays, local to
+one octree cell, so that nothing in a block is an absolute number. *Write-once* columns never change
+after their commit and are content-hashed; *bounds* columns (who covers this surfel) are the cached
+result of a pure function of the live views and change as views come and go.
+
+Colours are sRGB bytes, blended as sRGB: the space the pictures were made and fitted in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
+
+F32 = NDArray[np.float32]
+
+# Thickness of a surfel along its normal, in native pixels: flat, but never singular in projection.
+THICKNESS = 0.02
+
+# What a surfel stands for (column ``kind``).
+SURFACE = 0  # what a view shows
+FILL = 1  # what a view hides: layers behind depth edges, disocclusions
+STRUCTURE = 2  # a new thing standing off the old surface: nothing coarser stands for it, no parent bound
+
+
+@dataclass(frozen=True, slots=True)
+class Surfels:
+    """Write-once columns of N surfels in one cell. Lengths in edges of the cell, from its centre."""
+
+    means: F32  # [N, 3]
+    quats: F32  # [N, 4] wxyz, surfel -> world: columns of its matrix are the two axes and the normal
+    log_scales: F32  # [N, 2] ln of the standard deviations along the two axes
+    opacities: F32  # [N] in (0, 1]
+    colors: NDArray[np.uint8]  # [N, 3] sRGB
+    native: F32  # [N] x = ln s_native - ln edge (Eq. 1)
+    view: NDArray[np.uint16]  # [N] which view of the node made it
+    kind: NDArray[np.uint8]  # [N] SURFACE, FILL or STRUCTURE
+
+    def __post_init__(self) -> None:
+        n = len(self.means)
+        shapes = {"means": (n, 3), "quats": (n, 4), "log_scales": (n, 2), "colors": (n, 3)}
+        for f in fields(self):
+            column = getattr(self, f.name)
+            want = shapes.get(f.name, (n,))
+            dtype = DTYPES[f.name]
+            if column.shape != want or column.dtype != dtype:
+                raise ValueError(f"column {f.name}: {column.shape} {column.dtype}, expected {want} {dtype}")
+            column.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """Name -> array, in declaration order (what is hashed, stored and sent)."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Surfels:
+        """The rows selected by an index array, a mask or a slice."""
+        return Surfels(**{name: np.ascontiguousarray(column[index]) for name, column in self.columns().items()})  # type: ignore[arg-type]
+
+    def check_finite(self) -> None:
+        """Raise ValueError when a number is not finite or out of its range."""
+        for name in ("means", "quats", "log_scales", "opacities", "native"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f"column {name} holds a number that is not finite")
+        if len(self) and not (0.0 < float(self.opacities.min()) and float(self.opacities.max()) <= 1.0):
+            raise ValueError("opacities must lie in (0, 1]")
+
+
+DTYPES: dict[str, np.dtype] = {
+    "means": np.dtype(np.float32),
+    "quats": np.dtype(np.float32),
+    "log_scales": np.dtype(np.float32),
+    "opacities": np.dtype(np.float32),
+    "colors": np.dtype(np.uint8),
+    "native": np.dtype(np.float32),
+    "view": np.dtype(np.uint16),
+    "kind": np.dtype(np.uint8),
+}
+
+
+def concatenate(parts: list[Surfels]) -> Surfels:
+    """All rows of ``parts`` (of the same cell), in order."""
+    names = list(DTYPES)
+    return Surfels(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where each surfel fades: parent and child log-scales relative to ln edge, and who sets them."""
+
+    parent: F32  # [N] +inf: nothing coarser stands for it
+    child: F32  # [N] -inf: nothing finer covers its whole footprint
+    parent_owner: NDArray[np.int16]  # [N] index into ``owners``, -1 for none
+    child_owner: NDArray[np.int16]  # [N]
+    owners: tuple[str, ...] = ()  # node ids, sorted
+    revision: int = 0  # the commit that last changed them
+
+    @staticmethod
+    def open(n: int) -> Bounds:
+        """No parent, no child, for n surfels."""
+        none = np.full(n, -1, np.int16)
+        return Bounds(np.full(n, NO_PARENT, np.float32), np.full(n, NO_CHILD, np.float32), none, none.copy())
+
+    def same_as(self, other: Bounds) -> bool:
+        """Equal in content (owners compared by name), whatever the revision."""
+        return (
+            np.array_equal(self.parent, other.parent)
+            and np.array_equal(self.child, other.child)
+            and self.owners == other.owners
+            and np.array_equal(self.parent_owner, other.parent_owner)
+            and np.array_equal(self.child_owner, other.child_owner)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one node has in one cell: the unit of culling, upload, streaming, storage and eviction."""
+
+    cell: Cell
+    node: str
+    surfels: Surfels
+    bounds: Bounds
+    hash: str = field(default="")  # of the write-once columns, the cell and the node; filled when empty
+
+    def __post_init__(self) -> None:
+        if len(self.bounds.parent) != len(self.surfels):
+            raise ValueError(f"{len(self.bounds.parent)} bounds for {len(self.surfels)} surfels")
+        if not self.hash:
+            object.__setattr__(self, "hash", block_hash(self.cell, self.node, self.surfels))
+
+    @property
+    def key(self) -> tuple[str, Cell]:
+        return (self.node, self.cell)
+
+    def with_bounds(self, bounds: Bounds) -> Block:
+        return replace(self, bounds=bounds)
+
+
+def block_hash(cell: Cell, node: str, surfels: Surfels) -> str:
+    """128-bit BLAKE2b, hexadecimal, of everything that never changes in a block."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}".encode())
+    for name, column in surfels.columns().items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
