@@ -191,8 +191,10 @@ def install(arguments: list[str]) -> None:
 
 
 def describe(line: str) -> str:
-    """One line of pip's output as a step that a person wants to see; '' for the rest."""
-    fetched = re.match(r"\s*(?:Downloading|Using cached) (\S+)-\d\S*\.(?:whl|tar\.gz) \(([^)]*)\)", line)
+    """One line of pip's or uv's output as a step that a person wants to see; '' for the rest."""
+    if ".metadata " in line:
+        return ""
+    fetched = re.match(r"\s*(?:Downloading|Using cached) (\S+?)(?:-\d\S*)? \(([^)]*)\)", line)
     if fetched:
         return f"{os.path.basename(fetched[1])} {fetched[2]}"
     installed = re.match(r"\s*Installing collected packages: (.*)", line)
@@ -213,9 +215,10 @@ def set_up(extras: set[str]) -> None:
     started = time.monotonic()
     constraints = ["-c", os.path.join(ROOT, "constraints.txt")]
     same_requirements = all(present.get(key) == wanted[key] for key in ("requirements", "extras"))
-    if not usable:
+    if "requirements" not in present:
         say(f"Setting up in {VENV}: once, a minute or two, most of it downloads.")
-        make_environment()
+        if not usable:
+            make_environment()
     elif same_requirements:
         say("The sources changed: installing them.")
     else:
@@ -261,9 +264,7 @@ def become(command: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     if sys.version_info < OLDEST_PYTHON:
-        say(
-            f"WonderZoom needs Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer; this one is {sys.version}"
-        )
+        say(f"WonderZoom needs Python 3.11 or newer; this one is {sys.version.split()[0]}")
         return 1
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)

@@ -1,0 +1,65 @@
+"""Owns what differs between operating systems: threads to use, priorities, memory, making a name durable.
+
+Everything else in the package is written against Python's portable library; a difference that shows up
+anywhere gets a function here, so that one file tells what a new platform needs. Linux is tested; macOS and
+Windows are written for and untested.
+"""
+
+import ctypes
+import math
+import os
+import sys
+from pathlib import Path
+
+BACKGROUND_NICENESS = 10  # the middle of POSIX's 0..19: yields to viewers, still runs on a busy machine
+WINDOWS_BELOW_NORMAL = 0x00004000  # BELOW_NORMAL_PRIORITY_CLASS of SetPriorityClass
+CGROUP_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "<quota> <period>" in microseconds, or "max <period>"
+
+
+def usable_threads() -> int:
+    """How many threads can run at the same time: cores of this process, less a container's quota."""
+    if sys.platform == "linux":
+        cores = len(os.sched_getaffinity(0))
+        return max(1, min(cores, _cgroup_cores(CGROUP_CPU_LIMIT, cores)))
+    return max(1, os.cpu_count() or 1)
+
+
+def _cgroup_cores(limit: Path, otherwise: int) -> int:
+    try:
+        quota, period = limit.read_text(encoding="ascii").split()
+        return otherwise if quota == "max" else math.ceil(int(quota) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return otherwise  # no cgroup v2 here: no limit either
+
+
+def lower_priority() -> None:
+    """Makes this process yield to the ones that people wait for (a worker calls it once, at its start)."""
+    if sys.platform == "win32":
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), WINDOWS_BELOW_NORMAL)
+    else:
+        os.nice(BACKGROUND_NICENESS)
+
+
+def total_memory_bytes() -> int | None:
+    """Installed memory; None where the system doesn't say."""
+    if sys.platform == "win32":
+        return None
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes created, renamed and removed names in ``directory`` survive a power cut.
+
+    Windows can't open a directory for that and journals its names by itself: nothing to do there.
+    """
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
