@@ -1,8 +1,8 @@
-"""Owns what differs between operating systems: threads to use, priorities, memory, making a name durable.
+"""Owns what differs between operating systems for programs that run: threads, priorities, memory.
 
-Everything else in the package is written against Python's portable library; a difference that shows up
-anywhere gets a function here, so that one file tells what a new platform needs. Linux is tested; macOS and
-Windows are written for and untested.
+Its counterpart for files (directory sync, locks) is scene_graph/durable.py, as the scene graph imports
+nothing of ours. Everything else is written against Python's portable library, so that two files tell what
+a new platform needs. Linux is tested; macOS and Windows are written for and untested.
 """
 
 import ctypes
@@ -49,17 +49,3 @@ def total_memory_bytes() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return None
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes created, renamed and removed names in ``directory`` survive a power cut.
-
-    Windows can't open a directory for that and journals its names by itself: nothing to do there.
-    """
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
