@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 OLDEST_PYTHON = (3, 11)  # requires-python of pyproject.toml
 ROOT = os.path.dirname(os.path.abspath(__file__))
@@ -60,12 +61,12 @@ def source_files() -> list[str]:
     found = [os.path.join(ROOT, name) for name in PACKAGE_FILES]
     for folder in PACKAGE_FOLDERS:
         for where, folders, names in os.walk(os.path.join(ROOT, folder)):
-            folders[:] = [name for name in folders if name != "__pycache__"]
-            found += [os.path.join(where, name) for name in names]
+            folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+            found += [os.path.join(where, name) for name in names if not name.startswith(".")]
     return sorted(found)
 
 
-def wanted_setup(extras: set[str]) -> dict:
+def wanted_setup(extras: set[str]) -> dict[str, Any]:
     requirements = [os.path.join(ROOT, name) for name in ("pyproject.toml", "constraints.txt")]
     return {
         "extras": sorted(extras),
@@ -74,7 +75,7 @@ def wanted_setup(extras: set[str]) -> dict:
     }
 
 
-def present_setup() -> dict:
+def present_setup() -> dict[str, Any]:
     try:
         with open(STAMP, encoding="utf-8") as file:
             return json.load(file)
@@ -82,7 +83,7 @@ def present_setup() -> dict:
         return {}
 
 
-def write_stamp(setup: dict) -> None:
+def write_stamp(setup: dict[str, Any]) -> None:
     with open(STAMP + ".tmp", "w", encoding="utf-8") as file:
         json.dump(setup, file)
     os.replace(STAMP + ".tmp", STAMP)
@@ -156,8 +157,9 @@ def install(arguments: list[str]) -> None:
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            output.put(line.rstrip())
+        with process.stdout as lines:
+            for line in lines:
+                output.put(line.rstrip())
         output.put(None)
 
     threading.Thread(target=read, daemon=True).start()
@@ -245,7 +247,7 @@ def script(name: str) -> str:
 
 def run(*commands: list[str]) -> int:
     """Runs all, also after a failure; the first failure's exit code, or 0."""
-    codes = []
+    codes: list[int] = []
     for command in commands:
         if len(commands) > 1:
             say(f"$ {' '.join([os.path.basename(command[0]), *command[1:]])}")
