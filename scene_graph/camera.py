@@ -149,6 +149,20 @@ class Camera:
         """r at the pivot: ln s as if the short side had ``h_ref`` pixels, shifted by ``lod_bias`` octaves."""
         return self.ln_scale + math.log(min(self.width, self.height) / h_ref) + lod_bias * LN2
 
+    def ln_scale_at(self, points: NDArray[np.floating], radial: bool = False) -> Array:
+        """ln s [...] of view coordinates [..., 3] (Eq. 1): along the optical axis or, ``radial``, the ray.
+
+        -inf at and behind the near limit, where a point has no scale.
+        """
+        p = np.asarray(points, np.float64)
+        w = 1.0 + p[..., 2] * self.inverse_f
+        if radial:
+            depth = np.hypot(np.hypot(p[..., 0] * self.inverse_f, p[..., 1] * self.inverse_f), w)
+        else:
+            depth = w
+        in_front = w > NEAR
+        return np.where(in_front, self.ln_scale + np.log(np.where(in_front, depth, 1.0)), -np.inf)
+
     # ---- geometry -------------------------------------------------------------------------------
     @property
     def rotation(self) -> Array:
@@ -185,6 +199,14 @@ class Camera:
         w = 1.0 + zeta * self.inverse_f
         ax, ay = self.aspect
         return np.stack([(uv[..., 0] - self.cx) * w / ax, (uv[..., 1] - self.cy) * w / ay, zeta], -1)
+
+    def map_from(self, other: Camera) -> tuple[Array, Array]:
+        """``(matrix [3, 3], origin [3])``: view coordinates of ``other`` become mine as ``matrix @ P + origin``.
+
+        The matrix is a rotation times the ratio of the scales at the two pivots.
+        """
+        ratio = bounded_exp(other.ln_scale - self.ln_scale)
+        return ratio * self.rotation @ other.rotation.T, self.view_point(other.pivot)
 
     def position(self, point: NDArray[np.floating]) -> Position:
         """The exact position of view coordinates P [3]: the pivot moved by ``R^T P`` pixels."""

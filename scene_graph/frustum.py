@@ -1,0 +1,151 @@
+"""Many cells against one camera: exact frames and conservative culling, vectorised.
+
+``Camera.cell_frame`` is the exact map for one cell; this room gives the same for thousands at once.
+Addresses are kept as float64 steps from an anchor (exact: a tile is 2**40 cells wide), so that a camera
+costs a few big-integer operations per anchor, not per cell. All boxes are axis-aligned in the world, as
+cells are, so that only the planes of the frustum are rotated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
+from wonderzoom.scene_graph.cells import Cell
+
+F64 = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+# Cells that share an anchor lie within 2**40 steps: exact in float64, with 13 bits to spare.
+TILE_BITS = 40
+# Products of coordinates must not overflow: 1e300 px times an image width would.
+_FAR = 1e280
+# Boxes grow by this share of their distance: rounding never culls what touches.
+_SLACK = 1e-12
+
+
+def _pivot_number(value: int) -> float:
+    """float(value), saturating: a pivot that far from an anchor is beyond every frustum."""
+    return float(value) if value.bit_length() < 1000 else (_FAR if value > 0 else -_FAR)
+
+
+class CellTable:
+    """Rows of cells as arrays. Rows are given by the caller (slots that are reused)."""
+
+    def __init__(self) -> None:
+        self._anchors: dict[tuple[int, int, int, int], int] = {}
+        self._keys: list[tuple[int, int, int, int]] = []
+        self._group = np.zeros(64, np.intp)  # [capacity] index into the anchors
+        self._steps = np.zeros((64, 3))  # [capacity, 3] cells from the anchor
+
+    def put(self, row: int, cell: Cell) -> None:
+        """Make ``row`` stand for ``cell``."""
+        if row >= len(self._group):
+            size = max(row + 1, 2 * len(self._group))
+            self._group = np.resize(self._group, size)
+            self._steps = np.resize(self._steps, (size, 3))
+        key = (cell.level, cell.ix >> TILE_BITS, cell.iy >> TILE_BITS, cell.iz >> TILE_BITS)
+        group = self._anchors.get(key)
+        if group is None:
+            group = self._anchors[key] = len(self._keys)
+            self._keys.append(key)
+        self._group[row] = group
+        low = (1 << TILE_BITS) - 1
+        self._steps[row] = [i & low for i in cell.index]
+
+    def seen_from(self, camera: Camera) -> CellFrames:
+        """The frames of all rows for ``camera``, worked out per anchor when a row asks."""
+        return CellFrames(self, camera)
+
+
+class CellFrames:
+    """Centres and edges of the cells of a table, in native pixels at the pivot, along world axes."""
+
+    def __init__(self, table: CellTable, camera: Camera) -> None:
+        self._table = table
+        self._camera = camera
+        count = len(table._keys)  # pyright: ignore[reportPrivateUsage]
+        self._known = np.zeros(count, np.bool_)
+        self._pivot = np.zeros((count, 3))  # whole cells from the anchor to the pivot's cell of that level
+        self._rest = np.zeros((count, 3))  # the pivot's offset from that cell's centre
+        self._edge = np.zeros(count)  # edge in pixels
+
+    def of(self, rows: Rows) -> tuple[F64, F64]:
+        """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot."""
+        table = self._table
+        group = table._group[rows]  # pyright: ignore[reportPrivateUsage]
+        if not self._known[group].all():
+            for g in np.unique(group[~self._known[group]]).tolist():
+                self._learn(g)
+        edge = self._edge[group]
+        steps = table._steps[rows] - self._pivot[group] - self._rest[group]  # pyright: ignore[reportPrivateUsage]
+        with np.errstate(over="ignore"):
+            return np.clip(steps * edge[:, None], -_FAR, _FAR), np.minimum(edge, _FAR)
+
+    def _learn(self, group: int) -> None:
+        level, *tile = self._table._keys[group]  # pyright: ignore[reportPrivateUsage]
+        pivot = self._camera.pivot.rebased(level)
+        whole = [p - (t << TILE_BITS) for p, t in zip(pivot.cell.index, tile, strict=True)]
+        self._pivot[group] = [_pivot_number(value) for value in whole]
+        self._rest[group] = pivot.offset
+        self._edge[group] = bounded_exp(pivot.cell.ln_edge - self._camera.ln_scale)
+        self._known[group] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Frustum:
+    """What a camera can see, as half-spaces ``normals @ X + constants >= 0``, X in pixels at the pivot."""
+
+    normals: F64  # [5, 3]: left, right, top, bottom, near
+    constants: F64  # [5]
+    depth_axis: F64  # [3]: w = 1 + depth_axis @ X, depth in D
+    lateral: F64  # [2, 3]: the other two coordinates in D (radial metric)
+
+    @staticmethod
+    def of(camera: Camera, margin: float = 0.0, in_view: bool = False) -> Frustum:
+        """The frustum of the image widened by ``margin`` pixels, in world axes or in those of the view."""
+        rotation, inverse_f = np.eye(3) if in_view else camera.rotation, camera.inverse_f
+        ax, ay = camera.aspect
+        across, down, depth = ax * rotation[0], ay * rotation[1], inverse_f * rotation[2]
+        left, right = camera.cx + margin, camera.width + margin - camera.cx
+        top, bottom = camera.cy + margin, camera.height + margin - camera.cy
+        normals = [
+            across + left * depth,
+            -across + right * depth,
+            down + top * depth,
+            -down + bottom * depth,
+            depth,
+        ]
+        constants = np.array([left, right, top, bottom, 1.0 - NEAR])
+        return Frustum(np.stack(normals), constants, depth, inverse_f * rotation[:2])
+
+    def touches(self, centres: F64, halves: F64) -> NDArray[np.bool_]:
+        """Which boxes (centres and half extents [n, 3] px) may touch the frustum; never a false no."""
+        slack = _SLACK * (np.abs(centres).max(1, initial=0.0) + halves.max(1, initial=0.0))
+        reach = centres @ self.normals.T + (halves + slack[:, None]) @ np.abs(self.normals).T + self.constants
+        return (reach >= 0.0).all(1)
+
+    def depths(self, centres: F64, halves: F64, radial: bool) -> tuple[F64, F64]:
+        """``(least, greatest)`` depth (or distance) over each box, in D, from NEAR up: [n], [n]."""
+        w = 1.0 + centres @ self.depth_axis
+        if radial:
+            sides = centres @ self.lateral.T
+            middle = np.hypot(np.hypot(sides[:, 0], sides[:, 1]), w)
+            # The box's half extents summed bound its half diagonal, without squares that overflow.
+            spread = np.linalg.norm(self.depth_axis) * halves.sum(1)
+        else:
+            middle = w
+            spread = halves @ np.abs(self.depth_axis)
+        return np.maximum(middle - spread, NEAR), np.maximum(middle + spread, NEAR)
+
+
+def boxes_in_pixels(centres: F64, edges: F64, boxes: F64) -> tuple[F64, F64]:
+    """Centres and half extents [n, 3] px of boxes [n, 2, 3] given in edges from their cells' centres."""
+    low, high = boxes[:, 0], boxes[:, 1]
+    with np.errstate(over="ignore"):
+        middle = np.clip(centres + 0.5 * (low + high) * edges[:, None], -_FAR, _FAR)
+        halves = np.minimum(0.5 * (high - low) * edges[:, None], _FAR)
+    return middle, halves

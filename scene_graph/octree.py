@@ -1,0 +1,387 @@
+"""The sparse, path-compressed octree of occupied cells, and what each cell knows of its subtree.
+
+A cell is present when it holds a block, or when it is the smallest cell over two branches that do; chains
+of single children do not exist, so that the tree's size follows its content and not its depth. Which
+cells are present, and every aggregate, is a function of the blocks alone, never of the order in which
+they came (law 6).
+
+Aggregates are arrays over *slots*, so that a walk tests many cells at once (``touching``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import Cell, common_ancestor
+from wonderzoom.scene_graph.extent import bounds_interval, surfel_box
+from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
+from wonderzoom.scene_graph.scale_node import Interval
+from wonderzoom.scene_graph.surfels import Block
+
+F64 = NDArray[np.float64]
+Key = tuple[str, Cell]
+
+# The walk collects this many cells before it tests them: one vectorised test costs as much as 500 cells.
+WALK_BATCH = 512
+# Weights vanish at the ends of an interval; nearer to an end than this they are below 1e-4, never drawn.
+SCALE_SLACK = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What a cell knows of the blocks in its subtree."""
+
+    box: tuple[tuple[float, float, float], tuple[float, float, float]]  # with 3 sigma, edges from the centre
+    interval: Interval  # [min x_child, max x_parent], ln root edges per pixel: visible between
+    blocks: int
+    surfels: int
+
+
+class Octree:
+    """Blocks by cell. Not thread-safe: the world that owns it decides who changes it when."""
+
+    def __init__(self) -> None:
+        self._slots: dict[Cell, int] = {}
+        self._cells: list[Cell] = []  # by slot
+        self._own: list[list[int]] = []  # by slot: rows of its own blocks, sorted by node
+        self._parent: list[int] = []  # by slot; -1 for the root
+        self._children = np.full((64, 8), -1, np.int32)  # [capacity, octant]
+        self._box = np.zeros((64, 2, 3))
+        self._interval = np.zeros((64, 2))
+        self._counts = np.zeros((64, 2), np.int64)  # blocks, surfels
+        self._free_slots: list[int] = []
+        self._table = CellTable()
+        self._root = -1
+
+        self._rows: dict[Key, int] = {}
+        self._blocks: list[Block | None] = []  # by row
+        self._block_slot = np.zeros(64, np.intp)
+        self._block_box = np.zeros((64, 2, 3))
+        self._block_interval = np.zeros((64, 2))
+        self._free_rows: list[int] = []
+        self._ranks: NDArray[np.int64] | None = None  # [capacity] position in (node, cell) order
+
+    # ---- contents -------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        """Number of blocks."""
+        return len(self._rows)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
+    def block(self, node: str, cell: Cell) -> Block:
+        """The block of ``node`` in ``cell``; KeyError when there is none."""
+        block = self._blocks[self._rows[(node, cell)]]
+        assert block is not None
+        return block
+
+    def blocks(self) -> list[Block]:
+        """All blocks in (node, cell) order."""
+        return [self.block(*key) for key in sorted(self._rows)]
+
+    @property
+    def root(self) -> Cell | None:
+        """The smallest cell over everything; None when empty."""
+        return self._cells[self._root] if self._root >= 0 else None
+
+    def cells(self) -> list[Cell]:
+        """All present cells, in order."""
+        return sorted(self._slots)
+
+    def aggregate(self, cell: Cell) -> Aggregate:
+        """What the subtree at a present cell holds; KeyError when the cell is not present."""
+        slot = self._slots[cell]
+        low, high = self._box[slot].tolist()
+        x_child, x_parent = self._interval[slot].tolist()
+        blocks, surfels = self._counts[slot].tolist()
+        return Aggregate((tuple(low), tuple(high)), (x_child, x_parent), blocks, surfels)
+
+    # ---- queries --------------------------------------------------------------------------------
+    def blocks_in(self, cell: Cell) -> list[Block]:
+        """The blocks whose cell lies in ``cell``, in (cell, node) order."""
+        top = self._top_in(cell)
+        if top < 0:
+            return []
+        slots = sorted(self._subtree(top), key=lambda slot: self._cells[slot])
+        return [
+            block for slot in slots for row in self._own[slot] if (block := self._blocks[row]) is not None
+        ]
+
+    def nodes_in(self, cell: Cell) -> list[str]:
+        """The nodes with a block in ``cell``, sorted."""
+        return sorted({block.node for block in self.blocks_in(cell)})
+
+    def nodes_at(self, ln_scale: float) -> list[str]:
+        """The nodes with a block that may be drawn at a render scale (ln root edges per pixel), sorted."""
+        found: set[str] = set()
+        pending = [self._root] if self._root >= 0 else []
+        while pending:
+            slot = pending.pop()
+            if not self._interval[slot, 0] < ln_scale < self._interval[slot, 1]:
+                continue
+            for row in self._own[slot]:
+                block = self._blocks[row]
+                if block and self._block_interval[row, 0] < ln_scale < self._block_interval[row, 1]:
+                    found.add(block.node)
+            pending.extend(self._children_of(slot))
+        return sorted(found)
+
+    def touching(
+        self,
+        camera: Camera,
+        margin: float = 0.0,
+        scale_offset: float | None = None,
+        radial: bool = False,
+    ) -> list[Block]:
+        """The blocks whose box touches the frustum widened by ``margin`` px, in (node, cell) order.
+
+        With ``scale_offset``, those only whose interval meets the render scales over their box, where a
+        point at depth w (in D) is seen at ``scale_offset + ln w``.
+        """
+        if self._root < 0:
+            return []
+        frustum, frames = Frustum.of(camera, margin), self._table.seen_from(camera)
+
+        def seen(slots: NDArray[np.intp], boxes: F64, intervals: F64) -> NDArray[np.bool_]:
+            middle, halves = boxes_in_pixels(*frames.of(slots), boxes)
+            hit = frustum.touches(middle, halves)
+            if scale_offset is not None:
+                least, greatest = frustum.depths(middle, halves, radial)
+                hit &= intervals[:, 0] + SCALE_SLACK < scale_offset + np.log(greatest)
+                hit &= scale_offset + np.log(least) + SCALE_SLACK < intervals[:, 1]
+            return hit
+
+        rows: list[int] = []
+        frontier = np.array([self._root], np.intp)
+        while len(frontier):
+            gathered = [frontier]
+            total = len(frontier)
+            while total < WALK_BATCH and len(frontier):
+                frontier = self._below(frontier)
+                gathered.append(frontier)
+                total += len(frontier)
+            slots = np.concatenate(gathered)
+            hit = slots[seen(slots, self._box[slots], self._interval[slots])]
+            for slot in hit.tolist():
+                rows += self._own[slot]
+            frontier = self._below(hit[np.isin(hit, frontier, assume_unique=True)])
+        found = np.array(rows, np.intp)
+        if not len(found):
+            return []
+        found = found[seen(self._block_slot[found], self._block_box[found], self._block_interval[found])]
+        found = found[np.argsort(self._rank()[found])]
+        return [block for row in found.tolist() if (block := self._blocks[row]) is not None]
+
+    def frames(self, camera: Camera) -> CellFrames:
+        """Frames of the slots for a camera (for walks of other rooms)."""
+        return self._table.seen_from(camera)
+
+    # ---- changes --------------------------------------------------------------------------------
+    def change(self, removed: Iterable[Key] = (), added: Iterable[Block] = ()) -> None:
+        """Remove and add blocks; aggregates are brought up to date once, at the end."""
+        dirty: set[int] = set()
+        for key in removed:
+            self._remove(key, dirty)
+        for block in added:
+            self._add(block, dirty)
+        self._ranks = None
+        self._refresh(dirty)
+
+    def rebound(self, blocks: Iterable[Block]) -> None:
+        """Replace blocks by the same blocks with other bounds columns."""
+        dirty: set[int] = set()
+        for block in blocks:
+            row = self._rows[block.key]
+            self._blocks[row] = block
+            self._block_interval[row] = bounds_interval(block.cell, block.bounds)
+            dirty.add(int(self._block_slot[row]))
+        self._refresh(dirty)
+
+    def _add(self, block: Block, dirty: set[int]) -> None:
+        if block.key in self._rows:
+            raise ValueError(f"there is a block of {block.node} in {block.cell} already")
+        slot = self._slot_for(block.cell, dirty)
+        if self._free_rows:
+            row = self._free_rows.pop()
+            self._blocks[row] = block
+        else:
+            row = len(self._blocks)
+            self._blocks.append(block)
+            if row >= len(self._block_slot):
+                self._block_slot = np.resize(self._block_slot, 2 * row)
+                self._block_box = np.resize(self._block_box, (2 * row, 2, 3))
+                self._block_interval = np.resize(self._block_interval, (2 * row, 2))
+        self._rows[block.key] = row
+        self._block_slot[row] = slot
+        self._block_box[row] = surfel_box(block.surfels)
+        self._block_interval[row] = bounds_interval(block.cell, block.bounds)
+        own = self._own[slot]
+        own.append(row)
+        own.sort(key=self._node_of)
+        dirty.add(slot)
+
+    def _node_of(self, row: int) -> str:
+        block = self._blocks[row]
+        return block.node if block else ""
+
+    def _remove(self, key: Key, dirty: set[int]) -> None:
+        row = self._rows.pop(key)
+        slot = int(self._block_slot[row])
+        self._own[slot].remove(row)
+        self._blocks[row] = None
+        self._free_rows.append(row)
+        self._collapse(slot, dirty)
+
+    # ---- structure ------------------------------------------------------------------------------
+    def _children_of(self, slot: int) -> list[int]:
+        return [child for child in self._children[slot].tolist() if child >= 0]
+
+    def _below(self, slots: NDArray[np.intp]) -> NDArray[np.intp]:
+        children = self._children[slots].ravel()
+        return children[children >= 0].astype(np.intp)
+
+    def _subtree(self, slot: int) -> Iterator[int]:
+        pending = [slot]
+        while pending:
+            slot = pending.pop()
+            yield slot
+            pending.extend(self._children_of(slot))
+
+    def _top_in(self, cell: Cell) -> int:
+        """The coarsest present cell inside ``cell`` (its subtree is all there is), or -1."""
+        slot = self._root
+        while slot >= 0:
+            here = self._cells[slot]
+            if cell.contains(here):
+                return slot
+            if not here.contains(cell):
+                return -1
+            slot = int(self._children[slot, _octant(here, cell)])
+        return -1
+
+    def _new_slot(self, cell: Cell, dirty: set[int]) -> int:
+        if self._free_slots:
+            slot = self._free_slots.pop()
+            self._cells[slot], self._own[slot], self._parent[slot] = cell, [], -1
+            self._children[slot] = -1
+        else:
+            slot = len(self._cells)
+            self._cells.append(cell)
+            self._own.append([])
+            self._parent.append(-1)
+            if slot >= len(self._children):
+                self._children = np.resize(self._children, (2 * slot, 8))
+                self._box = np.resize(self._box, (2 * slot, 2, 3))
+                self._interval = np.resize(self._interval, (2 * slot, 2))
+                self._counts = np.resize(self._counts, (2 * slot, 2))
+            self._children[slot] = -1
+        self._slots[cell] = slot
+        self._table.put(slot, cell)
+        dirty.add(slot)
+        return slot
+
+    def _attach(self, parent: int, child: int) -> None:
+        self._parent[child] = parent
+        if parent < 0:
+            self._root = child
+        else:
+            self._children[parent, _octant(self._cells[parent], self._cells[child])] = child
+
+    def _slot_for(self, cell: Cell, dirty: set[int]) -> int:
+        """The slot of ``cell``, made with the branching cell that it needs."""
+        slot = self._slots.get(cell)
+        if slot is not None:
+            return slot
+        above, slot = self._nearest_above(cell), -1
+        if above < 0:
+            slot = self._root
+        else:
+            slot = int(self._children[above, _octant(self._cells[above], cell)])
+        while slot >= 0 and self._cells[slot].contains(cell):
+            above = slot
+            slot = int(self._children[above, _octant(self._cells[above], cell)])
+        new = self._new_slot(cell, dirty)
+        if slot < 0:
+            self._attach(above, new)
+        elif cell.contains(self._cells[slot]):
+            self._attach(above, new)
+            self._attach(new, slot)
+        else:
+            branch = self._new_slot(common_ancestor((cell, self._cells[slot])), dirty)
+            self._attach(above, branch)
+            self._attach(branch, slot)
+            self._attach(branch, new)
+        return new
+
+    def _nearest_above(self, cell: Cell) -> int:
+        """A present ancestor a few levels up, to start from; -1 when there is none so near."""
+        for levels in range(1, 9):
+            slot = self._slots.get(cell.ancestor(levels))
+            if slot is not None:
+                return slot
+        return -1
+
+    def _collapse(self, slot: int, dirty: set[int]) -> None:
+        """Drop cells that no longer hold or join anything, from ``slot`` up."""
+        while slot >= 0:
+            children = self._children_of(slot)
+            if self._own[slot] or len(children) > 1:
+                dirty.add(slot)
+                return
+            above, cell = self._parent[slot], self._cells[slot]
+            if children:
+                self._attach(above, children[0])
+            elif above >= 0:
+                self._children[above, _octant(self._cells[above], cell)] = -1
+            else:
+                self._root = -1
+            del self._slots[cell]
+            self._free_slots.append(slot)
+            dirty.discard(slot)
+            slot = above
+
+    # ---- aggregates -----------------------------------------------------------------------------
+    def _refresh(self, changed: set[int]) -> None:
+        dirty: set[int] = set()
+        for slot in changed:
+            while slot >= 0 and slot not in dirty:
+                dirty.add(slot)
+                slot = self._parent[slot]
+        for slot in sorted(dirty, key=lambda s: -self._cells[s].level):
+            self._aggregate(slot)
+
+    def _aggregate(self, slot: int) -> None:
+        cell, own = self._cells[slot], self._own[slot]
+        boxes = [self._block_box[row] for row in own]
+        intervals = [self._block_interval[row] for row in own]
+        blocks = len(own)
+        surfels = sum(len(block.surfels) for row in own if (block := self._blocks[row]) is not None)
+        for child in self._children_of(slot):
+            there = self._cells[child]
+            boxes.append(self._box[child] * there.edge_in(cell) + there.centre_from(cell))
+            intervals.append(self._interval[child])
+            blocks += int(self._counts[child, 0])
+            surfels += int(self._counts[child, 1])
+        self._box[slot, 0] = np.min([box[0] for box in boxes], axis=0)
+        self._box[slot, 1] = np.max([box[1] for box in boxes], axis=0)
+        self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
+        self._counts[slot] = blocks, surfels
+
+    def _rank(self) -> NDArray[np.int64]:
+        if self._ranks is None:
+            ranks = np.zeros(len(self._blocks), np.int64)
+            order = [self._rows[key] for key in sorted(self._rows)]
+            ranks[order] = np.arange(len(order))
+            self._ranks = ranks
+        return self._ranks
+
+
+def _octant(cell: Cell, below: Cell) -> int:
+    """Which of the eight children of ``cell`` contains ``below``."""
+    shift = below.level - cell.level - 1
+    return ((below.ix >> shift) & 1) | (((below.iy >> shift) & 1) << 1) | (((below.iz >> shift) & 1) << 2)

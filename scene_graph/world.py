@@ -1,0 +1,380 @@
+"""The world: live nodes, their blocks and bounds, and the only door through which they change.
+
+Everything that happens to a world is a ``Commit``: generation proposes one (``propose``), the owner of the
+world applies it (``apply``), stores it and tells the viewers. A proposal changes nothing; a commit
+is applied whole or not at all. Nodes and blocks are immutable values: what a ``VisibleSet`` holds stays
+valid in other threads while the world moves on. The world itself belongs to one thread at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from wonderzoom.scene_graph.cells import Cell, common_ancestor
+from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
+from wonderzoom.scene_graph.coverage import LiveView, ViewIndex, compute_bounds, update_bounds
+from wonderzoom.scene_graph.extent import surfel_box
+from wonderzoom.scene_graph.octree import Key, Octree
+from wonderzoom.scene_graph.scale_node import Interval, ScaleNode
+from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels, block_hash
+
+Placed = tuple[Cell, Surfels]
+_EMPTY: Interval = (math.inf, -math.inf)
+
+
+class WorldError(Exception):
+    """What a world refuses: UnknownNode, RevisionConflict, RootRemoval or InvalidCommit."""
+
+
+class UnknownNode(WorldError):
+    """A node that is not (or no longer) in the world."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"there is no node {node!r} in this world")
+        self.node = node
+
+
+class RevisionConflict(WorldError):
+    """A commit for another revision than the next one; propose again on the current world."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(f"the next commit of this world has revision {expected}, got one of revision {got}")
+        self.expected = expected
+        self.got = got
+
+
+class RootRemoval(WorldError):
+    """The root can't be removed: nothing would be left; start a new world instead."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"node {node!r} is the root: without its first view there is no world, start a new one"
+        )
+        self.node = node
+
+
+class InvalidCommit(WorldError):
+    """A commit or a proposal that contradicts itself or the world."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """A change before its bounds are known."""
+
+    nodes: tuple[ScaleNode, ...]
+    blocks: tuple[Block, ...]  # with open bounds
+    removed: tuple[str, ...]
+
+
+class World:
+    """See the module docstring. ``nodes`` and ``blocks`` are for reading."""
+
+    def __init__(self, header: WorldHeader | None = None) -> None:
+        self.header = header or WorldHeader()
+        self.revision = 0
+        self.nodes: dict[str, ScaleNode] = {}
+        self.octree = Octree()
+        self.views = ViewIndex(radial=self.header.metric == "radial")
+        self._cells: dict[str, set[Cell]] = {}  # of each node's blocks
+
+    # ---- reading --------------------------------------------------------------------------------
+    @property
+    def blocks(self) -> list[Block]:
+        """All blocks, in (node, cell) order."""
+        return self.octree.blocks()
+
+    @property
+    def root(self) -> ScaleNode | None:
+        """The first node; None in an empty world."""
+        return next((node for node in self.nodes.values() if node.parent is None), None)
+
+    def node(self, node_id: str) -> ScaleNode:
+        """The node of that name; UnknownNode when it is not live."""
+        try:
+            return self.nodes[node_id]
+        except KeyError:
+            raise UnknownNode(node_id) from None
+
+    def children(self, node_id: str) -> list[ScaleNode]:
+        """The children of a node, by id."""
+        return [self.node(child) for child in self.node(node_id).children]
+
+    def path(self, node_id: str) -> list[ScaleNode]:
+        """From the root to the node."""
+        path = [self.node(node_id)]
+        while path[-1].parent is not None:
+            path.append(self.node(path[-1].parent))
+        return path[::-1]
+
+    def subtree(self, node_id: str) -> list[str]:
+        """The ids of a node and everything below it, sorted."""
+        found = [self.node(node_id).id]
+        for each in found:  # grows while it is read
+            found.extend(self.nodes[each].children)
+        return sorted(found)
+
+    def blocks_of(self, node_id: str) -> list[Block]:
+        """The blocks of one node, by cell."""
+        self.node(node_id)
+        return [self.octree.block(node_id, cell) for cell in sorted(self._cells[node_id])]
+
+    # ---- proposing ------------------------------------------------------------------------------
+    def propose(self, node: ScaleNode, blocks: Iterable[Placed], replacing: str | None = None) -> Commit:
+        """The next commit, with ``node`` and its blocks; ``replacing`` removes a subtree in the same commit.
+
+        ``cell``, ``bounds``, ``children`` and the three scale intervals of the node are worked out here, as
+        are the bounds of the new surfels and of the old ones that the new views cover or are covered by.
+        """
+        removed = self._removable(replacing) if replacing is not None else ()
+        if node.id in self.nodes and node.id not in removed:
+            raise InvalidCommit(f"node {node.id!r} is in the world already")
+        if node.parent is None:
+            if self.nodes:
+                raise InvalidCommit(f"node {node.id!r} has no parent, but the world has a root already")
+        elif node.parent in removed or node.parent not in self.nodes:
+            raise UnknownNode(node.parent)
+        if not node.views:
+            raise InvalidCommit(f"node {node.id!r} has no view: nothing could say what it covers")
+        made = [Block(cell, node.id, surfels, Bounds.open(len(surfels))) for cell, surfels in blocks]
+        if not made:
+            raise InvalidCommit(f"node {node.id!r} has no surfels")
+        if len({block.cell for block in made}) < len(made):
+            raise InvalidCommit(f"node {node.id!r} has two blocks in one cell")
+        for block in made:
+            _check_block(block, len(node.views))
+        node = replace(node, **_placed_in([(block.cell, block.surfels) for block in made]), children=())
+        return self._resolve(_Proposal((node,), tuple(sorted(made, key=lambda b: b.cell)), removed))
+
+    def propose_removal(self, node_id: str) -> Commit:
+        """The next commit, without a node and everything below it."""
+        return self._resolve(_Proposal((), (), self._removable(node_id)))
+
+    def _removable(self, node_id: str) -> tuple[str, ...]:
+        if self.node(node_id).parent is None:
+            raise RootRemoval(node_id)
+        return tuple(self.subtree(node_id))
+
+    def _resolve(self, proposal: _Proposal) -> Commit:
+        """Bounds of the new blocks and patches of the old ones."""
+        revision = self.revision + 1
+        views = self.views.changed(proposal.removed, proposal.nodes)
+        new_ids = [node.id for node in proposal.nodes]
+        changed = (*self.views.of_nodes(proposal.removed), *views.of_nodes(new_ids))
+        blocks = [
+            block.with_bounds(replace(compute_bounds(block, views, candidates), revision=revision))
+            for block, candidates in zip(proposal.blocks, views.touching(proposal.blocks), strict=True)
+        ]
+        patches = [
+            BoundsPatch(block.node, block.cell, replace(bounds, revision=revision))
+            for block, bounds in self._updated(views, changed, set(proposal.removed))
+        ]
+        nodes = tuple(
+            replace(node, **_scales_of([block for block in blocks if block.node == node.id]))
+            for node in proposal.nodes
+        )
+        return Commit(revision, nodes, proposal.removed, tuple(blocks), tuple(patches))
+
+    def _updated(
+        self, views: ViewIndex, changed: Sequence[LiveView], removed: set[str]
+    ) -> Iterator[tuple[Block, Bounds]]:
+        """Live blocks whose bounds differ once ``changed`` views have come or gone, in (node, cell) order."""
+        touched: dict[Key, tuple[Block, list[LiveView]]] = {}
+        for each in changed:
+            for block in self.octree.touching(each.camera):
+                if block.node not in removed:
+                    touched.setdefault(block.key, (block, []))[1].append(each)
+        found = [touched[key] for key in sorted(touched)]
+        candidates = views.touching([block for block, _ in found])
+        for (block, by), near in zip(found, candidates, strict=True):
+            bounds = update_bounds(block, views, near, by)
+            if bounds is not None:
+                yield block, bounds
+
+    # ---- applying -------------------------------------------------------------------------------
+    def apply(self, commit: Commit) -> None:
+        """Make a commit the present; raises and changes nothing when it does not fit."""
+        if commit.revision != self.revision + 1:
+            raise RevisionConflict(self.revision + 1, commit.revision)
+        self._check_fits(commit)
+        gone = [(node, cell) for node in commit.removed for cell in self._cells[node]]
+        patched = [self.octree.block(p.node, p.cell).with_bounds(p.bounds) for p in commit.patches]
+        for node in commit.removed:
+            parent = self.nodes[node].parent
+            if parent is not None and parent not in commit.removed:
+                kept = tuple(child for child in self.nodes[parent].children if child != node)
+                self.nodes[parent] = replace(self.nodes[parent], children=kept)
+        for node in commit.removed:
+            del self.nodes[node], self._cells[node]
+        for node in commit.added:
+            self.nodes[node.id] = node
+            self._cells[node.id] = {block.cell for block in commit.blocks if block.node == node.id}
+            if node.parent is not None:
+                parent = self.nodes[node.parent]
+                self.nodes[parent.id] = replace(parent, children=tuple(sorted({*parent.children, node.id})))
+        self.octree.change(gone, commit.blocks)
+        self.octree.rebound(patched)
+        for node in {patch.node for patch in commit.patches}:
+            self.nodes[node] = replace(self.nodes[node], **_scales_of(self.blocks_of(node)))
+        self.views = self.views.changed(commit.removed, commit.added)
+        self.revision = commit.revision
+
+    def _check_fits(self, commit: Commit) -> None:
+        removed = set(commit.removed)
+        for node in commit.removed:
+            if self.node(node).parent is None:
+                raise RootRemoval(node)
+            left = [child for child in self.nodes[node].children if child not in removed]
+            if left:
+                raise InvalidCommit(f"removing {node!r} would leave its children {left} without a parent")
+        live = set(self.nodes) - removed
+        for node in commit.added:
+            if node.id in live:
+                raise InvalidCommit(f"node {node.id!r} is in the world already")
+            if node.parent is None and live:
+                raise InvalidCommit(f"node {node.id!r} has no parent, but the world has a root already")
+            if node.parent is not None and node.parent not in live:
+                raise UnknownNode(node.parent)
+            live.add(node.id)
+        added = {node.id: node for node in commit.added}
+        if len({block.key for block in commit.blocks}) < len(commit.blocks):
+            raise InvalidCommit("two blocks of one node in one cell")
+        for block in commit.blocks:
+            if block.node not in added:
+                raise InvalidCommit(f"a block in {block.cell} belongs to {block.node!r}, which is not added")
+            _check_block(block, len(added[block.node].views))
+        for patch in commit.patches:
+            if patch.node in removed or (patch.node, patch.cell) not in self.octree:
+                raise InvalidCommit(f"a patch names {patch.node!r} in {patch.cell}, which is not there")
+            if len(patch.bounds.parent) != len(self.octree.block(patch.node, patch.cell).surfels):
+                raise InvalidCommit(f"a patch of {patch.node!r} in {patch.cell} has another number of rows")
+
+    # ---- certainty ------------------------------------------------------------------------------
+    def digest(self) -> str:
+        """BLAKE2b of what is live: nodes, write-once columns, bounds, octree; not of how it came to be."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(repr(self.header).encode())
+        for name in sorted(self.nodes):
+            node = self.nodes[name]
+            digest.update(repr(_described(node)).encode())
+            digest.update(node.generator_state)
+            for view in node.views:
+                digest.update(repr((view.camera, view.role, view.image is None)).encode())
+                for picture in (view.mask, view.zeta, view.image):
+                    if picture is not None:
+                        digest.update(np.ascontiguousarray(picture).tobytes())
+        for block in self.octree.blocks():
+            digest.update(f"{block.hash}{block.bounds.owners}".encode())
+            for column in (
+                block.bounds.parent,
+                block.bounds.child,
+                block.bounds.parent_owner,
+                block.bounds.child_owner,
+            ):
+                digest.update(np.ascontiguousarray(column).tobytes())
+        for cell in self.octree.cells():
+            digest.update(repr((cell, self.octree.aggregate(cell))).encode())
+        return digest.hexdigest()
+
+    def check(self) -> list[str]:
+        """Every law of this room that does not hold, in words; empty for a sound world. Slow."""
+        wrong: list[str] = []
+        for name, node in self.nodes.items():
+            if node.parent is not None and name not in getattr(self.nodes.get(node.parent), "children", ()):
+                wrong.append(f"node {name!r}: its parent {node.parent!r} does not have it as a child")
+            wrong += [
+                f"node {name!r}: its child {child!r} is not live"
+                for child in node.children
+                if child not in self.nodes
+            ]
+        if sum(node.parent is None for node in self.nodes.values()) > 1:
+            wrong.append("more than one root")
+        blocks = self.octree.blocks()
+        candidates = self.views.touching(blocks)
+        for block, near in zip(blocks, candidates, strict=True):
+            where = f"block {block.node!r} in {block.cell}"
+            if block.node not in self.nodes:
+                wrong.append(f"{where}: an orphan, its node is not live")
+                continue
+            if block_hash(block.cell, block.node, block.surfels) != block.hash:
+                wrong.append(f"{where}: its write-once columns do not have its hash")
+            if not compute_bounds(block, self.views, near).same_as(block.bounds):
+                wrong.append(f"{where}: its bounds are not those that the live views give")
+        for name, node in self.nodes.items():
+            own = [block for block in blocks if block.node == name]
+            if {block.cell for block in own} != self._cells.get(name):
+                wrong.append(f"node {name!r}: its blocks are not those of the octree")
+            if not own:
+                wrong.append(f"node {name!r}: it has no blocks")
+                continue
+            said = {field: getattr(node, field) for field in ("cell", "bounds", "native_scale")}
+            if said != _placed_in([(block.cell, block.surfels) for block in own]):
+                wrong.append(f"node {name!r}: its cell, box or native scales are not those of its blocks")
+            if {"parent_scale": node.parent_scale, "child_scale": node.child_scale} != _scales_of(own):
+                wrong.append(f"node {name!r}: its parent or child scales are not those of its blocks")
+        fresh = Octree()
+        fresh.change(added=blocks)
+        if fresh.cells() != self.octree.cells():
+            wrong.append("octree: its cells are not those that its blocks need")
+        else:
+            wrong += [
+                f"octree cell {cell}: its aggregate is not that of its subtree"
+                for cell in fresh.cells()
+                if fresh.aggregate(cell) != self.octree.aggregate(cell)
+            ]
+        return wrong
+
+
+def _check_block(block: Block, views: int) -> None:
+    if not len(block.surfels):
+        raise InvalidCommit(f"block {block.node!r} in {block.cell} is empty")
+    try:
+        block.surfels.check_finite()
+    except ValueError as error:
+        raise InvalidCommit(f"block {block.node!r} in {block.cell}: {error}") from error
+    if int(block.surfels.view.max()) >= views:
+        raise InvalidCommit(
+            f"block {block.node!r} in {block.cell} names view {int(block.surfels.view.max())} of {views}"
+        )
+
+
+def _placed_in(blocks: list[Placed]) -> dict[str, object]:
+    """``cell``, ``bounds`` and ``native_scale`` of a node with these blocks."""
+    cell = common_ancestor([each for each, _ in blocks])
+    boxes = [surfel_box(surfels) * each.edge_in(cell) + each.centre_from(cell) for each, surfels in blocks]
+    low = np.min([box[0] for box in boxes], axis=0).tolist()
+    high = np.max([box[1] for box in boxes], axis=0).tolist()
+    native = (
+        min(float(surfels.native.min()) + each.ln_edge for each, surfels in blocks),
+        max(float(surfels.native.max()) + each.ln_edge for each, surfels in blocks),
+    )
+    return {"cell": cell, "bounds": (tuple(low), tuple(high)), "native_scale": native}
+
+
+def _scales_of(blocks: list[Block]) -> dict[str, Interval]:
+    """``parent_scale`` and ``child_scale`` of a node with these blocks."""
+    parent, child = _EMPTY, _EMPTY
+    for block in blocks:
+        edge, bounds = block.cell.ln_edge, block.bounds
+        parent = (
+            min(parent[0], float(bounds.parent.min()) + edge),
+            max(parent[1], float(bounds.parent.max()) + edge),
+        )
+        child = (
+            min(child[0], float(bounds.child.min()) + edge),
+            max(child[1], float(bounds.child.max()) + edge),
+        )
+    return {"parent_scale": parent, "child_scale": child}
+
+
+def _described(node: ScaleNode) -> tuple[object, ...]:
+    """What a node says of itself, but for its views' pictures."""
+    return (
+        (node.id, node.parent, node.children, node.cell, node.bounds),
+        (node.native_scale, node.parent_scale, node.child_scale),
+        (node.prompt, node.seed, node.generator, node.provenance, len(node.views), len(node.generator_state)),
+    )
