@@ -45,6 +45,16 @@ def _integer_to_float(value: int, shift: int) -> float:
     return saturated_shift(float(value >> excess), shift + excess)
 
 
+def _floor_shifted(value: float, shift: int) -> tuple[int, float]:
+    """``value * 2**shift`` as a whole number and a rest in [0, 1]; the whole is exact for any shift."""
+    mantissa, exponent = math.frexp(value)
+    whole, exponent = int(math.ldexp(mantissa, 53)), exponent - 53 + shift
+    if exponent >= 0:
+        return whole << exponent, 0.0
+    floor = whole >> -exponent
+    return floor, _integer_to_float(whole - (floor << -exponent), exponent)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
     """One cube of the octree: edge ``2**-level`` root edges, low corner at ``(ix, iy, iz)`` edges."""
@@ -152,23 +162,18 @@ class Position:
         index: list[int] = []
         offset: list[float] = []
         for i, t in zip(self.cell.index, self.offset, strict=True):
-            if shift >= 0:
-                # From the centre of cell i to the low corner of its descendants, in their edges.
-                scaled = saturated_shift(t, shift)
-                half = (1 << shift) >> 1  # descendants on one side of the centre; 0 for shift 0
-                if shift == 0:
-                    step = math.floor(t + 0.5)
-                    index.append(i + step)
-                    offset.append(t - step)
-                else:
-                    step = math.floor(scaled)
-                    index.append((i << shift) + half + step)
-                    offset.append(scaled - step - 0.5)
+            if shift > 0:
+                # Cell i has half its descendants below its centre; count theirs from there.
+                step, rest = _floor_shifted(t, shift)
+                index.append((i << shift) + (1 << (shift - 1)) + step)
+                offset.append(rest - 0.5)
             else:
-                here = math.floor(t + 0.5)
+                here = math.floor(t)
+                here += t - here >= 0.5  # floor(t + 0.5) would round 0.5 - 2**-54 up
                 fine, rest = i + here, t - here  # rest in [-0.5, 0.5) of this cell
                 coarse = fine >> -shift
-                remainder = ((fine - (coarse << -shift)) * 2 + 1) - (1 << -shift)  # half edges from the centre
+                # Half edges of the fine cell, from the coarse centre.
+                remainder = ((fine - (coarse << -shift)) * 2 + 1) - (1 << -shift)
                 index.append(coarse)
                 offset.append(_integer_to_float(remainder, shift - 1) + saturated_shift(rest, shift))
         return Position(Cell(level, *index), (offset[0], offset[1], offset[2]))

@@ -15,7 +15,7 @@ REACH = 3.0
 
 
 def surfel_box(surfels: Surfels) -> NDArray[np.float64]:
-    """The box [2, 3] of at least one surfel with their 3-sigma ellipses, in cell edges from the cell's centre."""
+    """The box [2, 3] of one or more surfels with their 3-sigma ellipses, in edges from the cell's centre."""
     axes = quat_to_matrix(surfels.quats)  # columns: two axes and the normal
     sigma = np.exp(surfels.log_scales.astype(np.float64))
     thickness = THICKNESS * np.exp(surfels.native.astype(np.float64))
