@@ -42,7 +42,9 @@ def saturated_shift(value: float, shift: int) -> float:
 def _integer_to_float(value: int, shift: int) -> float:
     """``value * 2**shift`` rounded once, for integers of any size."""
     excess = max(0, abs(value).bit_length() - 64)
-    return saturated_shift(float(value >> excess), shift + excess)
+    kept = abs(value) >> excess
+    kept |= (kept << excess) != abs(value)  # a sticky bit: what is cut off still breaks ties
+    return saturated_shift(float(kept if value >= 0 else -kept), shift + excess)
 
 
 def _floor_shifted(value: float, shift: int) -> tuple[int, float]:
@@ -174,8 +176,10 @@ class Position:
                 coarse = fine >> -shift
                 # Half edges of the fine cell, from the coarse centre.
                 remainder = ((fine - (coarse << -shift)) * 2 + 1) - (1 << -shift)
+                numerator, denominator = rest.as_integer_ratio()  # the denominator is a power of two
+                exact = remainder * denominator + 2 * numerator
                 index.append(coarse)
-                offset.append(_integer_to_float(remainder, shift - 1) + saturated_shift(rest, shift))
+                offset.append(_integer_to_float(exact, shift - denominator.bit_length()))
         return Position(Cell(level, *index), (offset[0], offset[1], offset[2]))
 
 
