@@ -1,0 +1,344 @@
+"""The durable world: the log of commits on disk, of which every other form of a world is a reader.
+
+    WORLD/
+      world.sqlite            the record: the header, and one row for each commit
+      commits/00000001-<hash>.safetensors      the arrays of revision 1: never changed, never renamed
+      writer.lock             held by the one process that writes
+
+A commit is written as a file first (bytes synced, then named, then the name synced) and exists from the
+moment its row is synced; only then does ``append`` return. So the row is the truth: a file without one is
+the rest of an append that never finished, and a writer removes it on opening; a row without its file, whole,
+is damage. The alternatives are slower or not durable: Zarr does not sync, one SQLite file is half as fast,
+LMDB has to know its largest size beforehand.
+
+Damage stays where it is. The nodes of a commit whose file is lost keep their place in the tree (the row has
+their outline), with views that cover nothing and without blocks, so that their children can still be reached;
+bounds that name such a node open, so that what it stood for is drawn coarser and never as a hole.
+
+One writer, any number of readers. A reader sees whole commits only, new ones as they come.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
+from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_durably
+from wonderzoom.scene_graph.manifest import BadCommit, NewerFormat
+from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
+from wonderzoom.scene_graph.store_codec import (
+    decode_commit,
+    decode_outline,
+    encode_commit,
+    encode_outline,
+    outline_ids,
+)
+from wonderzoom.scene_graph.store_errors import (
+    FormatTooNew,
+    RevisionMismatch,
+    WorldDamaged,
+    WorldExists,
+    WorldMissing,
+    WorldReadOnly,
+    translated,
+)
+from wonderzoom.scene_graph.store_record import DATABASE, DATABASE_FILES, Record, Row, content_hash
+from wonderzoom.scene_graph.surfels import Bounds
+
+if TYPE_CHECKING:
+    from wonderzoom.scene_graph.world import World
+
+_COMMITS = "commits"
+_LOCK = "writer.lock"
+_OURS = {*DATABASE_FILES, _COMMITS, _LOCK}
+_FILE = re.compile(r"(\d{8,})-[0-9a-f]{32}\.safetensors(\.tmp)?")
+
+
+class WorldStore:
+    """One world's directory, open. Made by ``create`` and ``open``; a context manager."""
+
+    def __init__(self, path: Path, record: Record, lock: WriterLock | None) -> None:
+        self.path = path
+        self._broken: dict[int, str] = {}  # revision -> what is wrong with its file
+        self._record = record
+        self._lock = lock
+        self._appending = threading.Lock()  # one append at a time; others may read while its file is written
+        self._last = 0  # newest revision, for a writer
+
+    # ---- opening --------------------------------------------------------------------------------
+    @classmethod
+    def create(cls, path: Path | str, header: WorldHeader) -> WorldStore:
+        """Make an empty world at ``path`` (which may be an empty directory) and open it for writing.
+
+        A world begins to exist with one synced transaction: a creation cut short leaves nothing that opens,
+        and may be repeated. Raises WorldExists and what ``open`` raises.
+        """
+        path = Path(path)
+        try:
+            if path.exists() and not path.is_dir():
+                raise WorldExists(path, "a file is at this path", "choose another path for the world")
+            if path.is_dir() and (foreign := sorted(e.name for e in path.iterdir() if e.name not in _OURS)):
+                what = f"the directory holds other files ({', '.join(foreign[:3])})"
+                raise WorldExists(path, what, "choose an empty or new directory")
+            (path / _COMMITS).mkdir(parents=True, exist_ok=True)
+            lock = WriterLock(path / _LOCK, path)
+            try:
+                Record.create(path, header)
+                sync_directory(path)
+                sync_directory(path.absolute().parent)
+            finally:
+                lock.release()
+        except (OSError, sqlite3.Error) as error:
+            raise translated(path, "create a world", error) from error
+        return cls.open(path, write=True)
+
+    @classmethod
+    def open(cls, path: Path | str, write: bool = False) -> WorldStore:
+        """Open a world for reading, or for writing too.
+
+        Raises WorldMissing, WorldLocked, WorldDamaged, FormatTooNew, WorldReadOnly; a lost or cut commit file
+        is no error, but listed in ``damaged``.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            what = "this is a file, a world is a directory" if path.exists() else "there is no such directory"
+            raise WorldMissing(path, what, "check the path, or create a world first")
+        if not (path / DATABASE).is_file():
+            if any((path / _COMMITS).glob("*.safetensors")):
+                hint = "restore it from a backup; the commit files are untouched"
+                raise WorldDamaged(path, f"{DATABASE} is missing", hint)
+            what = f"this directory is no world (it has no {DATABASE})"
+            raise WorldMissing(path, what, "check the path, or create a world first")
+        lock = WriterLock(path / _LOCK, path) if write else None
+        record: Record | None = None
+        try:
+            record = Record.open(path, write)
+            store = cls(path, record, lock)
+            store._examine()
+            return store
+        except BaseException as error:
+            if record is not None:
+                record.close()
+            if lock is not None:
+                lock.release()
+            if isinstance(error, OSError):
+                raise translated(path, "open the world", error) from error
+            raise
+
+    def _examine(self) -> None:
+        """Compare rows and files: list damage; a writer removes what unfinished appends have left."""
+        rows = self._record.rows()
+        self._last = len(rows)
+        if [row.revision for row in rows] != list(range(1, len(rows) + 1)):
+            hint = f"restore {DATABASE} from a backup"
+            raise WorldDamaged(self.path, "revisions are missing from its record", hint)
+        for row in rows:
+            if reason := self._mismatch(row):
+                self._broken[row.revision] = reason
+        if self._lock is None:
+            return
+        named = {row.name for row in rows}
+        folder = self.path / _COMMITS
+        folder.mkdir(exist_ok=True)
+        for entry in sorted(folder.iterdir()):
+            match = _FILE.fullmatch(entry.name)
+            if match is None or entry.name in named:
+                continue  # foreign files are none of our business
+            if int(match[1]) > self._last + 1:
+                # An unfinished append leaves at most the next revision; more means that rows are lost.
+                what = f"{DATABASE} ends at revision {self._last}, but there is a file of revision {match[1]}"
+                raise WorldDamaged(self.path, what, f"restore the newest {DATABASE}, or open to read only")
+            entry.unlink()
+
+    # ---- reading --------------------------------------------------------------------------------
+    @property
+    def header(self) -> WorldHeader:
+        return self._record.header
+
+    @property
+    def writable(self) -> bool:
+        return self._lock is not None
+
+    @property
+    def revision(self) -> int:
+        """The newest acknowledged revision; 0 for an empty world. A reader asks the record each time."""
+        return self._last if self._lock is not None else self._record.newest()
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Live node -> why its blocks are lost; "revision N" for a lost commit that adds no node.
+
+        Files are measured on opening and hashed when they are read: once every commit has been read, every
+        damaged one is here.
+        """
+        found: dict[str, str] = {}
+        for row in self._record.rows() if self._broken else ():
+            added, removed = self._ids(row)
+            found = {name: reason for name, reason in found.items() if name not in removed}
+            if reason := self._broken.get(row.revision):
+                line = f"revision {row.revision}: {reason} ({_COMMITS}/{row.name})"
+                found |= dict.fromkeys(added or [f"revision {row.revision}"], line)
+        return found
+
+    def commits(self, after: int = 0, until: int | None = None) -> Iterator[Commit]:
+        """The commits with ``after < revision <= until``, oldest first, each read when it is asked for.
+
+        A damaged one comes as its outline (module docstring).
+        """
+        lost: set[str] = set()  # nodes without blocks
+        for row in self._record.rows():
+            if until is not None and row.revision > until:
+                return
+            commit = self._read(row) if row.revision > after else None
+            if self._broken:
+                added, removed = self._ids(row)
+                lost.difference_update(removed)
+                lost.update(added if row.revision in self._broken else ())
+            if commit is not None:
+                yield _without(commit, lost) if lost else commit
+
+    def load(self) -> World:
+        """The live world: every commit applied in order."""
+        from wonderzoom.scene_graph.world import World
+
+        world = World(self.header)
+        for commit in self.commits():
+            world.apply(commit)
+        return world
+
+    def _read(self, row: Row) -> Commit:
+        reason = self._mismatch(row)
+        if not reason:
+            try:
+                data = (self.path / _COMMITS / row.name).read_bytes()
+                if content_hash(data) == row.hash:
+                    return decode_commit(data)
+                reason = "its bytes have changed"
+            except NewerFormat as error:
+                what = f"revision {row.revision} has {error}"
+                raise FormatTooNew(self.path, what, "install a newer version of wonderzoom") from error
+            except OSError as error:
+                reason = f"its file can't be read: {error.strerror}"
+            except BadCommit as error:
+                reason = f"its file makes no sense: {error}"
+        self._broken[row.revision] = reason
+        commit = self._outline(row)
+        return replace(commit, patches=self._orphaned(commit)) if commit.removed else commit
+
+    def _mismatch(self, row: Row) -> str:
+        """What is wrong with a commit's file, as far as it shows without reading it; empty: nothing."""
+        try:
+            size = (self.path / _COMMITS / row.name).stat().st_size
+        except FileNotFoundError:
+            return "its file is missing"
+        except OSError as error:
+            return f"its file can't be read: {error.strerror}"
+        return "" if size == row.size else f"its file has {size} bytes instead of {row.size}"
+
+    def _outline(self, row: Row) -> Commit:
+        try:
+            return decode_outline(self._record.outline(row.revision))
+        except BadCommit as error:
+            raise self._lost_twice(row, error) from error
+
+    def _ids(self, row: Row) -> tuple[list[str], list[str]]:
+        """The ids that a commit adds and removes, without reading its file."""
+        try:
+            return outline_ids(self._record.outline(row.revision))
+        except BadCommit as error:
+            raise self._lost_twice(row, error) from error
+
+    def _lost_twice(self, row: Row, error: BadCommit) -> WorldDamaged:
+        what = f"a commit file is damaged, and the row of revision {row.revision} can't be read ({error})"
+        return WorldDamaged(self.path, what, "restore the world from a backup")
+
+    def _orphaned(self, commit: Commit) -> tuple[BoundsPatch, ...]:
+        """The patches that a lost removal needs at least: bounds that name a removed node open."""
+        removed = set(commit.removed)
+        latest: dict[tuple[str, Cell], Bounds] = {}
+        for earlier in self.commits(until=commit.revision - 1):
+            latest = {key: bounds for key, bounds in latest.items() if key[0] not in earlier.removed}
+            latest |= {block.key: block.bounds for block in earlier.blocks}
+            latest |= {(patch.node, patch.cell): patch.bounds for patch in earlier.patches}
+        return tuple(
+            BoundsPatch(node, cell, replace(_opened(bounds, removed), revision=commit.revision))
+            for (node, cell), bounds in latest.items()
+            if node not in removed and removed.intersection(bounds.owners)
+        )
+
+    # ---- writing --------------------------------------------------------------------------------
+    def append(self, commit: Commit) -> None:
+        """Make ``commit`` durable: when this returns, no crash and no power cut loses it.
+
+        On any error the world is as before, and the same commit may be appended again. It blocks for some
+        tens of milliseconds: call it in a thread. Raises RevisionMismatch, NoSpace, WorldReadOnly,
+        StoreError; ValueError for a commit that breaks its contract.
+        """
+        if self._lock is None:
+            raise WorldReadOnly(self.path, "the world is open for reading", "open it with write=True")
+        with self._appending:
+            self._record.require_open()
+            if commit.revision != self._last + 1:
+                what = f"revision {commit.revision} does not follow revision {self._last}"
+                raise RevisionMismatch(self.path, what, "make the commit again on the newest revision")
+            data = encode_commit(commit)
+            row = Row(commit.revision, len(data), content_hash(data))
+            try:
+                write_durably(self.path / _COMMITS / row.name, data)
+                self._record.insert(row, encode_outline(commit))
+            except (OSError, sqlite3.Error) as error:
+                # The file may stay: a row whose sync failed can turn up after a crash, and must find it.
+                raise translated(self.path, f"store revision {commit.revision}", error) from error
+            self._last = row.revision
+
+    # ---- closing --------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Let go of the files; another process may write then. May be called twice."""
+        with self._appending:
+            self._record.close()
+            if self._lock is not None:
+                self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _without(commit: Commit, lost: set[str]) -> Commit:
+    """A commit in a damaged world: no patch of a lost block, no bounds that wait for one."""
+    blocks = tuple(block.with_bounds(_opened(block.bounds, lost)) for block in commit.blocks)
+    patches = tuple(
+        replace(patch, bounds=_opened(patch.bounds, lost))
+        for patch in commit.patches
+        if patch.node not in lost
+    )
+    return replace(commit, blocks=blocks, patches=patches)
+
+
+def _opened(bounds: Bounds, gone: set[str]) -> Bounds:
+    """Bounds that no longer wait for blocks of ``gone`` nodes: what these stood for shows without them."""
+    indices = [i for i, owner in enumerate(bounds.owners) if owner in gone]
+    if not indices:
+        return bounds
+    no_parent, no_child = np.isin(bounds.parent_owner, indices), np.isin(bounds.child_owner, indices)
+    return replace(
+        bounds,
+        parent=np.where(no_parent, np.float32(NO_PARENT), bounds.parent),
+        child=np.where(no_child, np.float32(NO_CHILD), bounds.child),
+        parent_owner=np.where(no_parent, np.int16(-1), bounds.parent_owner),
+        child_owner=np.where(no_child, np.int16(-1), bounds.child_owner),
+    )
