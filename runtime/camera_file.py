@@ -154,7 +154,7 @@ def _camera(path: Path, where: str, read: _Camera) -> Camera:
                 f"{path}: {where}{name} is {ln}; a finite logarithm within {_MAX_LN:.0f} is needed"
             )
     try:
-        return Camera(
+        camera = Camera(
             Position(Cell(level, *index), offset),
             read.quat,
             read.ln_distance,
@@ -167,6 +167,10 @@ def _camera(path: Path, where: str, read: _Camera) -> Camera:
         )
     except ValueError as error:
         raise BadCamera(f"{path}: {where}{error}") from error
+    if abs(math.sqrt(sum(v * v for v in read.quat)) - 1.0) < 1e-12:
+        # Normalised when it was written: doing so again would move its last bits, and with them node ids.
+        object.__setattr__(camera, "quat", read.quat)
+    return camera
 
 
 def _integer(path: Path, where: str, value: int | str) -> int:

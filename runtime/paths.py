@@ -34,6 +34,8 @@ _WIDE_COSINE = 0.5
 # Points of the orbit's height: it starts and ends at the camera, level in between.
 _ORBIT_PITCH = 0.3
 _ORBIT_SECONDS = 6.0
+# A shorter ramp is a step: its slope would overflow.
+_LEAST_EASE = 1e-6
 # Closer to 0 than this, the integral of exp(-rate x) is taken as that of its series.
 _SMALL_RATE = 1e-9
 
@@ -201,7 +203,7 @@ def _remaining_pan(share: float, ln_zoom: float, ease: float) -> float:
     ``exp(a s) integral_s^1 exp(-a x) b(x) dx``, divided by its value at 0. With ``b = 1`` that is
     ``(F - m) / (F - 1)``.
     """
-    ease = min(max(ease, 0.0), 0.5)
+    ease = min(ease, 0.5) if ease > _LEAST_EASE else 0.0
 
     def integral(begin: float) -> float:
         """``integral_begin^1 exp(-a (x - begin)) b(x) dx``."""
