@@ -45,6 +45,17 @@ def frame_of(node: ScaleNode, header: WorldHeader) -> Camera:
     return camera.widened(-margin) if margin > 0 else camera
 
 
+def at_reference(camera: Camera, header: WorldHeader) -> Camera:
+    """The same view with H_ref pixels on its short side, as pictures are generated.
+
+    A frame longer than 2 : 1 is cut at its ends: a generated picture has 2 H_ref pixels at most.
+    """
+    short, long = sorted((camera.width, camera.height))
+    long = min(round(long * header.h_ref / short), 2 * header.h_ref)
+    wide = camera.width >= camera.height
+    return camera.resized(*((long, header.h_ref) if wide else (header.h_ref, long)))
+
+
 def covered(camera: Camera, width: int, height: int) -> Camera:
     """The largest part of a frame that has the shape width : height, in that resolution, centred.
 

@@ -1,0 +1,107 @@
+"""The composition root: what a program is made of, put together here and nowhere else.
+
+Owns the choice of renderer, fitter and generator, and their life; the only room besides ``cli`` that reads
+the machine. Everything is made when it is first needed: ``info`` loads no kernel, ``render`` no generator.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, ZoomRequest
+from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.platform import usable_threads
+from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.world import World
+
+if TYPE_CHECKING:
+    from wonderzoom.generation.pipeline import Pipeline
+    from wonderzoom.generation.stages import Generator
+    from wonderzoom.runtime.renderers.cpu import CpuRenderer
+
+DEFAULT_GENERATOR = "embedded"
+
+
+class UnknownGenerator(CommandError):
+    """A generator that this program does not have."""
+
+    def __init__(self, name: str) -> None:
+        names = ", ".join(sorted(GENERATORS))
+        super().__init__(f"there is no generator {name!r}; there is: {names}")
+
+
+def _embedded(threads: int) -> Generator:
+    from wonderzoom.generation.embedded.generator import EmbeddedGenerator
+
+    return EmbeddedGenerator(threads)
+
+
+# Name on the command line -> how it is made from a number of threads.
+GENERATORS: dict[str, Callable[[int], Generator]] = {DEFAULT_GENERATOR: _embedded}
+
+
+class App:
+    """Renderer, fitter and generators of one program; a context manager that ends their threads."""
+
+    def __init__(self, threads: int | None = None, reporter: Reporter | None = None) -> None:
+        self.threads = threads or usable_threads()
+        self.clock = time.monotonic
+        self.reporter = reporter or Reporter(self.clock)
+        self._pipelines: dict[str, Pipeline] = {}
+
+    @cached_property
+    def renderer(self) -> CpuRenderer:
+        """Ready to draw; the first start on a machine compiles it and says so."""
+        from wonderzoom.runtime.renderers.cpu import CpuRenderer
+
+        renderer = CpuRenderer(self.threads)
+        renderer.warm_up(self.reporter.note)
+        return renderer
+
+    def pipeline(self, generator: str) -> Pipeline:
+        """Generation with the generator of that name. Raises UnknownGenerator."""
+        if generator not in GENERATORS:
+            raise UnknownGenerator(generator)
+        if generator not in self._pipelines:
+            from wonderzoom.generation.pipeline import Pipeline
+            from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
+
+            stages = GENERATORS[generator](self.threads)
+            self._pipelines[generator] = Pipeline(
+                stages, self.renderer, CpuFitter(self.threads), self.threads
+            )
+        return self._pipelines[generator]
+
+    # ---- generation as commands need it ---------------------------------------------------------
+    def generator_name(self, generator: str) -> str:
+        """Name and version, as nodes record it."""
+        return self.pipeline(generator).generator.name
+
+    def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created:
+        """E_0 of a picture."""
+        return self.pipeline(generator).create(request, watch)
+
+    def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
+        """E_i at a camera; in the mode ``replace`` the named node goes in the same commit."""
+        pipeline = self.pipeline(generator)
+        return pipeline.zoom(world, request, watch)
+
+    # ---- life -----------------------------------------------------------------------------------
+    def close(self) -> None:
+        """End the threads."""
+        if "renderer" in self.__dict__:
+            self.renderer.close()
+            del self.__dict__["renderer"]
+        self._pipelines.clear()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,235 @@
+"""Carrying out plans: a world that has what the plan says, however often it was interrupted on the way.
+
+Every step is idempotent. A zoom of the plan is done when its parent has a child that was asked for in the
+same words: same place, factor, prompt, seed and generator; it is found by its camera, never by its order. As
+each zoom is one durable commit, and sees the same world whether or not the build was interrupted before it, a
+resumed build ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.generation.jobs import (
+    AlreadyCovered,
+    Created,
+    CreateRequest,
+    GenerationError,
+    Watch,
+    Zoomed,
+    ZoomRequest,
+)
+from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.frames import NothingThere, aim, at_reference, frame_of
+from wonderzoom.runtime.paths import zoom_ln
+from wonderzoom.runtime.plans import ROOT, Plan, PlannedZoom
+from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.ports import Renderer
+from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.store_errors import WorldExists, WorldMissing
+from wonderzoom.scene_graph.world import World
+
+# A node's camera is where the plan points if it is within these: wider than rounding, far narrower than
+# anything that a person would tell apart.
+_SAME_PIXEL = 0.5
+_SAME_LN_FACTOR = 1e-3
+
+
+class OtherWorld(CommandError):
+    """The world at this place was made of something else."""
+
+
+class Maker(Protocol):
+    """What builds a world: the composition root, or less in tests."""
+
+    @property
+    def renderer(self) -> Renderer: ...
+
+    @property
+    def reporter(self) -> Reporter: ...
+
+    def generator_name(self, generator: str) -> str:
+        """Name and version, as nodes record it."""
+        ...
+
+    def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created: ...
+
+    def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build did."""
+
+    nodes: dict[str, str]  # name in the plan -> node, the root included
+    made: tuple[str, ...]  # names of what was generated this time
+    ignored: dict[str, tuple[str, ...]]  # name -> prompt words that nothing was made for
+
+
+# ---- one world, one node ------------------------------------------------------------------------
+
+
+def check_free(path: Path) -> None:
+    """Raise WorldExists now for what ``start_world`` would refuse after minutes of work."""
+    try:
+        with WorldStore.open(path) as store:
+            if store.revision == 0:
+                return  # begun and never finished
+            raise WorldExists(path, "there is a world already", "choose another path, or zoom into this one")
+    except WorldMissing:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise WorldExists(path, "something else is there already", "choose another path") from None
+
+
+def start_world(path: Path, created: Created) -> WorldStore:
+    """A new world with its root, open for writing; completes one whose creation was cut short."""
+    try:
+        store = WorldStore.create(path, created.header)
+    except WorldExists:
+        try:
+            store = WorldStore.open(path, write=True)
+        except WorldMissing:
+            store = None
+        if store is None or store.revision or store.header != created.header:
+            if store is not None:
+                store.close()
+            raise
+    try:
+        store.append(created.commit)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def add(store: WorldStore, world: World, zoomed: Zoomed) -> ScaleNode:
+    """Make a zoom durable, then real."""
+    store.append(zoomed.commit)
+    world.apply(zoomed.commit)
+    return world.node(zoomed.node)
+
+
+# ---- a whole plan -------------------------------------------------------------------------------
+
+
+def build(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> Built:
+    """Make at ``path`` what is missing of the plan; ``request`` is its picture, read.
+
+    Raises OtherWorld, CommandError with the place in the plan, and what the store raises; what was made
+    before an error stays, and is found the next time.
+    """
+    generator = maker.generator_name(plan.generator)
+    with _begun(plan, request, path, maker) as store:
+        world = store.load()
+        if store.damaged:
+            first = next(iter(store.damaged.values()))
+            raise OtherWorld(f"{path}: the world is damaged ({first}); restore it before building on it")
+        nodes = {ROOT: _checked_root(plan, request, path, world, generator).id}
+        made: list[str] = []
+        ignored: dict[str, tuple[str, ...]] = {}
+        for number, zoom in enumerate(plan.zooms, 1):
+            parent = world.node(nodes[zoom.parent])
+            there = [child for child in world.children(parent.id) if _is_at(world, parent, child, zoom)]
+            done = [child for child in there if _asked(child) == (zoom.prompt, zoom.seed, generator)]
+            if done:
+                nodes[zoom.name] = done[0].id
+                continue
+            old = there[0] if there and zoom.mode == "replace" else None
+            what = f"zoom {number} of {len(plan.zooms)} ({zoom.name})"
+            zoomed = _made(plan, zoom, world, parent, old, maker, what)
+            nodes[zoom.name] = add(store, world, zoomed).id
+            made.append(zoom.name)
+            if zoomed.ignored:
+                ignored[zoom.name] = zoomed.ignored
+                maker.reporter.note(f"{zoom.name}: nothing was made for: {', '.join(zoomed.ignored)}")
+    return Built(nodes, tuple(made), ignored)
+
+
+def _begun(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> WorldStore:
+    """The world at ``path``, open for writing: the one that is there, or a new one of the picture."""
+    try:
+        store = WorldStore.open(path, write=True)
+        if store.revision:
+            return store
+        store.close()  # begun and never finished
+    except WorldMissing:
+        pass
+    check_free(path)
+    with maker.reporter.stages("the picture") as watch:
+        created = maker.create(plan.generator, request, watch)
+    for note in created.notes:
+        maker.reporter.note(note)
+    return start_world(path, created)
+
+
+def _checked_root(plan: Plan, request: CreateRequest, path: Path, world: World, generator: str) -> ScaleNode:
+    """The root, if it is that of this plan."""
+    root = world.root
+    if root is None:
+        raise OtherWorld(f"{path}: this world has no root; build into another directory")
+    difference = None
+    if root.main.image is None or not np.array_equal(root.main.image, request.image):
+        difference = "another picture, or in another size"
+    elif (root.prompt, root.seed) != (plan.prompt, plan.seed):
+        difference = f"another prompt or seed ({root.prompt!r}, {root.seed})"
+    elif root.generator != generator:
+        difference = f"{root.generator}, the plan asks for {generator}"
+    elif request.focal is not None and abs(root.main.camera.ln_f - math.log(request.focal)) > 1e-6:
+        difference = "another focal length"
+    if difference:
+        raise OtherWorld(f"{path}: the world there was made of {difference}; build into another directory")
+    return root
+
+
+def _asked(node: ScaleNode) -> tuple[str, int, str]:
+    return node.prompt, node.seed, node.generator
+
+
+def _is_at(world: World, parent: ScaleNode, child: ScaleNode, zoom: PlannedZoom) -> bool:
+    """Whether a child shows what the plan points at, by its own camera."""
+    frame, mine = frame_of(parent, world.header), frame_of(child, world.header)
+    if zoom.camera is not None:
+        wanted = at_reference(zoom.camera, world.header)
+        pixel, factor = np.array([wanted.cx, wanted.cy]), zoom_ln(wanted, mine)
+        shown, _ = wanted.project(wanted.view_point(mine.pivot))
+        return _near(shown, pixel) and abs(factor) < _SAME_LN_FACTOR
+    pixel = np.array([zoom.at[0] * frame.width, zoom.at[1] * frame.height])
+    shown, _ = frame.project(frame.view_point(mine.pivot))
+    return _near(shown, pixel) and abs(zoom_ln(frame, mine) - math.log(zoom.factor)) < _SAME_LN_FACTOR
+
+
+def _near(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    return float(np.abs(a - b).max()) < _SAME_PIXEL
+
+
+def _made(
+    plan: Plan,
+    zoom: PlannedZoom,
+    world: World,
+    parent: ScaleNode,
+    old: ScaleNode | None,
+    maker: Maker,
+    what: str,
+) -> Zoomed:
+    """One zoom of the plan; errors say where in the plan it stands."""
+    try:
+        with maker.reporter.stages(what) as watch:
+            if old is not None:  # the same view again, exactly
+                camera = frame_of(old, world.header)
+                request = ZoomRequest(camera, zoom.prompt, zoom.seed, "replace", old.id)
+            elif zoom.camera is not None:
+                camera = at_reference(zoom.camera, world.header)
+                request = ZoomRequest(camera, zoom.prompt, zoom.seed, "add", parent.id)
+            else:
+                camera = aim(world, maker.renderer, parent, zoom.at, zoom.factor).camera
+                request = ZoomRequest(camera, zoom.prompt, zoom.seed, "add", parent.id)
+            return maker.zoom(plan.generator, world, request, watch)
+    except (GenerationError, AlreadyCovered, NothingThere) as error:
+        raise CommandError(f"{zoom.where}{error}") from error

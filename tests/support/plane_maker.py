@@ -1,0 +1,102 @@
+"""A maker of worlds for tests of what runs generation: every picture is a plane, every zoom a finer one.
+
+The world and its store are the real ones; only what is drawn and generated is simple.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from worlds import Plane, facing, plane_node
+
+from wonderzoom.generation.jobs import Created, CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
+from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.camera import Camera, initial_camera
+from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.ports import RenderedView, Renderer, RenderSettings, VisibleSet
+from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.world import World
+
+GENERATOR = "planes/1"
+SIDE = 64
+
+
+def request(seed: int = 0) -> CreateRequest:
+    """A small picture, other ones for other seeds."""
+    picture = np.random.default_rng(seed).integers(0, 256, (SIDE, 96, 3), dtype=np.uint8)
+    return CreateRequest(picture, focal=80.0, seed=seed)
+
+
+class PointRenderer:
+    """Draws every surfel as three by three pixels, near over far: enough to point at things, and quick."""
+
+    name = "points"
+
+    def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
+        shape = (camera.height, camera.width)
+        ids, zeta = np.full(shape, -1, np.int64), np.full(shape, np.nan, np.float32)
+        color = np.broadcast_to(np.float32(settings.background), (*shape, 3)).copy()
+        first, points, colors, rows = 0, [np.zeros((0, 3))], [np.zeros((0, 3))], [np.zeros(0, np.int64)]
+        for block in visible.blocks:
+            frame = camera.cell_frame(block.cell)
+            points.append(block.surfels.means @ frame.matrix.T + frame.origin)
+            colors.append(block.surfels.colors / 255.0)
+            rows.append(np.arange(first, first + len(block.surfels)))
+            first += len(block.surfels)
+        point, shade, row = np.concatenate(points), np.concatenate(colors), np.concatenate(rows)
+        order = np.argsort(-point[:, 2], kind="stable")  # far ones first
+        uv, depth = camera.project(point[order])
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                x, y = np.floor(uv[:, 0]).astype(int) + dx, np.floor(uv[:, 1]).astype(int) + dy
+                seen = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0]) & (depth > 0.01)
+                at, chosen = (y[seen], x[seen]), order[seen]
+                ids[at], zeta[at], color[at] = row[chosen], point[chosen, 2], shade[chosen]
+        alpha = (ids >= 0).astype(np.float32)
+        return RenderedView(color, alpha, zeta, ids, len(point))
+
+    def render_color(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> np.ndarray:
+        color = self.render(visible, camera, settings).color
+        opaque = np.full((*color.shape[:2], 1), 255, np.uint8)
+        return np.concatenate([(color * 255.0 + 0.5).astype(np.uint8), opaque], -1)
+
+
+class PlaneMaker:
+    """Implements ``runtime.build.Maker``; ``before_zoom`` hears the number of each zoom."""
+
+    def __init__(self, renderer: Renderer, reporter: Reporter) -> None:
+        self.renderer, self.reporter = renderer, reporter
+        self.zooms = 0
+        self.creations = 0
+        self.before_zoom: Callable[[int], None] = lambda _number: None
+
+    def generator_name(self, generator: str) -> str:
+        return GENERATOR
+
+    def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created:
+        self.creations += 1
+        watch.event(StageEvent("depth", 0.5))
+        camera = initial_camera(request.focal or 80.0, request.image.shape[1], request.image.shape[0], -1.6)
+        world = World(WorldHeader(h_ref=SIDE))
+        node, blocks = plane_node(camera, facing(camera))
+        node = self._named(node, request.prompt, request.seed)
+        node = replace(node, views=(replace(node.views[0], image=request.image),))
+        return Created(world.header, world.propose(node, blocks), node.id)
+
+    def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
+        self.zooms += 1
+        self.before_zoom(self.zooms)
+        watch.event(StageEvent("upscale", 0.5))
+        assert request.node is not None
+        replacing = request.node if request.mode == "replace" else None
+        parent = world.node(request.node).parent if replacing else request.node
+        # Generated pictures have a rim that nobody asked for.
+        plane = Plane(request.camera.pivot, (0.0, 0.0, -1.0))
+        node, blocks = plane_node(request.camera.widened(4), plane, parent)
+        node = self._named(node, request.prompt, request.seed)
+        ignored = tuple(word for word in request.prompt.split() if word.startswith("un"))
+        return Zoomed(world.propose(node, blocks, replacing), node.id, ignored)
+
+    def _named(self, node: ScaleNode, prompt: str, seed: int) -> ScaleNode:
+        name = f"{node.id}-{prompt.replace(' ', '-')}-{seed}"
+        return replace(node, id=name, prompt=prompt, seed=seed, generator=GENERATOR)
