@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.cells import LN2, ORIGIN, PIXELS_PER_CELL, Cell, Position
+from wonderzoom.scene_graph.cells import LN2, ORIGIN, PIXELS_PER_CELL, Cell, Position, saturated_shift
 
 Array = NDArray[np.float64]
 
@@ -172,8 +172,9 @@ class Camera:
     def cell_frame(self, cell: Cell) -> CellFrame:
         """The map from positions in ``cell`` (edges from its centre) to view coordinates."""
         pivot = self.pivot.cell
-        edge_px = bounded_exp(cell.ln_edge - self.ln_scale)
         pivot_edge_px = bounded_exp(pivot.ln_edge - self.ln_scale)
+        # A power of two of the same number: cells of all levels agree on a point to float64's last bits.
+        edge_px = min(saturated_shift(pivot_edge_px, pivot.level - cell.level), 1e300)
         centre = cell.centre_from(pivot) - np.asarray(self.pivot.offset)
         rotation = self.rotation
         with np.errstate(over="ignore"):
