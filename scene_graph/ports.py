@@ -56,8 +56,8 @@ class RenderedView:
 
     color: F32  # [H, W, 3] sRGB in [0, 1], over the background
     alpha: F32  # [H, W] accumulated opacity
-    zeta: F32  # [H, W] expected depth sum(w P_z) / sum(w), native pixels at the pivot; NaN where alpha < 1/255
-    surfel_ids: NDArray[np.int64]  # [H, W] row in the concatenated visible set with the largest weight; -1 none
+    zeta: F32  # [H, W] expected depth sum(w P_z) / sum(w), native pixels at the pivot; NaN if alpha < 1/255
+    surfel_ids: NDArray[np.int64]  # [H, W] row in the joined visible set with the largest weight; -1 none
     drawn: int  # surfels that touched the picture
 
 
@@ -113,6 +113,7 @@ class FitSettings:
     betas: tuple[float, float] = (0.0, 0.99)
     max_turn: float = 0.5235987755982988  # 30 degrees from the initial normal
     max_log_scale_change: float = 0.6931471805599453  # ln 2 from Nyquist
+    cover_weight: float = 0.02  # of the mean transmittance in the loss: small, favours a full cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _ignore(_fraction: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """How a long computation is watched: ``cancelled`` is polled within one step, ``progress`` takes [0, 1]."""
+    """How a long computation is watched: ``cancelled`` is polled in every step, ``progress`` takes [0, 1]."""
 
     cancelled: Callable[[], bool] = _never
     progress: Callable[[float], None] = field(default=_ignore)

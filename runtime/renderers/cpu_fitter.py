@@ -1,0 +1,227 @@
+"""Fits surfels to pictures on the CPU: the embedded implementation of ``ports.Fitter``.
+
+Opacity, orientation and scales follow Adam on 0.8 L1 + 0.2 D-SSIM (Sec. 3.1 of the paper), over a random
+background colour in every iteration, so that the loss itself asks for full cover; positions and colours
+stay. The result is the same bytes for any number of threads: every sum has one fixed order.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.runtime.renderers.fit_projection import CHUNK
+from wonderzoom.runtime.renderers.fit_rasterizer import (
+    LOG_SCALE,
+    LOGIT,
+    PARAMETERS,
+    QUAT,
+    Precision,
+    Rasterizer,
+    RasterView,
+)
+from wonderzoom.runtime.renderers.fit_update import step
+from wonderzoom.runtime.renderers.photometric_loss import PhotometricLoss
+from wonderzoom.runtime.renderers.threads import Team
+from wonderzoom.scene_graph.ports import (
+    Cancelled,
+    Control,
+    FitProblem,
+    FitResult,
+    FitSettings,
+    FitView,
+)
+
+Array = NDArray[np.floating[Any]]
+
+# Opacities stay where a surfel is still drawn (twice the least alpha) and where its logarithms exist.
+_LEAST_OPACITY, _MOST_OPACITY = 2.0 / 255.0, 0.9999
+# Kept free below the allowed turn, so that rounding a quaternion to float32 cannot exceed it.
+_TURN_MARGIN = 1e-6
+
+
+class CpuFitter:
+    """Fits on ``threads`` threads; ``precision`` "float64" is for checking gradients (slow)."""
+
+    name = "cpu"
+
+    def __init__(self, threads: int = 2, precision: Precision = "float32") -> None:
+        if threads < 1:
+            raise ValueError(f"a fitter needs at least one thread, got {threads}")
+        self._threads = threads
+        self._precision: Precision = precision
+
+    def fit(self, problem: FitProblem, settings: FitSettings, control: Control) -> FitResult:
+        """The fitted parameters; raises Cancelled within one iteration, ValueError for a bad problem.
+
+        Rows that are not finite (or have no orientation) are left out and returned as they came.
+        """
+        check(problem, settings)
+        rows = np.flatnonzero(_usable(problem))
+        with Team(self._threads) as team:
+            theta, losses = self._descend(problem, rows, settings, control, team)
+        quats, log_scales = problem.quats.copy(), problem.log_scales.copy()
+        opacities = problem.opacities.copy()
+        quats[rows] = theta[QUAT].T
+        log_scales[rows] = theta[LOG_SCALE].T
+        opacities[rows] = _sigmoid(theta[LOGIT])
+        return FitResult(quats, log_scales, opacities, tuple(losses))
+
+    def _descend(
+        self,
+        problem: FitProblem,
+        rows: NDArray[np.intp],
+        settings: FitSettings,
+        control: Control,
+        team: Team,
+    ) -> tuple[Array, list[float]]:
+        dtype = np.dtype(self._precision)
+        theta = initial_theta(problem, rows, self._precision)
+        first = np.zeros_like(theta if settings.betas[0] > 0 else theta[:, :0])
+        second, grads = np.zeros_like(theta), np.zeros_like(theta)
+        start, limit = theta[QUAT].copy(), max(settings.max_turn - _TURN_MARGIN, 0.0)
+        lowest, highest = _bounds(theta, problem.log_scales[rows], settings.max_log_scale_change)
+        rates = [settings.quat_rate] * 4 + [settings.scale_rate] * 2 + [settings.opacity_rate]
+        rates = np.array(rates, dtype)
+        raster = Rasterizer(problem.colors[rows], problem.thickness[rows], self._precision, team)
+        views = [_FittedView(v, problem.means[rows], self._precision, settings, len(problem.views), team)
+                 for v in problem.views]  # fmt: skip
+        scratch = {(v.loss.height, v.loss.width): v.loss.scratch() for v in views}
+        random = np.random.Generator(np.random.Philox(problem.seed))
+        chunks = team.bands(-(-len(rows) // CHUNK))
+        losses: list[float] = []
+        for iteration in range(1, settings.iterations + 1):
+            loss = 0.0
+            for number, view in enumerate(views):
+                if control.cancelled():
+                    raise Cancelled
+                background = random.random(3)
+                image, transmittance = raster.forward(view.raster, theta, background)
+                cost = view.loss.evaluate(image, view.image_grad, scratch[view.loss.height, view.loss.width])
+                loss += view.share * cost + float(view.cover_grad @ transmittance)
+                view.image_grad *= dtype.type(view.share)
+                raster.backward(
+                    view.raster, theta, view.image_grad, view.cover_grad, grads, accumulate=number > 0
+                )
+            team.run(
+                step,
+                [
+                    (c0, c1, theta, grads, first, second, rates, *settings.betas, iteration, lowest, highest,
+                     start, limit)
+                    for c0, c1 in chunks
+                ],
+            )  # fmt: skip
+            losses.append(loss)
+            control.progress(iteration / settings.iterations)
+        return theta, losses
+
+    def warm_up(self) -> None:
+        """Compile every kernel (or load it from numba's cache) by a fit of one surfel."""
+        one = np.ones(1, np.float32)
+        view = FitView(np.eye(3), np.zeros(3), 0.0, (1.0, 1.0), (4.0, 4.0), np.zeros((8, 8, 3), np.float32))
+        quat, flat = np.array([[1, 0, 0, 0]], np.float32), np.zeros((1, 2), np.float32)
+        place = np.zeros((1, 3), np.float32)
+        problem = FitProblem(place, place, quat, flat, 0.5 * one, 0.02 * one, (view,))
+        self.fit(problem, FitSettings(iterations=1), Control())
+
+
+class _FittedView:
+    """One view of a fit with its target, and where its gradients go."""
+
+    def __init__(
+        self,
+        view: FitView,
+        means: Array,
+        precision: Precision,
+        settings: FitSettings,
+        views: int,
+        team: Team,
+    ) -> None:
+        dtype = np.dtype(precision)
+        self.raster = RasterView.of(view, means, precision)
+        self.loss = PhotometricLoss(view.target, view.mask, dtype.type, team)
+        self.share = 1.0 / views  # the loss is the mean over views
+        self.image_grad = np.empty((3, self.loss.height * self.loss.width), dtype)
+        # The cover term is the mean transmittance of the mask: its gradient never changes.
+        self.cover_grad = self.loss.mask * dtype.type(
+            settings.cover_weight * self.share / max(self.loss.pixels, 1)
+        )
+
+
+def initial_theta(problem: FitProblem, rows: NDArray[np.intp], precision: Precision) -> Array:
+    """Parameters [7, N] of the chosen rows: unit quaternion, ln sx, ln sy, logit of opacity."""
+    theta = np.empty((PARAMETERS, len(rows)), precision)
+    quats = problem.quats[rows].astype(np.float64)
+    theta[QUAT] = (quats / np.linalg.norm(quats, axis=1, keepdims=True)).T
+    theta[LOG_SCALE] = problem.log_scales[rows].T
+    o = np.clip(problem.opacities[rows].astype(np.float64), _LEAST_OPACITY, _MOST_OPACITY)
+    theta[LOGIT] = np.log(o / (1.0 - o))
+    return theta
+
+
+def check(problem: FitProblem, settings: FitSettings) -> None:
+    """Raise ValueError when the arrays of a problem don't fit together or settings are out of range."""
+    n = len(problem.means)
+    wanted = {
+        "means": (n, 3),
+        "colors": (n, 3),
+        "quats": (n, 4),
+        "log_scales": (n, 2),
+        "opacities": (n,),
+        "thickness": (n,),
+    }
+    for name, shape in wanted.items():
+        found = np.shape(getattr(problem, name))
+        if found != shape:
+            raise ValueError(f"{name} has shape {found}, expected {shape}")
+    if not problem.views:
+        raise ValueError("a fit needs at least one view")
+    for number, view in enumerate(problem.views):
+        if view.target.ndim != 3 or view.target.shape[2] != 3 or 0 in view.target.shape:
+            raise ValueError(f"the target of view {number} has shape {view.target.shape}, expected [H, W, 3]")
+        if view.mask is not None and view.mask.shape != view.target.shape[:2]:
+            raise ValueError(
+                f"the mask of view {number} has shape {view.mask.shape}, its target {view.target.shape}"
+            )
+    if settings.iterations < 0:
+        raise ValueError(f"iterations must not be negative, got {settings.iterations}")
+    if not all(0.0 <= beta < 1.0 for beta in settings.betas):
+        raise ValueError(f"betas must lie in [0, 1), got {settings.betas}")
+    for name in (
+        "opacity_rate",
+        "quat_rate",
+        "scale_rate",
+        "max_turn",
+        "max_log_scale_change",
+        "cover_weight",
+    ):
+        value = getattr(settings, name)
+        if not (math.isfinite(value) and value >= 0.0):
+            raise ValueError(f"{name} must be a number of at least 0, got {value}")
+
+
+def _usable(problem: FitProblem) -> NDArray[np.bool_]:
+    columns = [problem.means, problem.colors, problem.quats, problem.log_scales]
+    columns += [problem.opacities[:, None], problem.thickness[:, None]]
+    finite = np.logical_and.reduce([np.isfinite(column).all(axis=1) for column in columns])
+    with np.errstate(invalid="ignore", over="ignore"):
+        return finite & (np.abs(problem.quats).max(axis=1, initial=0.0) > 1e-12)
+
+
+def _bounds(theta: Array, log_scales: Array, change: float) -> tuple[Array, Array]:
+    """Lowest and highest ln sx, ln sy and logit, [3, N]; rounding never widens them."""
+    start = log_scales.T.astype(np.float64)
+    lowest, highest = np.empty((3, theta.shape[1]), theta.dtype), np.empty((3, theta.shape[1]), theta.dtype)
+    low, high = (start - change).astype(theta.dtype), (start + change).astype(theta.dtype)
+    lowest[:2] = np.where(low < start - change, np.nextafter(low, np.inf, dtype=theta.dtype), low)
+    highest[:2] = np.where(high > start + change, np.nextafter(high, -np.inf, dtype=theta.dtype), high)
+    lowest[2] = math.log(_LEAST_OPACITY / (1.0 - _LEAST_OPACITY))
+    highest[2] = math.log(_MOST_OPACITY / (1.0 - _MOST_OPACITY))
+    return lowest, highest
+
+
+def _sigmoid(logit: Array) -> NDArray[np.float32]:
+    return (1.0 / (1.0 + np.exp(-logit.astype(np.float64)))).astype(np.float32)

@@ -1,0 +1,330 @@
+# pyright: basic
+"""Surfels to screen-space Gaussians and back: the projection of the CPU fitter and its gradient.
+
+Antialiased EWA: the covariance of a flat Gaussian, projected by the Jacobian at its mean, plus a blur of
+0.3 px^2, its opacity scaled by sqrt(det before / det after). Parameters are columns ``theta`` [7, N]:
+quaternion wxyz, ln sx, ln sy, logit of opacity. Work is cut into chunks of CHUNK surfels whatever the
+number of threads, so every surfel takes the same code path and the bytes never depend on threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+from wonderzoom.runtime.renderers import simd
+from wonderzoom.runtime.renderers.simd import KERNEL
+
+CHUNK = 256  # surfels; a chunk's scratch (27 columns of float32) stays in the first-level cache
+TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
+TILE_SHIFT = 5
+BLUR = 0.3  # px^2, added to both variances (the low-pass of 3DGS)
+MIN_ALPHA = 1.0 / 255.0
+MAX_ALPHA = 0.99
+NEAR = 2.0**-7  # in D, as in scene_graph.camera
+EDGE = 0.15  # of the picture: how far outside it the Jacobian follows a surfel
+TINY = 1e-12  # px^4: a flatter projection counts as this flat, so that its logarithm exists
+HUGE = 1e30  # px^4: a larger determinant (or NaN) is not drawn
+
+RECORD = 16  # numbers of one projected surfel: 64 bytes in float32
+U, V, CONIC_XX, CONIC_XY, CONIC_YY, LOG_OPACITY, RED, GREEN, BLUE, KEY = range(10)
+# The rest of a record is whole numbers, read through an integer view of the same memory.
+LEFT, RIGHT, TOP, BOTTOM, FIRST_ENTRY = range(10, 15)
+
+LN2 = math.log(2.0)
+_ROWS_IN = 11  # theta (7), view mean (3), thickness
+_ROWS_OUT = 9
+_GRAD_ROWS = 4
+
+
+def exp2_of(x) -> Any:
+    """2^x in the precision of x (numba only)."""
+
+
+def log2_of(x) -> Any:
+    """log2 x in the precision of x (numba only)."""
+
+
+@overload(exp2_of, inline="always")
+def _exp2_of(x):
+    if x == types.float32:
+        return lambda x: simd.exp2_exact(x)
+    return lambda x: math.exp(x * 0.6931471805599453)
+
+
+@overload(log2_of, inline="always")
+def _log2_of(x):
+    if x == types.float32:
+        return lambda x: simd.log2(x)
+    return lambda x: math.log(x) * 1.4426950408889634
+
+
+_INLINE = {name: value for name, value in KERNEL.items() if name != "cache"}
+
+
+@njit(inline="always", **_INLINE)
+def _axes(w, x, y, z, r):
+    """View-space axes (three columns) of a surfel: r @ matrix(q), q normalised."""
+    two = w * 0 + 2
+    one = w * 0 + 1
+    a0 = one - two * (y * y + z * z)
+    a1 = two * (x * y + w * z)
+    a2 = two * (x * z - w * y)
+    b0 = two * (x * y - w * z)
+    b1 = one - two * (x * x + z * z)
+    b2 = two * (y * z + w * x)
+    c0 = two * (x * z + w * y)
+    c1 = two * (y * z - w * x)
+    c2 = one - two * (x * x + y * y)
+    return (
+        r[0] * a0 + r[1] * a1 + r[2] * a2,
+        r[3] * a0 + r[4] * a1 + r[5] * a2,
+        r[6] * a0 + r[7] * a1 + r[8] * a2,
+        r[0] * b0 + r[1] * b1 + r[2] * b2,
+        r[3] * b0 + r[4] * b1 + r[5] * b2,
+        r[6] * b0 + r[7] * b1 + r[8] * b2,
+        r[0] * c0 + r[1] * c1 + r[2] * c2,
+        r[3] * c0 + r[4] * c1 + r[5] * c2,
+        r[6] * c0 + r[7] * c1 + r[8] * c2,
+    )
+
+
+@njit(inline="always", **_INLINE)
+def _slopes(x, y, width, height, beyond, inverse_f, ax, ay, cx, cy):
+    """Slopes of the ray through (x, y) = P / w for the Jacobian, clamped to EDGE beyond the picture."""
+    u = min(max(ax * x + cx, -beyond * width), width + beyond * width)
+    v = min(max(ay * y + cy, -beyond * height), height + beyond * height)
+    return (u - cx) * inverse_f / ax, (v - cy) * inverse_f / ay
+
+
+@njit(**KERNEL)
+def project(
+    chunk0, chunk1, theta, means, thickness, colors, camera, width, height,
+    records, integers, tile_counts, chunk_entries,
+):  # fmt: skip
+    """Project chunks [chunk0, chunk1) into records; count the entries of each tile and of each chunk.
+
+    means [3, N] are view coordinates; camera is (rotation row by row, 1/f, ax, ay, cx, cy).
+    """
+    kind = theta.dtype.type
+    count = theta.shape[1]
+    tiles_x = (width + TILE - 1) // TILE
+    size = np.uint64(CHUNK)
+    s = np.empty((_ROWS_IN + _ROWS_OUT) * CHUNK, theta.dtype)
+    r = (
+        camera[0], camera[1], camera[2], camera[3], camera[4], camera[5], camera[6], camera[7], camera[8],
+    )  # fmt: skip
+    inverse_f, ax, ay, cx, cy = camera[9], camera[10], camera[11], camera[12], camera[13]
+    zero, half, one, three = kind(0), kind(0.5), kind(1), kind(3)
+    near, tiny, huge, blur = kind(NEAR), kind(TINY), kind(HUGE), kind(BLUR)
+    log2e, half_log2e, two_ln2 = kind(1 / LN2), kind(0.5 / LN2), kind(2 * LN2)
+    log_min = kind(math.log2(MIN_ALPHA))
+    nothing = kind(-1e9)
+    edge_x, edge_y, beyond = kind(width), kind(height), kind(EDGE)
+    for chunk in range(chunk0, chunk1):
+        start = chunk * CHUNK
+        m = min(CHUNK, count - start)
+        for row in range(7):
+            for i in range(m):
+                s[np.uint64(row * CHUNK + i)] = theta[row, start + i]
+        for row in range(3):
+            for i in range(m):
+                s[np.uint64((7 + row) * CHUNK + i)] = means[row, start + i]
+        for i in range(m):
+            s[np.uint64(10 * CHUNK + i)] = thickness[start + i]
+        for lane in range(m):
+            i = np.uint64(lane)
+            qw, qx, qy, qz = s[i], s[i + size], s[i + np.uint64(2) * size], s[i + np.uint64(3) * size]
+            sx = exp2_of(s[i + np.uint64(4) * size] * log2e)
+            sy = exp2_of(s[i + np.uint64(5) * size] * log2e)
+            logit = s[i + np.uint64(6) * size]
+            px, py = s[i + np.uint64(7) * size], s[i + np.uint64(8) * size]
+            pz, thick = s[i + np.uint64(9) * size], s[i + np.uint64(10) * size]
+            n = one / np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
+            a0, a1, a2, b0, b1, b2, c0, c1, c2 = _axes(qw * n, qx * n, qy * n, qz * n, r)
+            w = one + pz * inverse_f
+            iw = one / max(w, near)
+            gx, gy = ax * iw, ay * iw
+            kx, ky = _slopes(px * iw, py * iw, edge_x, edge_y, beyond, inverse_f, ax, ay, cx, cy)
+            ux, uy = gx * sx * (a0 - kx * a2), gy * sx * (a1 - ky * a2)
+            vx, vy = gx * sy * (b0 - kx * b2), gy * sy * (b1 - ky * b2)
+            nx, ny = gx * thick * (c0 - kx * c2), gy * thick * (c1 - ky * c2)
+            # Cauchy-Binet: the determinant as a sum of squares cannot cancel, however long and thin.
+            uv, un, vn = ux * vy - uy * vx, ux * ny - uy * nx, vx * ny - vy * nx
+            det0 = uv * uv + un * un + vn * vn
+            xx, xy = ux * ux + vx * vx + nx * nx, ux * uy + vx * vy + nx * ny
+            yy = uy * uy + vy * vy + ny * ny
+            det = det0 + blur * (xx + yy) + blur * blur
+            xx += blur
+            yy += blur
+            log_opacity = half * log2_of(max(det0, tiny) / det) - log2_of(one + exp2_of(-logit * log2e))
+            reach = max(log_opacity - log_min, zero) * two_ln2  # (alpha >= 1/255) is an ellipse
+            drawn = w > near and w > three * max(sx, sy) * inverse_f and log_opacity > log_min and det < huge
+            scale = half_log2e / det
+            s[i + np.uint64(11) * size] = gx * px + cx
+            s[i + np.uint64(12) * size] = gy * py + cy
+            s[i + np.uint64(13) * size] = yy * scale
+            s[i + np.uint64(14) * size] = (zero - xy - xy) * scale
+            s[i + np.uint64(15) * size] = xx * scale
+            s[i + np.uint64(16) * size] = log_opacity if drawn else nothing
+            s[i + np.uint64(17) * size] = np.sqrt(reach * xx)
+            s[i + np.uint64(18) * size] = np.sqrt(reach * yy)
+            s[i + np.uint64(19) * size] = pz + three * max(sx, sy)
+        entries = 0
+        for lane in range(m):
+            i = np.uint64(lane)
+            j = start + lane
+            log_opacity = s[i + np.uint64(16) * size]
+            u, v = s[i + np.uint64(11) * size], s[i + np.uint64(12) * size]
+            rx, ry = s[i + np.uint64(17) * size], s[i + np.uint64(18) * size]
+            integers[j, LEFT] = 1
+            integers[j, RIGHT] = 0
+            # Written so that NaN falls out; the clamps keep the conversions to integers defined.
+            inside = u + rx > zero and v + ry > zero and u - rx < edge_x and v - ry < edge_y
+            if not (inside and log_opacity >= log_min):
+                continue
+            left = int(math.ceil(max(u - rx - half, zero)))
+            right = int(math.floor(min(u + rx - half, edge_x - one)))
+            top = int(math.ceil(max(v - ry - half, zero)))
+            bottom = int(math.floor(min(v + ry - half, edge_y - one)))
+            if right < left or bottom < top:
+                continue
+            for k in range(6):
+                records[j, k] = s[i + np.uint64(11 + k) * size]
+            records[j, RED] = colors[j, 0]
+            records[j, GREEN] = colors[j, 1]
+            records[j, BLUE] = colors[j, 2]
+            records[j, KEY] = s[i + np.uint64(19) * size]
+            integers[j, LEFT] = left
+            integers[j, RIGHT] = right
+            integers[j, TOP] = top
+            integers[j, BOTTOM] = bottom
+            for ty in range(top >> TILE_SHIFT, (bottom >> TILE_SHIFT) + 1):
+                for tx in range(left >> TILE_SHIFT, (right >> TILE_SHIFT) + 1):
+                    tile_counts[ty * tiles_x + tx] += 1
+                    entries += 1
+        chunk_entries[chunk] = entries
+
+
+@njit(**KERNEL)
+def project_backward(
+    chunk0, chunk1, theta, means, thickness, camera, width, height, integers, entry_grads, accumulate, grads
+):  # fmt: skip
+    """d loss / d theta [7, N] of chunks [chunk0, chunk1), from the sums that blending left per entry.
+
+    entry_grads [E, 4]: sums over pixels of v, v dx^2, v dx dy, v dy^2 with v = alpha d loss / d alpha. The
+    entries of one surfel lie together, in tile order: their sum has one order, whoever made them.
+    """
+    kind = theta.dtype.type
+    count = theta.shape[1]
+    size = np.uint64(CHUNK)
+    s = np.empty((_ROWS_IN + _GRAD_ROWS + 7) * CHUNK, theta.dtype)
+    r = (
+        camera[0], camera[1], camera[2], camera[3], camera[4], camera[5], camera[6], camera[7], camera[8],
+    )  # fmt: skip
+    inverse_f, ax, ay, cx, cy = camera[9], camera[10], camera[11], camera[12], camera[13]
+    edge_x, edge_y, beyond = kind(width), kind(height), kind(EDGE)
+    zero, half, one, two = kind(0), kind(0.5), kind(1), kind(2)
+    near, tiny, blur, log2e = kind(NEAR), kind(TINY), kind(BLUR), kind(1 / LN2)
+    for chunk in range(chunk0, chunk1):
+        start = chunk * CHUNK
+        m = min(CHUNK, count - start)
+        for row in range(7):
+            for i in range(m):
+                s[np.uint64(row * CHUNK + i)] = theta[row, start + i]
+        for row in range(3):
+            for i in range(m):
+                s[np.uint64((7 + row) * CHUNK + i)] = means[row, start + i]
+        for i in range(m):
+            s[np.uint64(10 * CHUNK + i)] = thickness[start + i]
+        for lane in range(m):
+            j = start + lane
+            g0, gxx, gxy, gyy = zero, zero, zero, zero
+            left, right = integers[j, LEFT], integers[j, RIGHT]
+            if right >= left:
+                first = integers[j, FIRST_ENTRY]
+                wide = (right >> TILE_SHIFT) - (left >> TILE_SHIFT) + 1
+                high = (integers[j, BOTTOM] >> TILE_SHIFT) - (integers[j, TOP] >> TILE_SHIFT) + 1
+                for entry in range(first, first + wide * high):
+                    g0 += entry_grads[entry, 0]
+                    gxx += entry_grads[entry, 1]
+                    gxy += entry_grads[entry, 2]
+                    gyy += entry_grads[entry, 3]
+            i = np.uint64(lane)
+            s[i + np.uint64(11) * size] = g0
+            s[i + np.uint64(12) * size] = gxx
+            s[i + np.uint64(13) * size] = gxy
+            s[i + np.uint64(14) * size] = gyy
+        for lane in range(m):
+            i = np.uint64(lane)
+            qw, qx, qy, qz = s[i], s[i + size], s[i + np.uint64(2) * size], s[i + np.uint64(3) * size]
+            sx = exp2_of(s[i + np.uint64(4) * size] * log2e)
+            sy = exp2_of(s[i + np.uint64(5) * size] * log2e)
+            logit = s[i + np.uint64(6) * size]
+            px, py = s[i + np.uint64(7) * size], s[i + np.uint64(8) * size]
+            pz, thick = s[i + np.uint64(9) * size], s[i + np.uint64(10) * size]
+            g0, sum_xx = s[i + np.uint64(11) * size], s[i + np.uint64(12) * size]
+            sum_xy, sum_yy = s[i + np.uint64(13) * size], s[i + np.uint64(14) * size]
+            n = one / np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
+            w, x, y, z = qw * n, qx * n, qy * n, qz * n
+            a0, a1, a2, b0, b1, b2, c0, c1, c2 = _axes(w, x, y, z, r)
+            iw = one / max(one + pz * inverse_f, near)
+            gx, gy = ax * iw, ay * iw
+            kx, ky = _slopes(px * iw, py * iw, edge_x, edge_y, beyond, inverse_f, ax, ay, cx, cy)
+            ux, uy = gx * sx * (a0 - kx * a2), gy * sx * (a1 - ky * a2)
+            vx, vy = gx * sy * (b0 - kx * b2), gy * sy * (b1 - ky * b2)
+            nx, ny = gx * thick * (c0 - kx * c2), gy * thick * (c1 - ky * c2)
+            uv, un, vn = ux * vy - uy * vx, ux * ny - uy * nx, vx * ny - vy * nx
+            det0 = max(uv * uv + un * un + vn * vn, tiny)
+            xx0, xy = ux * ux + vx * vx + nx * nx, ux * uy + vx * vy + nx * ny
+            yy0 = uy * uy + vy * vy + ny * ny
+            det = det0 + blur * (xx0 + yy0) + blur * blur
+            xx, yy = xx0 + blur, yy0 + blur
+            # d/d covariance of alpha = o sqrt(det0/det) exp(-d^T cov^-1 d / 2): cov^-1 S cov^-1 / 2 with the
+            # second moments S of v, plus the two logarithms of determinants.
+            i_det = one / det
+            mxx, mxy, myy = yy * i_det, zero - xy * i_det, xx * i_det
+            px0, px1 = mxx * sum_xx + mxy * sum_xy, mxx * sum_xy + mxy * sum_yy
+            py0, py1 = mxy * sum_xx + myy * sum_xy, mxy * sum_xy + myy * sum_yy
+            i_det0 = one / det0
+            d_xx = half * (px0 * mxx + px1 * mxy + g0 * (yy0 * i_det0 - mxx))
+            d_yy = half * (py0 * mxy + py1 * myy + g0 * (xx0 * i_det0 - myy))
+            d_xy = px0 * mxy + px1 * myy - g0 * xy * (i_det0 - i_det)
+            # To the columns of the Jacobian times the axes, then to the axes themselves.
+            dux, duy = gx * (two * ux * d_xx + uy * d_xy), gy * (two * uy * d_yy + ux * d_xy)
+            dvx, dvy = gx * (two * vx * d_xx + vy * d_xy), gy * (two * vy * d_yy + vx * d_xy)
+            dnx, dny = gx * (two * nx * d_xx + ny * d_xy), gy * (two * ny * d_yy + nx * d_xy)
+            duz, dvz, dnz = zero - kx * dux - ky * duy, zero - kx * dvx - ky * dvy, zero - kx * dnx - ky * dny
+            s[i + np.uint64(19) * size] = sx * (a0 * dux + a1 * duy + a2 * duz)
+            s[i + np.uint64(20) * size] = sy * (b0 * dvx + b1 * dvy + b2 * dvz)
+            s[i + np.uint64(21) * size] = g0 / (one + exp2_of(logit * log2e))
+            # To problem axes, times scale: d loss / d matrix(q), one column for each axis.
+            e0 = sx * (r[0] * dux + r[3] * duy + r[6] * duz)
+            e1 = sx * (r[1] * dux + r[4] * duy + r[7] * duz)
+            e2 = sx * (r[2] * dux + r[5] * duy + r[8] * duz)
+            f0 = sy * (r[0] * dvx + r[3] * dvy + r[6] * dvz)
+            f1 = sy * (r[1] * dvx + r[4] * dvy + r[7] * dvz)
+            f2 = sy * (r[2] * dvx + r[5] * dvy + r[8] * dvz)
+            h0 = thick * (r[0] * dnx + r[3] * dny + r[6] * dnz)
+            h1 = thick * (r[1] * dnx + r[4] * dny + r[7] * dnz)
+            h2 = thick * (r[2] * dnx + r[5] * dny + r[8] * dnz)
+            gw = two * (z * e1 - y * e2 - z * f0 + x * f2 + y * h0 - x * h1)
+            gi = two * (y * e1 + z * e2 + y * f0 - two * x * f1 + w * f2 + z * h0 - w * h1 - two * x * h2)
+            gj = two * (x * e1 - two * y * e0 - w * e2 + x * f0 + z * f2 + w * h0 + z * h1 - two * y * h2)
+            gk = two * (w * e1 - two * z * e0 + x * e2 - w * f0 - two * z * f1 + y * f2 + x * h0 + y * h1)
+            along = gw * w + gi * x + gj * y + gk * z  # normalising q removes the gradient along q
+            s[i + np.uint64(15) * size] = (gw - along * w) * n
+            s[i + np.uint64(16) * size] = (gi - along * x) * n
+            s[i + np.uint64(17) * size] = (gj - along * y) * n
+            s[i + np.uint64(18) * size] = (gk - along * z) * n
+        for row in range(7):
+            if accumulate:
+                for i in range(m):
+                    grads[row, start + i] += s[np.uint64((15 + row) * CHUNK + i)]
+            else:
+                for i in range(m):
+                    grads[row, start + i] = s[np.uint64((15 + row) * CHUNK + i)]
