@@ -202,7 +202,7 @@ class Camera:
         return np.stack([(uv[..., 0] - self.cx) * w / ax, (uv[..., 1] - self.cy) * w / ay, zeta], -1)
 
     def map_from(self, other: Camera) -> tuple[Array, Array]:
-        """``(matrix [3, 3], origin [3])``: view coordinates of ``other`` become mine as ``matrix @ P + origin``.
+        """``(matrix [3, 3], origin [3])``: P in the view of ``other`` is ``matrix @ P + origin`` in mine.
 
         The matrix is a rotation times the ratio of the scales at the two pivots.
         """
@@ -217,7 +217,9 @@ class Camera:
 
     def pixel_centres(self) -> Array:
         """[H, W, 2] pixel centres."""
-        u, v = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
+        u, v = np.meshgrid(
+            np.arange(self.width, dtype=np.float64) + 0.5, np.arange(self.height, dtype=np.float64) + 0.5
+        )
         return np.stack([u, v], -1)
 
     @property
@@ -265,8 +267,8 @@ class Camera:
         p = np.asarray(point, np.float64)
         w = 1.0 + p[2] * self.inverse_f
         if w <= NEAR:
-            raise ValueError(f"the point at depth {w:.3g} D is behind or at the eye: it can't become the pivot")
-        # Direction from the eye to the point, in camera axes: (x, y) / (depth), then the turn that centres it.
+            raise ValueError(f"the point at depth {w:.3g} D is behind or at the eye: it can't be the pivot")
+        # Direction from the eye to the point, in camera axes: (x, y) / depth, then the turn that centres it.
         x, y = p[0] * self.inverse_f / w, p[1] * self.inverse_f / w
         length = math.sqrt(1.0 + x * x + y * y)
         turn = _turn_to_axis(x / length, y / length, 1.0 / length)
@@ -291,7 +293,8 @@ class Camera:
         """Focal zoom about the pivot: f grows by ``factor``, the eye stays (the paper's C_i)."""
         if not (math.isfinite(factor) and factor > 0):
             raise ValueError(f"a zoom factor is a positive number, got {factor}")
-        return replace(self, ln_fx=self.ln_fx + math.log(factor), ln_fy=self.ln_fy + math.log(factor)).rebased()
+        step = math.log(factor)
+        return replace(self, ln_fx=self.ln_fx + step, ln_fy=self.ln_fy + step).rebased()
 
     def approached(self, factor: float) -> Camera:
         """Approach the pivot: D shrinks by ``factor``, the field of view stays."""

@@ -159,7 +159,7 @@ class Position:
         return Position(self.cell, (x, y, z)).rebased(self.cell.level)
 
     def rebased(self, level: int) -> Position:
-        """The same point in the cell of ``level`` that contains it; exact, as only powers of two are involved."""
+        """The same point in the cell of ``level`` that contains it; exact, as only powers of two matter."""
         shift = level - self.cell.level
         index: list[int] = []
         offset: list[float] = []

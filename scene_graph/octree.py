@@ -20,7 +20,7 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, common_ancestor
 from wonderzoom.scene_graph.extent import bounds_interval, surfel_box
 from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
-from wonderzoom.scene_graph.scale_node import Interval
+from wonderzoom.scene_graph.scale_node import Box, Interval
 from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
@@ -36,7 +36,7 @@ SCALE_SLACK = 1e-5
 class Aggregate:
     """What a cell knows of the blocks in its subtree."""
 
-    box: tuple[tuple[float, float, float], tuple[float, float, float]]  # with 3 sigma, edges from the centre
+    box: Box  # with 3 sigma, edges from the centre
     interval: Interval  # [min x_child, max x_parent], ln root edges per pixel: visible between
     blocks: int
     surfels: int

@@ -15,6 +15,8 @@ from wonderzoom.scene_graph.cells import Cell
 Role = Literal["main", "sky", "auxiliary", "fill"]
 # Closed interval of natural log-scales (ln root edges per pixel); (inf, inf) / (-inf, -inf): unbounded.
 Interval = tuple[float, float]
+# Low and high corner.
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,13 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class ScaleNode:
-    """One act of generation. Immutable; the world replaces ``children`` and the scale intervals as it grows."""
+    """One act of generation. Immutable: as it grows, the world replaces ``children`` and scale intervals."""
 
     id: str
     parent: str | None  # None for the root
     children: tuple[str, ...]
     cell: Cell  # the smallest octree cell that holds its blocks
-    bounds: tuple[tuple[float, float, float], tuple[float, float, float]]  # box in edges of ``cell`` from its centre
+    bounds: Box  # of its blocks, in edges of ``cell`` from its centre
     native_scale: Interval  # [min, max] over its surfels
     parent_scale: Interval  # of its surfels' parent bounds
     child_scale: Interval  # of its surfels' child bounds
@@ -60,7 +62,9 @@ class ScaleNode:
         return self.views[0]
 
 
-def node_id(parent: str | None, camera: Camera, prompt: str, seed: int, generator: str, mode: str = "add") -> str:
+def node_id(
+    parent: str | None, camera: Camera, prompt: str, seed: int, generator: str, mode: str = "add"
+) -> str:
     """A stable name: 10 hexadecimal digits of a hash of what was asked, never of when.
 
     The same request in another order of insertion names the same node (law 6).

@@ -63,7 +63,8 @@ class Surfels:
 
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Surfels:
         """The rows selected by an index array, a mask or a slice."""
-        return Surfels(**{name: np.ascontiguousarray(column[index]) for name, column in self.columns().items()})  # type: ignore[arg-type]
+        rows = {name: np.ascontiguousarray(column[index]) for name, column in self.columns().items()}
+        return Surfels(**rows)  # type: ignore[arg-type]
 
     def check_finite(self) -> None:
         """Raise ValueError when a number is not finite or out of its range."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from wonderzoom.scene_graph.placement import MAX_MERGE, MIN_BLOCK, place
 from wonderzoom.scene_graph.surfels import Surfels
 
 
-def scattered(camera: Camera, count: int, seed: int, spread: float = 3.0) -> dict[str, np.ndarray]:
+def scattered(camera: Camera, count: int, seed: int, spread: float = 3.0) -> dict[str, Any]:
     """Arguments of ``place``: surfels anywhere in the picture, scales within ``spread`` octaves."""
     rng = np.random.default_rng(seed)
     uv = rng.uniform(0, [camera.width, camera.height], (count, 2))

@@ -35,7 +35,7 @@ class PointRenderer:
     def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
         shape = (camera.height, camera.width)
         ids, zeta = np.full(shape, -1, np.int64), np.full(shape, np.nan, np.float32)
-        color = np.broadcast_to(np.float32(settings.background), (*shape, 3)).copy()
+        color = np.broadcast_to(np.asarray(settings.background, np.float32), (*shape, 3)).copy()
         first, points, colors, rows = 0, [np.zeros((0, 3))], [np.zeros((0, 3))], [np.zeros(0, np.int64)]
         for block in visible.blocks:
             frame = camera.cell_frame(block.cell)
