@@ -39,6 +39,10 @@ STAGES: tuple[Stage, ...] = (
 MIN_FACTOR = 2.0**0.5
 MAX_FACTOR = 16.0
 MAX_PROMPT = 2000  # characters
+# An edit of a place that has this scale already is this much finer than what it covers: more than sqrt 2.
+FINER_EDIT = 1.5
+# In a node's provenance: its main view has this many times H_ref pixels on its short side.
+FINER_KEY = "finer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,9 @@ class Zoomed:
     node: str
     ignored: tuple[str, ...] = ()  # prompt words that nothing was made for
     placed: tuple[str, ...] = ()  # structures and materials that were made
-    seconds: dict[str, float] = field(default_factory=dict)  # per stage; filled by the caller that owns a clock
+    seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # per stage; filled by the caller that owns a clock
 
 
 class GenerationError(Exception):
@@ -119,5 +125,7 @@ class AlreadyCovered(Exception):
     """Without a prompt there is nothing to generate here: ``node`` has this place at this scale."""
 
     def __init__(self, node: str) -> None:
-        super().__init__(f"node {node} already shows this place at this scale; give a prompt, or zoom further")
+        super().__init__(
+            f"node {node} already shows this place at this scale; give a prompt, or zoom further"
+        )
         self.node = node

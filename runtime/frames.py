@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from wonderzoom.generation.jobs import FINER_KEY
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import WorldHeader
@@ -39,10 +40,12 @@ def settings_of(header: WorldHeader, modulation: Modulation = "optical_mass") ->
 
 
 def frame_of(node: ScaleNode, header: WorldHeader) -> Camera:
-    """The camera of a node's own frame: its main view without overscan."""
+    """The camera of a node's own frame: its main view without overscan, H_ref pixels on its short side."""
     camera = node.main.camera
-    margin = (min(camera.width, camera.height) - header.h_ref) // 2
-    return camera.widened(-margin) if margin > 0 else camera
+    side = round(header.h_ref * float(dict(node.provenance).get(FINER_KEY, "1")))
+    margin = (min(camera.width, camera.height) - side) // 2
+    frame = camera.widened(-margin) if margin > 0 else camera
+    return frame if side == header.h_ref else at_reference(frame, header)
 
 
 def at_reference(camera: Camera, header: WorldHeader) -> Camera:

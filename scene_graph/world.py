@@ -123,6 +123,16 @@ class World:
         self.node(node_id)
         return [self.octree.block(node_id, cell) for cell in sorted(self._cells[node_id])]
 
+    def copy(self) -> World:
+        """A world of its own with the same content; nodes and blocks, which never change, are shared."""
+        other = World(self.header)
+        other.revision = self.revision
+        other.nodes = dict(self.nodes)
+        other.octree.change(added=self.octree.blocks())
+        other.views = self.views
+        other._cells = {node: set(cells) for node, cells in self._cells.items()}
+        return other
+
     # ---- proposing ------------------------------------------------------------------------------
     def propose(self, node: ScaleNode, blocks: Iterable[Placed], replacing: str | None = None) -> Commit:
         """The next commit, with ``node`` and its blocks; ``replacing`` removes a subtree in the same commit.

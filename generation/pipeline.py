@@ -1,0 +1,321 @@
+"""The paper's control loop: ``create`` makes E_0, ``zoom`` makes E_i and never touches older surfels.
+
+Owns the order of the stages and what becomes surfels; knows no generator in particular, no store and no
+clock. The answer is a proposal: the writer of the world commits it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.generation.initial_scene import focal_of, frame_scene
+from wonderzoom.generation.jobs import (
+    FINER_EDIT,
+    FINER_KEY,
+    MAX_FACTOR,
+    AlreadyCovered,
+    Created,
+    CreateRequest,
+    GenerationError,
+    Stage,
+    StageEvent,
+    Watch,
+    Zoomed,
+    ZoomRequest,
+)
+from wonderzoom.generation.lifting import Lifted, in_camera, lift
+from wonderzoom.generation.observation import dominant_node, observe
+from wonderzoom.generation.segment_alignment import align_segments
+from wonderzoom.generation.stages import Edited, Generator, Layer, Observation, ZoomContext
+from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.placement import place
+from wonderzoom.scene_graph.ports import (
+    Cancelled,
+    Control,
+    FitProblem,
+    FitSettings,
+    Fitter,
+    FitView,
+    Renderer,
+)
+from wonderzoom.scene_graph.scale_node import Interval, ScaleNode, View, node_id
+from wonderzoom.scene_graph.surfels import STRUCTURE, SURFACE, Surfels, concatenate
+from wonderzoom.scene_graph.world import World, WorldError
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+# Fewer new pixels than this are not worth a node (0.02 % of 512 x 512).
+MIN_NEW_PIXELS = 64
+# More than this share of the frame already as fine as asked: nothing to generate without a prompt.
+COVERED_SHARE = 0.98
+# Steps of at most MAX_FACTOR over what exists, with room for slanted surfaces.
+FACTOR_SLACK = 1.5
+# A material laid over content of the same scale stands this much in front of it, in native pixels.
+LAID_ABOVE = 1.0
+
+
+class Pipeline:
+    """Runs one generator's stages with a renderer and a fitter; safe to call from one thread at a time."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        renderer: Renderer,
+        fitter: Fitter,
+        threads: int,
+        fit_settings: FitSettings | None = None,
+    ) -> None:
+        self.generator = generator
+        self._renderer = renderer
+        self._fitter = fitter
+        self._threads = threads
+        self._fit_settings = fit_settings or FitSettings()
+
+    # ---- E_0 ------------------------------------------------------------------------------------
+    def create(self, request: CreateRequest, watch: Watch | None = None) -> Created:
+        """E_0 from a picture: depth, sky, layers behind depth edges, surfels, fit."""
+        watch = watch or Watch()
+        generator = self.generator
+        focal, note = focal_of(request)
+        estimate = generator.initial_depth.estimate(request, focal, watch.control("depth"))
+        framed = frame_scene(request, estimate, focal)
+        hidden = generator.inpaint.complete(request, framed.main, framed.sky, watch.control("auxiliary"))
+        layers = [framed.main, *([framed.sky] if framed.sky is not None else []), *hidden]
+        state = generator.memory.initial(request, estimate, framed.main)
+        notes = (*((note,) if note else ()), *estimate.notes)
+        picture = hashlib.blake2b(request.image.tobytes(), digest_size=8).hexdigest()
+        node = ScaleNode(
+            id=node_id(None, framed.camera, f"{picture} {request.prompt}", request.seed, generator.name),
+            parent=None,
+            children=(),
+            prompt=request.prompt,
+            seed=request.seed,
+            generator=generator.name,
+            views=tuple(_view(layer, request.image if layer is framed.main else None) for layer in layers),
+            generator_state=state,
+            provenance=(("picture", picture),),
+            **_FILLED_IN_BY_THE_WORLD,
+        )
+        blocks = self._surfels(layers, framed.main, World(framed.header), request.seed, watch)
+        watch.event(StageEvent("commit", 0.0))
+        commit = World(framed.header).propose(node, blocks)
+        return Created(framed.header, commit, node.id, notes)
+
+    # ---- E_i ------------------------------------------------------------------------------------
+    def zoom(self, world: World, request: ZoomRequest, watch: Watch | None = None) -> Zoomed:
+        """E_i at the requested camera; ``world`` is only read.
+
+        Raises GenerationError, AlreadyCovered, Cancelled, and UnknownNode or RootRemoval for a node that
+        can't be a parent or be replaced.
+        """
+        watch = watch or Watch()
+        try:
+            return self._zoom(world, request, watch)
+        except (GenerationError, AlreadyCovered, Cancelled, WorldError):
+            raise
+        except MemoryError as error:
+            raise GenerationError("lift", "out of memory; close other programs or free some", True) from error
+
+    def _zoom(self, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
+        generator = self.generator
+        self._begin("observe", watch)
+        base, parent_id, replaced = _without_replaced(world, request)
+        observation, edit_only = self._observe(base, request)
+        parent = base.node(parent_id if parent_id is not None else dominant_node(observation))
+        context = ZoomContext(base, request, observation, parent, self._threads)
+        self._begin("describe", watch)
+        words = generator.describe.describe(context, watch.control("describe"))
+        self._begin("upscale", watch)
+        image = generator.upscale.upscale(context, words, watch.control("upscale"))
+        self._begin("edit", watch)
+        edited = generator.edit.edit(context, image, watch.control("edit"))
+        watch.event(StageEvent("edit", 1.0, _to_bytes(edited.image)))
+        self._begin("depth", watch)
+        zeta = generator.depth.register(context, edited, watch.control("depth"))
+        self._begin("segment", watch)
+        segments = generator.segment.segment(context, edited, watch.control("segment"))
+        zeta = align_segments(zeta, observation.zeta, segments, edited.structure, observation.factor)
+        main = _main_layer(observation, edited, zeta, edit_only)
+        self._begin("auxiliary", watch)
+        further = generator.auxiliary.synthesise(context, edited, main, watch.control("auxiliary"))
+        layers = [main, *further]
+        provenance = {"ignored": " ".join(edited.ignored), "words": " ".join(words)}
+        if edit_only:
+            provenance[FINER_KEY] = str(FINER_EDIT)
+        node = ScaleNode(
+            id=node_id(parent.id, request.camera, request.prompt, request.seed, generator.name, request.mode),
+            parent=parent.id,
+            children=(),
+            prompt=request.prompt,
+            seed=request.seed,
+            generator=generator.name,
+            views=tuple(_view(layer, _to_bytes(layer.image) if layer is main else None) for layer in layers),
+            generator_state=generator.memory.after_zoom(context, edited),
+            provenance=tuple(sorted(provenance.items())),
+            **_FILLED_IN_BY_THE_WORLD,
+        )
+        blocks = self._surfels(layers, main, base, request.seed, watch)
+        self._begin("commit", watch)
+        commit = world.propose(node, blocks, replaced)
+        if watch.cancelled():
+            raise Cancelled
+        return Zoomed(commit, node.id, edited.ignored, edited.placed)
+
+    def _observe(self, world: World, request: ZoomRequest) -> tuple[Observation, bool]:
+        """O_i, and whether all of it is there at this scale already, so that only an edit can add to it."""
+        observation = observe(world, request.camera, self._renderer)
+        if observation.factor > MAX_FACTOR * FACTOR_SLACK:
+            raise GenerationError(
+                "observe",
+                f"this view is {observation.factor:.0f}x finer than what exists here;"
+                f" zoom in steps of at most {MAX_FACTOR:.0f}x",
+            )
+        if float(observation.covered.mean()) <= COVERED_SHARE:
+            return observation, False
+        if not request.prompt:
+            raise AlreadyCovered(dominant_node(observation))
+        camera = request.camera
+        size = (round(camera.width * FINER_EDIT), round(camera.height * FINER_EDIT))
+        return observe(world, camera.resized(*size), self._renderer), True
+
+    def _begin(self, stage: Stage, watch: Watch) -> None:
+        """Say that a stage begins, unless the job is cancelled."""
+        if watch.cancelled():
+            raise Cancelled
+        watch.event(StageEvent(stage, 0.0))
+
+    # ---- surfels --------------------------------------------------------------------------------
+    def _surfels(
+        self, layers: Sequence[Layer], main: Layer, world: World, seed: int, watch: Watch
+    ) -> list[tuple[Cell, Surfels]]:
+        """Lift all layers, fit what the pictures show, and place the result in cells."""
+        self._begin("lift", watch)
+        lifted = [lift(layer, world.header.metric) for layer in layers]
+        self._begin("optimise", watch)
+        fitted = self._fit(layers, lifted, main, seed, watch.control("optimise"))
+        parts: dict[Cell, list[Surfels]] = {}
+        for index, part in enumerate(fitted):
+            part = in_camera(part, main.camera)
+            view = np.full(len(part), index, np.uint16)
+            placed = place(
+                main.camera,
+                part.means,
+                part.quats,
+                part.log_scales,
+                part.opacities,
+                part.colors,
+                part.ln_native,
+                view,
+                part.kind,
+            )
+            for cell, surfels in placed.items():
+                parts.setdefault(cell, []).append(surfels)
+        return [(cell, concatenate(parts[cell])) for cell in sorted(parts)]
+
+    def _fit(
+        self,
+        layers: Sequence[Layer],
+        lifted: list[Lifted],
+        main: Layer,
+        seed: int,
+        control: Control,
+    ) -> list[Lifted]:
+        """Optimise opacity, orientation and scales of what C_i sees against I_i (Sec. 3.1)."""
+        seen = (layer.camera == main.camera and layer.role in ("main", "sky") for layer in layers)
+        shown = [i for i, is_shown in enumerate(seen) if is_shown]
+        joined = [lifted[i] for i in shown]
+        means = np.concatenate([part.means for part in joined])
+        mask = np.any([layers[i].mask for i in shown], axis=0)
+        problem = FitProblem(
+            means=means.astype(np.float32),
+            colors=np.concatenate([part.colors for part in joined]).astype(np.float32) / 255.0,
+            quats=np.concatenate([part.quats for part in joined]),
+            log_scales=np.concatenate([part.log_scales for part in joined]),
+            opacities=np.concatenate([part.opacities for part in joined]),
+            thickness=np.concatenate([part.thickness for part in joined]),
+            views=(FitView.of(main.camera, np.ascontiguousarray(main.image, np.float32), mask),),
+            seed=seed,
+        )
+        result = self._fitter.fit(problem, self._fit_settings, control)
+        fitted = list(lifted)
+        start = 0
+        for i, part in zip(shown, joined, strict=True):
+            rows = slice(start, start + len(part))
+            start += len(part)
+            fitted[i] = replace(
+                part,
+                quats=result.quats[rows],
+                log_scales=result.log_scales[rows],
+                opacities=result.opacities[rows],
+            )
+        # What no picture shows has no gradient: it takes the median of what was fitted.
+        median = np.float32(np.median(result.opacities)) if len(result.opacities) else np.float32(0.9)
+        for i, part in enumerate(fitted):
+            if i not in shown:
+                fitted[i] = replace(part, opacities=np.full(len(part), median, np.float32))
+        return fitted
+
+
+class _Placed(TypedDict):
+    """What ``World.propose`` works out from the surfels, whatever a proposal says."""
+
+    cell: Cell
+    bounds: tuple[tuple[float, float, float], tuple[float, float, float]]
+    native_scale: Interval
+    parent_scale: Interval
+    child_scale: Interval
+
+
+_FILLED_IN_BY_THE_WORLD = _Placed(
+    cell=Cell(0, 0, 0, 0),
+    bounds=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+    native_scale=(0.0, 0.0),
+    parent_scale=(0.0, 0.0),
+    child_scale=(0.0, 0.0),
+)
+
+
+def _without_replaced(world: World, request: ZoomRequest) -> tuple[World, str | None, str | None]:
+    """The world to look at, the parent's id if it is settled, and the id of the node to be replaced."""
+    if request.mode == "add":
+        return world, None if request.node is None else world.node(request.node).id, None
+    if request.node is None:
+        raise GenerationError("observe", "say which node to replace")
+    removal = world.propose_removal(request.node)  # raises for the root
+    parent = world.node(request.node).parent
+    rest = world.copy()
+    rest.apply(removal)
+    return rest, parent, request.node
+
+
+def _main_layer(observation: Observation, edited: Edited, zeta: F32, edit_only: bool) -> Layer:
+    """What C_i shows as surfels: only where nothing as fine exists, or where the edit changed it."""
+    seen = np.isfinite(observation.zeta) | edited.structure
+    wanted = edited.new if edit_only else ~observation.covered | edited.new
+    fresh = seen & wanted
+    if int(fresh.sum()) < MIN_NEW_PIXELS:
+        raise AlreadyCovered(dominant_node(observation))
+    # What is laid over content that no finer view will replace stands for itself, at every scale.
+    laid = edited.new & ~edited.structure & (observation.covered | edit_only)
+    kind = np.where(edited.structure | laid, np.uint8(STRUCTURE), np.uint8(SURFACE)).astype(np.uint8)
+    zeta = np.where(laid, zeta - LAID_ABOVE, zeta).astype(np.float32)
+    return Layer(observation.camera, edited.image, zeta, fresh, "main", kind)
+
+
+def _to_bytes(image: F32) -> U8:
+    """sRGB floats in [0, 1] as bytes."""
+    return np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _view(layer: Layer, image: U8 | None) -> View:
+    """What coverage needs of a layer: its camera, mask and registered depth."""
+    mask = layer.mask & np.isfinite(layer.zeta)
+    zeta = np.where(mask, layer.zeta, np.nan).astype(np.float32)
+    return View(layer.camera, mask, zeta, layer.role, image)
