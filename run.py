@@ -33,6 +33,7 @@ STAMP = os.path.join(VENV, "wonderzoom-setup.json")  # its presence also says th
 PACKAGE_FOLDERS = ("runtime", "scene_graph", "generation", "protocol", "clients")
 PACKAGE_FILES = ("pyproject.toml", "README.md", "LICENSE")
 MIN_FREE_BYTES = 2_000_000_000  # the core takes 0.6 GB, the tests' torch up to 1 GB more
+MOST_WORKERS = 8  # of the tests: more would only compile the same kernels side by side
 LOG_LINES_SHOWN = 15  # of pip's output, when it fails: its reason is always at the end
 
 
@@ -276,7 +277,9 @@ def main(arguments: list[str]) -> int:
         if name == "test":
             set_up({"dev"})
             os.chdir(ROOT)  # pytest finds its settings and the tests there
-            return become([script("pytest"), "-m", "not slow and not system", *rest])
+            # A file is one worker's: what its tests share is made once.
+            spread = ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile"]
+            return become([script("pytest"), "-m", "not slow and not system", *spread, *rest])
         if name == "check":
             set_up({"dev"})
             os.chdir(ROOT)
