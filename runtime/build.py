@@ -30,7 +30,8 @@ from wonderzoom.runtime.frames import NothingThere, aim, at_reference, frame_of
 from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.plans import ROOT, Plan, PlannedZoom
 from wonderzoom.runtime.progress import Reporter
-from wonderzoom.scene_graph.ports import Renderer
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.ports import Renderer, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.store_errors import WorldExists, WorldMissing
@@ -46,11 +47,19 @@ class OtherWorld(CommandError):
     """The world at this place was made of something else."""
 
 
+class Painter(Renderer, Protocol):
+    """A renderer that also makes finished pictures."""
+
+    def render_color(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> NDArray[np.uint8]: ...
+
+
 class Maker(Protocol):
-    """What builds a world: the composition root, or less in tests."""
+    """What commands work with: the composition root, or less in tests."""
 
     @property
-    def renderer(self) -> Renderer: ...
+    def renderer(self) -> Painter: ...
 
     @property
     def reporter(self) -> Reporter: ...

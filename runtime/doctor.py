@@ -179,3 +179,13 @@ def _graphics_card() -> Finding:
     if shutil.which("nvidia-smi") is None:
         return Finding("graphics card", Status.NOTE, "no NVIDIA driver found")
     return Finding("graphics card", Status.OK, "NVIDIA driver found")
+
+
+def report(directory: Path | None = None) -> int:
+    """Print the findings, for worlds kept in ``directory`` (default: here); 1 where one is a problem."""
+    findings = examine(directory or Path())
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        advice = f" ({finding.advice})" if finding.advice else ""
+        print(f"{finding.status.value:8} {finding.subject:{width}}  {finding.value}{advice}")
+    return int(any(finding.status is Status.PROBLEM for finding in findings))

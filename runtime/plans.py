@@ -17,6 +17,7 @@ import msgspec
 from wonderzoom.generation.jobs import MAX_FACTOR, MAX_PROMPT, MIN_FACTOR, Mode
 from wonderzoom.runtime.camera_file import read_camera
 from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.optics import FOCAL_RANGE_MM
 from wonderzoom.scene_graph.camera import Camera
 
 ROOT = "root"  # the name of the picture itself, as a parent
@@ -44,6 +45,7 @@ class _Zoom(msgspec.Struct, forbid_unknown_fields=True):
 class _Plan(msgspec.Struct, forbid_unknown_fields=True):
     image: str
     depth: str | None = None
+    metres_per_unit: float | None = None
     focal: float | None = None
     prompt: str = ""
     seed: int = 0
@@ -73,7 +75,8 @@ class Plan:
 
     image: Path
     depth: Path | None
-    focal: float | None  # millimetres on a 35 mm film
+    metres_per_unit: float | None  # of the depth map
+    focal: float | None  # millimetres, 35 mm equivalent
     prompt: str
     seed: int
     generator: str
@@ -95,8 +98,14 @@ def read_plan(path: Path) -> Plan:
     where = f"{path}: "
     _check_words(where, raw.prompt)
     _check_seed(where, raw.seed)
-    if raw.focal is not None and not (math.isfinite(raw.focal) and raw.focal > 0.0):
-        raise BadPlan(f"{where}focal is {raw.focal}; a positive number of millimetres is needed")
+    if raw.focal is not None and not FOCAL_RANGE_MM[0] <= raw.focal <= FOCAL_RANGE_MM[1]:
+        low, high = FOCAL_RANGE_MM
+        raise BadPlan(f"{where}focal is {raw.focal:g}; lenses have {low:g} to {high:g} mm (35 mm equivalent)")
+    if raw.metres_per_unit is not None:
+        if raw.depth is None:
+            raise BadPlan(f"{where}metres_per_unit is that of a depth map; name it too: depth = FILE")
+        if not (math.isfinite(raw.metres_per_unit) and raw.metres_per_unit > 0.0):
+            raise BadPlan(f"{where}metres_per_unit is {raw.metres_per_unit:g}; a positive number is needed")
     if not 64 <= raw.short_side <= 4096:
         raise BadPlan(f"{where}short_side is {raw.short_side}; 64 to 4096 pixels are possible")
     lines = _table_lines(text)
@@ -108,6 +117,7 @@ def read_plan(path: Path) -> Plan:
     return Plan(
         path.parent / raw.image,
         None if raw.depth is None else path.parent / raw.depth,
+        raw.metres_per_unit,
         raw.focal,
         raw.prompt,
         raw.seed,

@@ -1,0 +1,199 @@
+"""The commands that change worlds: create, zoom, build, remove.
+
+What would fail in the end (a taken place, a locked world, a node that is not there) is found before minutes
+of work. Results are printed on stdout, progress and notes go to the reporter.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from wonderzoom.generation.jobs import CreateRequest, Zoomed, ZoomRequest
+from wonderzoom.runtime import commands
+from wonderzoom.runtime.build import Built, Maker, add, build, check_free, start_world
+from wonderzoom.runtime.camera_file import read_camera
+from wonderzoom.runtime.depth_maps import read_depth
+from wonderzoom.runtime.errors import CommandError, UsageError
+from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest
+from wonderzoom.runtime.pictures import SHORT_SIDE, read_picture
+from wonderzoom.runtime.plans import read_plan
+from wonderzoom.runtime.world_report import magnification, surfel_count
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.world import World
+
+
+class DamagedWorld(CommandError):
+    """A damaged world can be looked at, not built on."""
+
+    def __init__(self, store: WorldStore) -> None:
+        first = next(iter(store.damaged.values()))
+        super().__init__(
+            f"{store.path}: the world is damaged ({first}); restore that file, or remove the lost node, which"
+            " wonderzoom info names"
+        )
+
+
+# ---- create -------------------------------------------------------------------------------------
+
+
+def read_request(
+    image: Path,
+    depth: Path | None,
+    focal_mm: float | None,
+    maker: Maker,
+    prompt: str = "",
+    seed: int = 0,
+    short_side: int = SHORT_SIDE,
+    metres_per_unit: float | None = None,
+) -> CreateRequest:
+    """What files say of a picture, as generation takes it; notes go to the reporter."""
+    picture = read_picture(image, short_side)
+    notes = list(picture.notes)
+    focal = picture.focal if focal_mm is None else picture.framing.focal(focal_mm)
+    if depth is None:
+        request = CreateRequest(picture.image, focal=focal, prompt=prompt, seed=seed)
+    else:
+        read = read_depth(depth, picture.framing)
+        notes += read.notes
+        sky = read.sky if read.sky.any() else None
+        request = CreateRequest(picture.image, read.depth, sky, focal, metres_per_unit, prompt, seed)
+    for note in notes:
+        maker.reporter.note(f"{image.name}: {note}")
+    return request
+
+
+def create(command: commands.Create, maker: Maker) -> int:
+    """A new world of a picture."""
+    check_free(command.output)
+    maker.generator_name(command.generator)  # before the picture is read
+    request = read_request(command.image, command.depth, command.focal, maker, seed=command.seed)
+    with maker.reporter.stages("the picture") as watch:
+        created = maker.create(command.generator, request, watch)
+    for note in created.notes:
+        maker.reporter.note(note)
+    with start_world(command.output, created) as store:
+        world = store.load()
+    root = world.node(created.node)
+    print(f"{command.output}: a world of {surfel_count(world, root):,} surfels, root {root.id}")
+    return 0
+
+
+# ---- zoom ---------------------------------------------------------------------------------------
+
+
+def zoom(command: commands.Zoom, maker: Maker) -> int:
+    """One more node."""
+    _check_zoom(command)
+    maker.generator_name(command.generator)
+    camera = None if command.camera is None else read_camera(command.camera)
+    with WorldStore.open(command.world, write=True) as store:
+        world = store.load()
+        if store.damaged:
+            raise DamagedWorld(store)
+        with maker.reporter.stages("zoom") as watch:
+            request = _request(command, camera, world, maker)
+            zoomed = maker.zoom(command.generator, world, request, watch)
+        node = add(store, world, zoomed)
+    _tell(command, world, node, zoomed)
+    return 0
+
+
+def _check_zoom(command: commands.Zoom) -> None:
+    """Raise UsageError for options that contradict each other."""
+    aimed = command.at is not None or command.factor is not None
+    if aimed and command.camera is not None:
+        raise UsageError("give either --at and --factor, or --camera, not both")
+    if aimed and (command.at is None or command.factor is None):
+        raise UsageError(f"--{'factor' if command.at else 'at'} is missing; give --at U,V and --factor F")
+    if command.mode == "replace":
+        if command.node is None:
+            raise UsageError("--mode replace needs --node ID: the node that goes, with what was built on it")
+    elif not aimed and command.camera is None:
+        raise UsageError("say where to zoom: --at U,V and --factor F, or --camera FILE")
+
+
+def _request(command: commands.Zoom, camera: Camera | None, world: World, maker: Maker) -> ZoomRequest:
+    """What generation is asked for."""
+    asked = (command.prompt, command.seed, command.mode)
+    node = newest(world) if command.node is None else world.node(command.node)
+    if camera is not None:
+        return ZoomRequest(at_reference(camera, world.header), *asked, command.node)
+    if command.at is not None and command.factor is not None:
+        return ZoomRequest(
+            aim(world, maker.renderer, node, command.at, command.factor).camera, *asked, node.id
+        )
+    return ZoomRequest(frame_of(node, world.header), *asked, node.id)  # replace: the same view again
+
+
+def _tell(command: commands.Zoom, world: World, node: ScaleNode, zoomed: Zoomed) -> None:
+    if command.json:
+        print(
+            json.dumps(
+                {
+                    "node": node.id,
+                    "parent": node.parent,
+                    "revision": world.revision,
+                    "magnification": magnification(world, node),
+                    "surfels": surfel_count(world, node),
+                    "placed": list(zoomed.placed),
+                    "ignored": list(zoomed.ignored),
+                }
+            )
+        )
+        return
+    print(f"node {node.id}: {magnification(world, node):.3g}x, {surfel_count(world, node):,} surfels")
+    if zoomed.placed:
+        print(f"placed: {', '.join(zoomed.placed)}")
+    if zoomed.ignored:
+        print(f"ignored, as the generator has nothing for it: {', '.join(zoomed.ignored)}")
+
+
+# ---- build --------------------------------------------------------------------------------------
+
+
+def build_plan(command: commands.Build, maker: Maker) -> int:
+    """A picture and a tree of zooms."""
+    built = built_world(command.plan, command.output, maker)
+    made = f"{len(built.made)} of {len(built.nodes) - 1} zooms made" if built.made else "nothing left to do"
+    print(f"{command.output}: {made}")
+    for name, node in built.nodes.items():
+        ignored = f"  ignored: {', '.join(built.ignored[name])}" if name in built.ignored else ""
+        print(f"{node}  {name}{ignored}")
+    return 0
+
+
+def built_world(plan_path: Path, output: Path, maker: Maker) -> Built:
+    """A plan carried out, its picture read first."""
+    plan = read_plan(plan_path)
+    request = read_request(
+        plan.image,
+        plan.depth,
+        plan.focal,
+        maker,
+        plan.prompt,
+        plan.seed,
+        plan.short_side,
+        plan.metres_per_unit,
+    )
+    return build(plan, request, output, maker)
+
+
+# ---- remove -------------------------------------------------------------------------------------
+
+
+def remove(command: commands.Remove) -> int:
+    """A zoom undone."""
+    with WorldStore.open(command.world, write=True) as store:
+        world = store.load()
+        gone = world.subtree(command.node)
+        if any(name not in gone for name in store.damaged):
+            raise DamagedWorld(store)
+        commit = world.propose_removal(command.node)
+        store.append(commit)
+        world.apply(commit)
+    more = "" if len(gone) == 1 else f" and {len(gone) - 1} below it"
+    print(f"{command.world}: removed node {command.node}{more}; {len(world.nodes)} left")
+    return 0

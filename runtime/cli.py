@@ -1,0 +1,176 @@
+"""The command line: ``wonderzoom COMMAND``. Owns parsing, which room carries a command out, and how it ends.
+
+Results go to stdout, everything else to stderr. Exit codes: 0; 1 when a command failed; 2 when the command
+line itself can't be meant; 130 after Ctrl-C. What went wrong is one line: what, where, what to do.
+Nothing heavy is loaded before a command needs it: ``--help`` and ``info`` answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from wonderzoom.runtime.errors import CommandError, UsageError
+
+if TYPE_CHECKING:
+    from wonderzoom.runtime import commands
+    from wonderzoom.runtime.build import Maker
+
+PROGRAM = "wonderzoom"
+FAILED, USAGE, INTERRUPTED = 1, 2, 130  # 130: what shells report for Ctrl-C
+
+_Make = Callable[[], AbstractContextManager["Maker"]]
+
+
+def main(argv: Sequence[str] | None = None, make: _Make | None = None) -> int:
+    """Carry out a command line (default: this process's own); the exit code."""
+    try:
+        command = parse(sys.argv[1:] if argv is None else argv)
+        code = carry_out(command, make or _app)
+        sys.stdout.flush()
+        return code
+    except SystemExit as asked:  # by tyro: --help
+        return asked.code if isinstance(asked.code, int) else 0
+    except KeyboardInterrupt:
+        return _ended("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not stumble over it again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except UsageError as error:
+        return _ended(str(error), USAGE)
+    except MemoryError:
+        return _ended("not enough memory for this; try a smaller picture or size", FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return _ended(f"{place}{error.strerror or error}", FAILED)
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
+        return _ended(str(error), FAILED)
+
+
+def _ended(line: str, code: int) -> int:
+    print(f"{PROGRAM}: {' '.join(line.split())}", file=sys.stderr)
+    return code
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """The errors that are written for the person; anything else is our mistake and keeps its traceback."""
+    from wonderzoom.generation.jobs import AlreadyCovered, GenerationError
+    from wonderzoom.scene_graph.store_errors import StoreError
+    from wonderzoom.scene_graph.world import WorldError
+
+    return (CommandError, StoreError, WorldError, GenerationError, AlreadyCovered)
+
+
+# ---- parsing ------------------------------------------------------------------------------------
+
+
+def parse(argv: Sequence[str]) -> commands.Command:
+    """The command of a command line. Raises UsageError; SystemExit(0) after ``--help``."""
+    import tyro
+
+    from wonderzoom.runtime import commands
+
+    _check_name(argv, commands.NAMES)
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            return tyro.cli(
+                commands.PARSED,
+                prog=PROGRAM,
+                description=commands.DESCRIPTION,
+                args=list(argv),
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as asked:
+        if asked.code in (0, None):
+            raise
+        name = argv[0] if argv and argv[0] in commands.NAMES else ""
+        raise UsageError(f"{_one_line(told.getvalue())}; see {PROGRAM} {name} --help") from None
+
+
+def _check_name(argv: Sequence[str], names: Sequence[str]) -> None:
+    """Raise UsageError for a command that there is not, with the one that was perhaps meant."""
+    if not argv:
+        raise UsageError(f"name a command ({', '.join(names)}); see {PROGRAM} --help")
+    if argv[0] in names or argv[0].startswith("-"):
+        return
+    near = difflib.get_close_matches(argv[0], names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}"
+    raise UsageError(f"there is no command {argv[0][:40]!r}; {hint}")
+
+
+def _one_line(box: str) -> str:
+    """The first paragraph of a tyro error, which draws a box of several lines."""
+    lines: list[str] = []
+    for line in box.splitlines()[1:]:
+        text = line.strip("│╭╮╰╯ ")
+        if text.startswith("─"):
+            break
+        lines.append(text)
+    return " ".join(lines).rstrip(".") or "the command line can't be read"
+
+
+# ---- carrying out -------------------------------------------------------------------------------
+
+
+def _app() -> AbstractContextManager[Maker]:
+    from wonderzoom.runtime.app import App
+
+    return App()
+
+
+def carry_out(command: commands.Command, make: _Make) -> int:
+    """Do what a command says; 0, or 1 where it found something wrong and said so."""
+    from wonderzoom.runtime import commands
+
+    match command:
+        case commands.Info():
+            from wonderzoom.runtime.viewing import info
+
+            return info(command)
+        case commands.Doctor():
+            from wonderzoom.runtime.doctor import report
+
+            return report()
+        case commands.Remove():
+            from wonderzoom.runtime.authoring import remove
+
+            return remove(command)
+        case commands.Render():
+            from wonderzoom.runtime.viewing import render
+
+            with make() as maker:
+                return render(command, maker)
+        case commands.Create():
+            from wonderzoom.runtime.authoring import create
+
+            with make() as maker:
+                return create(command, maker)
+        case commands.Zoom():
+            from wonderzoom.runtime.authoring import zoom
+
+            with make() as maker:
+                return zoom(command, maker)
+        case commands.Build():
+            from wonderzoom.runtime.authoring import build_plan
+
+            with make() as maker:
+                return build_plan(command, maker)
+        case commands.Demo():
+            from wonderzoom.runtime.demo.command import demo
+
+            with make() as maker:
+                return demo(command, maker)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The commands that only look at worlds: info, render. They may run while another program writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wonderzoom.runtime import commands
+from wonderzoom.runtime.errors import CommandError, UsageError
+from wonderzoom.scene_graph.store import WorldStore
+
+if TYPE_CHECKING:
+    from wonderzoom.runtime.build import Maker
+    from wonderzoom.runtime.paths import CameraPath
+    from wonderzoom.scene_graph.camera import Camera
+    from wonderzoom.scene_graph.world import World
+
+_PICTURE, _FILM = ".png", ".mp4"
+DESCENT, ORBIT = "descent", "orbit"
+
+
+# ---- info ---------------------------------------------------------------------------------------
+
+
+def info(command: commands.Info) -> int:
+    """The tree of nodes; with ``check`` also whether the world is whole, and 1 where it is not."""
+    from wonderzoom.runtime.world_report import as_json, as_tree
+
+    world, damaged = _loaded(command.world)
+    wrong = world.check() if command.check else []
+    if command.json:
+        values = as_json(world)
+        if command.check:
+            values["check"] = {"damaged": damaged, "wrong": wrong, "digest": world.digest()}
+        print(json.dumps(values))
+    else:
+        from rich.console import Console
+
+        Console(highlight=False).print(as_tree(world, str(command.world), damaged), soft_wrap=True)
+    for line in wrong:
+        print(f"wrong: {line}", file=sys.stderr)
+    if not command.check:
+        return 0
+    if damaged or wrong:
+        return 1
+    if not command.json:
+        print(f"every byte is as it was written, digest {world.digest()}")
+    return 0
+
+
+def _loaded(path: Path) -> tuple[World, dict[str, str]]:
+    """The world and what of it is lost, which is told on stderr: the rest can still be looked at."""
+    with WorldStore.open(path) as store:
+        world = store.load()
+        damaged = store.damaged
+    for node, reason in damaged.items():
+        print(f"{path}: {node} is lost: {reason}", file=sys.stderr)
+    return world, damaged
+
+
+# ---- render -------------------------------------------------------------------------------------
+
+
+def render(command: commands.Render, maker: Maker) -> int:
+    """A picture or a film."""
+    from wonderzoom.runtime.film import check_target
+
+    suffix = command.output.suffix.lower()
+    if suffix not in (_PICTURE, _FILM):
+        raise UsageError(f"--output is {command.output}; its name must end with {_PICTURE} or {_FILM}")
+    _check_options(command, suffix)
+    check_target(command.output)
+    given = _given_camera(command)
+    world, _ = _loaded(command.world)
+    if suffix == _PICTURE:
+        draw_picture(command, given, world, maker)
+    else:
+        draw_film(command, given, world, maker)
+    print(command.output)
+    return 0
+
+
+def _check_options(command: commands.Render, suffix: str) -> None:
+    """Raise UsageError for options that do not go together."""
+    path = command.path or DESCENT
+    if suffix == _PICTURE and command.path is not None:
+        raise UsageError(f"--path is for films: name an {_FILM} file, or leave it out")
+    if command.camera is not None and command.node is not None:
+        raise UsageError("give either --camera or --node: both say where to look from")
+    if suffix == _FILM and command.camera is not None and path != ORBIT:
+        raise UsageError("a camera is for pictures and for --path orbit")
+    if suffix == _FILM and path not in (DESCENT, ORBIT) and command.node is not None:
+        raise UsageError("--node goes with the paths descent and orbit; a path file has cameras of its own")
+    if suffix == _FILM and command.size is not None and (command.size[0] % 2 or command.size[1] % 2):
+        width, height = command.size
+        raise UsageError(f"--size is {width}x{height}; both sides of a film must be even")
+
+
+def _given_camera(command: commands.Render) -> Camera | None:
+    from wonderzoom.runtime.camera_file import read_camera
+
+    return None if command.camera is None else read_camera(command.camera)
+
+
+def draw_picture(command: commands.Render, given: Camera | None, world: World, maker: Maker) -> None:
+    """One view: the camera that is given, or the frame of a node (default: the newest)."""
+    from wonderzoom.runtime.film import write_png
+    from wonderzoom.runtime.frames import frame_of, newest, settings_of
+    from wonderzoom.scene_graph.visible_set import visible_set
+
+    node = newest(world) if command.node is None else world.node(command.node)
+    camera = sized(given or frame_of(node, world.header), command.size)
+    settings = settings_of(world.header, command.modulation)
+    visible = visible_set(world, camera, settings)
+    write_png(command.output, maker.renderer.render_color(visible, camera, settings))
+
+
+def sized(camera: Camera, size: tuple[int, int] | None) -> Camera:
+    """A camera with pictures of that size, or of its own where that can be drawn. Raises CommandError."""
+    from wonderzoom.runtime.frames import covered
+
+    if size is not None:
+        return covered(camera, *size)
+    if max(camera.width, camera.height) > commands.MAX_SIDE:
+        raise CommandError(
+            f"the camera has {camera.width} x {camera.height} pixels; at most {commands.MAX_SIDE} a side are"
+            " drawn: give --size"
+        )
+    return camera
+
+
+def draw_film(command: commands.Render, given: Camera | None, world: World, maker: Maker) -> None:
+    """A camera path, drawn and encoded."""
+    from wonderzoom.runtime.film import FPS, drawn, write_film
+    from wonderzoom.runtime.frames import settings_of
+
+    path = film_path(command, given, world)
+    settings = settings_of(world.header, command.modulation)
+    cameras = [path.camera(moment) for moment in path.frames(FPS)]
+    comment = film_provenance(world, command)
+    with maker.reporter.task("drawing the film", len(cameras)) as done:
+        write_film(command.output, drawn(world, maker.renderer, cameras, settings, done), FPS, comment)
+
+
+def film_provenance(world: World, command: commands.Render) -> str:
+    """What a film was made of: the same text, the same film."""
+    size = "" if command.size is None else f" {command.size[0]}x{command.size[1]}"
+    return f"wonderzoom {world.digest()} {command.path or DESCENT} {command.modulation}{size}"
+
+
+def film_path(command: commands.Render, given: Camera | None, world: World) -> CameraPath:
+    """The camera path that is asked for, with pictures of one even size."""
+    from wonderzoom.runtime.camera_file import read_path
+    from wonderzoom.runtime.frames import covered, deepest, frame_of, newest
+    from wonderzoom.runtime.paths import descent, orbit, through
+
+    def size_of(camera: Camera) -> tuple[int, int]:
+        own = sized(camera, command.size)
+        return max(2, own.width // 2 * 2), max(2, own.height // 2 * 2)
+
+    path = command.path or DESCENT
+    if path == DESCENT:
+        node = deepest(world) if command.node is None else world.node(command.node)
+        return descent(world, node, size_of(frame_of(world.path(node.id)[0], world.header)))
+    if path == ORBIT:
+        node = newest(world) if command.node is None else world.node(command.node)
+        camera = given or frame_of(node, world.header)
+        return orbit(covered(camera, *size_of(camera)))
+    stops = read_path(Path(path))
+    size = size_of(stops[0][0])
+    return through([(covered(camera, *size), seconds) for camera, seconds in stops])
