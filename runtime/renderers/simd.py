@@ -16,7 +16,11 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic as untyped_intrinsic
+from numba.extending import models, overload, register_model
+
+# Callers leave out the first argument, which a type checker cannot know.
+intrinsic: Any = untyped_intrinsic
 
 LANES = 8
 
@@ -266,9 +270,10 @@ def _log2_parts(typing_context, x):
 
 _L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7 = (np.float32(c) for c in _LOG2)
 _ONE = np.float32(1)
+_INLINE = {name: value for name, value in KERNEL.items() if name != "cache"}  # copied into their callers
 
 
-@njit(inline="always", **{k: v for k, v in KERNEL.items() if k != "cache"})
+@njit(inline="always", **_INLINE)
 def log2(x):
     """log2 of a positive normal float32, absolute error 3e-7."""
     exponent, mantissa = _log2_parts(x)
@@ -282,6 +287,42 @@ def log2(x):
     p = p * t + _L6
     p = p * t + _L7
     return p * t + exponent
+
+
+@intrinsic
+def _floor(typing_context, x):
+    def codegen(context, builder, signature, args):
+        return builder.call(builder.module.declare_intrinsic("llvm.floor", [_FLOAT]), [args[0]])
+
+    return types.float32(types.float32), codegen
+
+
+@intrinsic
+def _scale_by_power(typing_context, mantissa, exponent):
+    """mantissa 2^exponent for a whole exponent given as float32, added to the exponent bits."""
+
+    def codegen(context, builder, signature, args):
+        shifted = builder.shl(builder.fptosi(args[1], _INT), _INT(23))
+        return builder.bitcast(builder.add(builder.bitcast(args[0], _INT), shifted), _FLOAT)
+
+    return types.float32(types.float32, types.float32), codegen
+
+
+_HALF, _LOWEST, _HIGHEST = np.float32(0.5), np.float32(-126), np.float32(126)
+# Taylor series of 2^f: the first term left out is 1e-8 at |f| = 1/2.
+_P1, _P2, _P3, _P4, _P5, _P6 = (
+    np.float32(c) for c in (0.69314718, 0.24022651, 0.055504109, 0.0096181291, 0.0013333558, 0.00015403530)
+)
+
+
+@njit(inline="always", **_INLINE)
+def exp2_exact(x):
+    """2^x of a float32, relative error 1e-7; x is clamped to [-126, 126]."""
+    x = min(max(x, _LOWEST), _HIGHEST)
+    whole = _floor(x + _HALF)
+    f = x - whole
+    power = ((((((_P6 * f + _P5) * f + _P4) * f + _P3) * f) + _P2) * f + _P1) * f + _ONE
+    return _scale_by_power(power, whole)
 
 
 # ---- memory ---------------------------------------------------------------------------------------------

@@ -1,0 +1,305 @@
+# pyright: basic
+"""The CPU renderer's kernels before blending: cull chunks, project surfels, sort them into tiles.
+
+Culling is float64 (a block's origin may be 1e200 pixels away); projection is float32 relative to each chunk's
+centre, one straight loop that LLVM vectorises, then one that keeps what touches the picture. The formulas are
+those of ``projection.project_block``; the symbols too. Every kernel takes a range of chunks, and surfels keep
+the order (block, row) through every stage, so the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import carray, njit
+
+from wonderzoom.runtime.renderers import packing
+from wonderzoom.runtime.renderers.cpu_memory import bits_float, float_bits, floats_at
+from wonderzoom.runtime.renderers.packing import CHUNK, COLUMNS, STRIDE
+from wonderzoom.runtime.renderers.projection import BLUR, EDGE, KEY_SIGMAS, MIN_ALPHA, NEAR_SIGMAS
+from wonderzoom.runtime.renderers.simd import KERNEL, log2
+from wonderzoom.scene_graph.camera import NEAR
+
+TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
+TILE_SHIFT = 5
+RECORD = 16  # float32 numbers of one projected surfel: 64 bytes, one cache line
+# U, V: mean in pixels. Alpha = 2^(LOG + AA dx dx + AB dx dy + BB dy dy), dx, dy in pixels from the mean.
+# Then colour, the box (first and last column, first and last row), zeta and the bits of the surfel's id.
+U, V, AA, AB, BB, LOG, RED, GREEN, BLUE, LEFT, RIGHT, TOP, BOTTOM, ZETA, ID = range(15)
+
+# Indices of ``view``, the camera and the settings as float32 numbers.
+INVERSE_F, AX, AY, CX, CY, U_LOW, U_HIGH, V_LOW, V_HIGH, WIDTH, HEIGHT, RADIAL, WEIGHTED, GAIN = range(14)
+
+_CUT_PX = 2.0  # a splat reaches beyond its 3.33 sigma by the blur: 3.33 sqrt(0.3) = 1.8 pixels
+
+
+def _starts(columns) -> list[np.uint64]:
+    """Where columns of a chunk (or of the scratch) start; unsigned, so that no index can be negative."""
+    return [np.uint64(column * STRIDE) for column in columns]
+
+
+_Y, _Z, _UX, _UY, _UZ, _VX, _VY, _VZ = _starts(range(packing.Y, packing.VZ + 1))
+_OPACITY, _MASS, _NATIVE, _PARENT_SLOPE, _CHILD_SLOPE, _NORMAL, _COLOR = _starts(
+    range(packing.OPACITY, packing.COLOR + 1)
+)
+_SCRATCH = 10  # columns of ``project``'s scratch; the first is u
+_S_V, _S_AA, _S_AB, _S_BB, _S_LOG, _S_KEY, _S_REACH_U, _S_REACH_V, _S_ZETA = _starts(range(1, _SCRATCH))
+
+_0, _1, _2, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
+_BLUR, _BLUR2, _NEAR = np.float32(BLUR), np.float32(BLUR * BLUR), np.float32(NEAR)
+_NEAR_SIGMAS, _KEY_SIGMAS = np.float32(NEAR_SIGMAS), np.float32(KEY_SIGMAS)
+_TINY = np.float32(1e-30)
+_HALF_LN2 = np.float32(0.5 * math.log(2.0))
+_HALF_LOG2E = np.float32(0.5 / math.log(2.0))
+_TWO_LN2 = np.float32(2.0 * math.log(2.0))
+_LOG_MIN_ALPHA = np.float32(math.log2(MIN_ALPHA))
+_SKIP = np.float32(-1e9)  # in place of log2 opacity: not drawn
+_BYTE = np.float32(1.0 / 255.0)
+
+
+@njit(inline="always")
+def _low_end(center, size):
+    """Left or top end of what the Jacobian follows, from the principal point."""
+    return -EDGE * size - center
+
+
+@njit(inline="always")
+def _high_end(center, size):
+    """Right or bottom end."""
+    return (1.0 + EDGE) * size - center
+
+
+@njit(inline="always")
+def _row(rotation, i, edge):
+    """Row i of the map from cell edges to view coordinates, float32."""
+    return (
+        np.float32(rotation[i, 0] * edge),
+        np.float32(rotation[i, 1] * edge),
+        np.float32(rotation[i, 2] * edge),
+    )
+
+
+@njit(**KERNEL)
+def cull(
+    spheres, intervals, block_of, origins, edges_px, render_scales, rotation, lens, size, radial, weighted,
+    kept, centers,
+):  # fmt: skip
+    """Write the chunks that may touch the picture to ``kept``, their view centres [C, 3]; returns how many.
+
+    ``lens`` is (1/f, ax, ay, cx, cy) in float64. A chunk goes when its sphere lies behind the eye or outside
+    one side of the picture, or when all its surfels have weight 0 at all its depths.
+    """
+    inverse_f, ax, ay, cx, cy = lens
+    width, height = size
+    # A surfel reaches as far across a side as its Jacobian says, taken up to EDGE beyond the picture.
+    tilt_x = max(abs(_low_end(cx, width)), abs(_high_end(cx, width))) * inverse_f
+    tilt_y = max(abs(_low_end(cy, height)), abs(_high_end(cy, height))) * inverse_f
+    norm_x, norm_y = math.sqrt(ax * ax + tilt_x * tilt_x), math.sqrt(ay * ay + tilt_y * tilt_y)
+    count = 0
+    for c in range(spheres.shape[0]):
+        b = block_of[c]
+        edge = edges_px[b]
+        sx, sy, sz = spheres[c, 0] * edge, spheres[c, 1] * edge, spheres[c, 2] * edge
+        x = rotation[0, 0] * sx + rotation[0, 1] * sy + rotation[0, 2] * sz + origins[b, 0]
+        y = rotation[1, 0] * sx + rotation[1, 1] * sy + rotation[1, 2] * sz + origins[b, 1]
+        z = rotation[2, 0] * sx + rotation[2, 1] * sy + rotation[2, 2] * sz + origins[b, 2]
+        radius = spheres[c, 3] * edge
+        w, deep = 1.0 + z * inverse_f, radius * inverse_f
+        if w + deep < NEAR:
+            continue
+        # Signed distances to the sides, times w: (u - cx) w = ax x.
+        reach_x, reach_y = radius * norm_x + _CUT_PX * (w + deep), radius * norm_y + _CUT_PX * (w + deep)
+        if -ax * x - cx * w > reach_x or ax * x - (width - cx) * w > reach_x:
+            continue
+        if -ay * y - cy * w > reach_y or ay * y - (height - cy) * w > reach_y:
+            continue
+        if weighted:
+            depth = math.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if radial else w
+            nearest, farthest = max(depth - deep, NEAR), depth + deep
+            if render_scales[b] + math.log(nearest) > intervals[c, 1]:
+                continue
+            if render_scales[b] + math.log(max(farthest, NEAR)) < intervals[c, 0]:
+                continue
+        kept[count] = c
+        centers[count, 0], centers[count, 1], centers[count, 2] = x, y, z
+        count += 1
+    return count
+
+
+@njit(**KERNEL)
+def project(
+    k0, k1, kept, centers, addresses, rows, first_ids, block_of, edges_px, render_scales, residencies,
+    rotation, view, source, table, is_large, records, boxes, keys, found, tile_counts,
+):  # fmt: skip
+    """Project the kept chunks k0 ... k1-1: records [K CHUNK, RECORD], boxes (int16), sort keys.
+
+    The surfels of chunk k that touch the picture are the first ``found[k]`` of its CHUNK places. Large chunks
+    (``is_large``) are projected already and only counted into ``tile_counts``. ``table`` maps a weighted
+    value of column ``source`` (times ``view[GAIN]``) to an opacity.
+    """
+    inverse_f, ax, ay, cx, cy = view[INVERSE_F], view[AX], view[AY], view[CX], view[CY]
+    u_low, u_high, v_low, v_high = view[U_LOW], view[U_HIGH], view[V_LOW], view[V_HIGH]
+    width, height, radial, weighted, gain = (
+        view[WIDTH],
+        view[HEIGHT],
+        view[RADIAL] * inverse_f * inverse_f,
+        view[WEIGHTED],
+        view[GAIN],
+    )
+    tiles_x = (np.int64(width) + TILE - 1) // TILE
+    scratch = np.empty(_SCRATCH * STRIDE, np.float32)
+    for k in range(k0, k1):
+        c = kept[k]
+        start = k * CHUNK
+        if is_large[k]:
+            for j in range(start, start + found[k]):
+                for ty in range(boxes[j, 2] >> TILE_SHIFT, (boxes[j, 3] >> TILE_SHIFT) + 1):
+                    for tx in range(boxes[j, 0] >> TILE_SHIFT, (boxes[j, 1] >> TILE_SHIFT) + 1):
+                        tile_counts[ty * tiles_x + tx] += 1
+            continue
+        b = block_of[c]
+        edge = edges_px[b]
+        r00, r01, r02 = _row(rotation, 0, edge)
+        r10, r11, r12 = _row(rotation, 1, edge)
+        r20, r21, r22 = _row(rotation, 2, edge)
+        edge_px = np.float32(edge)
+        x0, y0, z0 = np.float32(centers[k, 0]), np.float32(centers[k, 1]), np.float32(centers[k, 2])
+        w0 = np.float32(1.0 + centers[k, 2] * np.float64(inverse_f))
+        scale0, residency = np.float32(render_scales[b]), np.float32(residencies[b])
+        data = carray(floats_at(addresses[c]), (COLUMNS * STRIDE,))
+        n = rows[c]
+        for row in range(n):
+            i = np.uint64(row)
+            x, y, z = data[i], data[i + _Y], data[i + _Z]
+            ux, uy, uz = data[i + _UX], data[i + _UY], data[i + _UZ]
+            vx, vy, vz = data[i + _VX], data[i + _VY], data[i + _VZ]
+            px, py = r00 * x + r01 * y + r02 * z + x0, r10 * x + r11 * y + r12 * z + y0
+            dz = r20 * x + r21 * y + r22 * z
+            w = w0 + dz * inverse_f
+            safe = max(w, _NEAR)
+            g = _1 / safe
+            du, dv = ax * px * g, ay * py * g
+            slope_u = min(max(du, u_low), u_high) * inverse_f
+            slope_v = min(max(dv, v_low), v_high) * inverse_f
+            # Eq. 3 at ln depth = ln2 / 2 log2(w^2 (+ x^2 + y^2 for the radial metric)).
+            ratio = log2(safe * safe + radial * (px * px + py * py))
+            finer = ratio * _HALF_LN2 + scale0 - data[i + _NATIVE]
+            fade = max(finer, _0) * data[i + _PARENT_SLOPE] + max(-finer, _0) * data[i + _CHILD_SLOPE]
+            weight = residency * max(_1 - weighted * fade, _0)
+            value = weight * data[i + source] * gain
+            cell = np.int32(value)
+            at = np.uint64(cell)
+            lower = table[at]
+            faded = lower + (value - np.float32(cell)) * (table[at + np.uint64(1)] - lower)
+            opacity = data[i + _OPACITY] if weight >= _1 else faded
+            # Axes in view coordinates, then on the screen.
+            ax_x, ax_y, ax_z = (
+                r00 * ux + r01 * uy + r02 * uz,
+                r10 * ux + r11 * uy + r12 * uz,
+                r20 * ux + r21 * uy + r22 * uz,
+            )
+            bx_x, bx_y, bx_z = (
+                r00 * vx + r01 * vy + r02 * vz,
+                r10 * vx + r11 * vy + r12 * vz,
+                r20 * vx + r21 * vy + r22 * vz,
+            )
+            nx, ny, nz = ax_y * bx_z - ax_z * bx_y, ax_z * bx_x - ax_x * bx_z, ax_x * bx_y - ax_y * bx_x
+            stretch = data[i + _NORMAL] * edge_px / np.sqrt(max(nx * nx + ny * ny + nz * nz, _TINY))
+            nx, ny, nz = nx * stretch, ny * stretch, nz * stretch
+            gu, gv = g * ax, g * ay
+            hu, hv = g * slope_u, g * slope_v
+            au, av = gu * ax_x - hu * ax_z, gv * ax_y - hv * ax_z
+            bu, bv = gu * bx_x - hu * bx_z, gv * bx_y - hv * bx_z
+            nu, nv = gu * nx - hu * nz, gv * ny - hv * nz
+            xx, xy, yy = au * au + bu * bu + nu * nu, au * av + bu * bv + nu * nv, av * av + bv * bv + nv * nv
+            # Cauchy-Binet: the determinant without cancellation.
+            ab, an, bn = au * bv - av * bu, au * nv - av * nu, bu * nv - bv * nu
+            sharp = ab * ab + an * an + bn * bn
+            blurred = sharp + _BLUR * (xx + yy) + _BLUR2
+            xx, yy = xx + _BLUR, yy + _BLUR
+            opacity = opacity * np.sqrt(sharp / blurred)
+            sigma = np.sqrt(
+                max(ax_x * ax_x + ax_y * ax_y + ax_z * ax_z, bx_x * bx_x + bx_y * bx_y + bx_z * bx_z)
+            )
+            log_opacity = log2(max(opacity, _TINY))
+            above = log_opacity - _LOG_MIN_ALPHA
+            reach = max(above, _0) * _TWO_LN2
+            seen = w >= _NEAR and w >= _NEAR_SIGMAS * sigma * inverse_f and above > _0
+            inverse = _HALF_LOG2E / blurred
+            scratch[i] = du + cx
+            scratch[i + _S_V] = dv + cy
+            scratch[i + _S_AA] = -yy * inverse
+            scratch[i + _S_AB] = _2 * xy * inverse
+            scratch[i + _S_BB] = -xx * inverse
+            scratch[i + _S_LOG] = log_opacity if seen else _SKIP
+            scratch[i + _S_KEY] = z0 + dz + _KEY_SIGMAS * sigma
+            scratch[i + _S_REACH_U] = np.sqrt(reach * xx)
+            scratch[i + _S_REACH_V] = np.sqrt(reach * yy)
+            scratch[i + _S_ZETA] = z0 + dz
+        j = np.uint64(start)
+        first_id = np.int32(first_ids[c])
+        for row in range(n):
+            i = np.uint64(row)
+            log_opacity = scratch[i + _S_LOG]
+            if log_opacity == _SKIP:
+                continue
+            u, v = scratch[i], scratch[i + _S_V]
+            reach_u, reach_v = scratch[i + _S_REACH_U], scratch[i + _S_REACH_V]
+            left, right = np.ceil(u - reach_u - _HALF), np.floor(u + reach_u - _HALF)
+            top, bottom = np.ceil(v - reach_v - _HALF), np.floor(v + reach_v - _HALF)
+            # Said this way round, a number that is not finite is outside too.
+            inside = right >= _0 and bottom >= _0 and left < width and top < height
+            if not (inside and left <= right and top <= bottom):
+                continue
+            left, right = max(left, _0), min(right, width - _1)
+            top, bottom = max(top, _0), min(bottom, height - _1)
+            color = float_bits(data[i + _COLOR])
+            records[j, U], records[j, V] = u, v
+            records[j, AA], records[j, AB] = scratch[i + _S_AA], scratch[i + _S_AB]
+            records[j, BB], records[j, LOG] = scratch[i + _S_BB], log_opacity
+            records[j, RED] = np.float32(color & 255) * _BYTE
+            records[j, GREEN] = np.float32((color >> 8) & 255) * _BYTE
+            records[j, BLUE] = np.float32((color >> 16) & 255) * _BYTE
+            records[j, LEFT], records[j, RIGHT] = left, right
+            records[j, TOP], records[j, BOTTOM] = top, bottom
+            records[j, ZETA] = scratch[i + _S_ZETA]
+            records[j, ID] = bits_float(first_id + np.int32(row))
+            keys[j] = scratch[i + _S_KEY]
+            x0, x1, y0, y1 = np.int32(left), np.int32(right), np.int32(top), np.int32(bottom)
+            boxes[j, 0], boxes[j, 1], boxes[j, 2], boxes[j, 3] = x0, x1, y0, y1
+            for ty in range(y0 >> TILE_SHIFT, (y1 >> TILE_SHIFT) + 1):
+                for tx in range(x0 >> TILE_SHIFT, (x1 >> TILE_SHIFT) + 1):
+                    tile_counts[ty * tiles_x + tx] += 1
+            j += np.uint64(1)
+        found[k] = np.int64(j) - start
+
+
+@njit(**KERNEL)
+def lay_out(tile_counts, band_starts, tile_starts):
+    """Turn counts per (band of chunks, tile) into places in the lists; returns the number of entries."""
+    bands, tiles = tile_counts.shape
+    place = 0
+    for tile in range(tiles):
+        tile_starts[tile] = place
+        for band in range(bands):
+            band_starts[band, tile] = place
+            place += tile_counts[band, tile]
+    tile_starts[tiles] = place
+    return place
+
+
+@njit(**KERNEL)
+def scatter(k0, k1, found, boxes, keys, next_place, tiles_x, entry_keys, entry_rows):
+    """Write the surfels of kept chunks k0 ... k1-1 into the lists of the tiles they touch, in order."""
+    for k in range(k0, k1):
+        for j in range(k * CHUNK, k * CHUNK + found[k]):
+            i = np.uint64(j)
+            key = keys[i]
+            for ty in range(boxes[i, 2] >> TILE_SHIFT, (boxes[i, 3] >> TILE_SHIFT) + 1):
+                for tx in range(boxes[i, 0] >> TILE_SHIFT, (boxes[i, 1] >> TILE_SHIFT) + 1):
+                    tile = ty * tiles_x + tx
+                    place = np.uint64(next_place[tile])
+                    next_place[tile] += 1
+                    entry_keys[place] = key
+                    entry_rows[place] = np.uint32(j)
