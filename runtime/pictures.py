@@ -149,9 +149,8 @@ def read_picture(path: Path, short_side: int = SHORT_SIDE) -> Picture:
     notes: list[str] = []
     with opened(path) as image:
         if min(image.size) < MIN_SIDE:
-            raise BadPicture(
-                f"{path}: {image.width} x {image.height} pixels are too few; each side needs {MIN_SIDE} or more"
-            )
+            size = f"{image.width} x {image.height} pixels"
+            raise BadPicture(f"{path}: {size} are too few; each side needs {MIN_SIDE} or more")
         if image.format != "MPO" and getattr(image, "is_animated", False):
             notes.append("more than one picture in the file: the first one is taken")
         exif = _exif(image)

@@ -1,1 +1,1 @@
-"""The demo: the picture that is shipped, its depth, the plan of zooms into it, and the command that shows them."""
+"""The demo: the picture that is shipped, its depth, the plan of zooms into it, and the command."""
