@@ -3,7 +3,7 @@
     python -m tools.make_contact_sheets [--only NAME] [--worlds FOLDER] [--output docs/sheets]
 
 For each chain a world is built (or found, or completed) in the folder of worlds, opened again from disk, and
-each node's frame on the way down is drawn by the renderer; no generated picture is ever copied. ``ladybug.jpg``
+each node's frame on the way down is drawn by the renderer; no generated picture is copied. ``ladybug.jpg``
 shows that a prompted thing stays: the frames that lead to it and away from it.
 Needs scikit-image for its photos (extra ``dev``).
 """
