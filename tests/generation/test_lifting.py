@@ -84,6 +84,15 @@ def test_no_normal_and_no_size_comes_from_across_a_depth_edge() -> None:
     assert ratio == pytest.approx(NYQUIST_SIGMA, rel=1e-5)
 
 
+def test_a_thing_one_pixel_thin_is_not_smeared_into_what_is_behind_it() -> None:
+    camera = first_camera()
+    zeta = np.full((camera.height, camera.width), 40.0, np.float32)
+    zeta[:, 20] = -0.2 / camera.inverse_f
+    lifted = lift(Layer(camera, np.zeros((*zeta.shape, 3), np.float32), zeta, np.ones(zeta.shape, np.bool_)))
+    thin = lifted.pixels % camera.width == 20
+    assert np.exp(lifted.log_scales[thin]) == pytest.approx(0.8 * NYQUIST_SIGMA, rel=1e-4)
+
+
 def test_differences_ignore_pixels_that_do_not_count() -> None:
     values = np.array([[0.0, 1.0, 50.0, 3.0]])
     valid = np.array([[True, True, False, True]])
