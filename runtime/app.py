@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, ZoomRequest
-from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.world import World
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DEFAULT_GENERATOR = "embedded"
 
 
-class UnknownGenerator(CommandError):
+class UnknownGenerator(UsageError):
     """A generator that this program does not have."""
 
     def __init__(self, name: str) -> None:

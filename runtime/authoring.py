@@ -15,7 +15,7 @@ from wonderzoom.runtime.build import Built, Maker, add, build, check_free, start
 from wonderzoom.runtime.camera_file import read_camera
 from wonderzoom.runtime.depth_maps import read_depth
 from wonderzoom.runtime.errors import CommandError, UsageError
-from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest
+from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest, node_of
 from wonderzoom.runtime.pictures import SHORT_SIDE, read_picture
 from wonderzoom.runtime.plans import read_plan
 from wonderzoom.runtime.world_report import magnification, surfel_count
@@ -46,7 +46,8 @@ def read_request(
     maker: Maker,
     prompt: str = "",
     seed: int = 0,
-    short_side: int = SHORT_SIDE,
+    *,
+    short_side: int,
     metres_per_unit: float | None = None,
 ) -> CreateRequest:
     """What files say of a picture, as generation takes it; notes go to the reporter."""
@@ -69,7 +70,9 @@ def create(command: commands.Create, maker: Maker) -> int:
     """A new world of a picture."""
     check_free(command.output)
     maker.generator_name(command.generator)  # before the picture is read
-    request = read_request(command.image, command.depth, command.focal, maker, seed=command.seed)
+    request = read_request(
+        command.image, command.depth, command.focal, maker, seed=command.seed, short_side=SHORT_SIDE
+    )
     with maker.reporter.stages("the picture") as watch:
         created = maker.create(command.generator, request, watch)
     for note in created.notes:
@@ -118,7 +121,7 @@ def _check_zoom(command: commands.Zoom) -> None:
 def _request(command: commands.Zoom, camera: Camera | None, world: World, maker: Maker) -> ZoomRequest:
     """What generation is asked for."""
     asked = (command.prompt, command.seed, command.mode)
-    node = newest(world) if command.node is None else world.node(command.node)
+    node = newest(world) if command.node is None else node_of(world, command.node, command.world)
     if camera is not None:
         return ZoomRequest(at_reference(camera, world.header), *asked, command.node)
     if command.at is not None and command.factor is not None:
@@ -175,8 +178,8 @@ def built_world(plan_path: Path, output: Path, maker: Maker) -> Built:
         maker,
         plan.prompt,
         plan.seed,
-        plan.short_side,
-        plan.metres_per_unit,
+        short_side=plan.short_side,
+        metres_per_unit=plan.metres_per_unit,
     )
     return build(plan, request, output, maker)
 
@@ -188,7 +191,7 @@ def remove(command: commands.Remove) -> int:
     """A zoom undone."""
     with WorldStore.open(command.world, write=True) as store:
         world = store.load()
-        gone = world.subtree(command.node)
+        gone = world.subtree(node_of(world, command.node, command.world).id)
         if any(name not in gone for name in store.damaged):
             raise DamagedWorld(store)
         commit = world.propose_removal(command.node)

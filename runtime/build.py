@@ -25,7 +25,7 @@ from wonderzoom.generation.jobs import (
     Zoomed,
     ZoomRequest,
 )
-from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.frames import NothingThere, aim, at_reference, frame_of
 from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.plans import ROOT, Plan, PlannedZoom
@@ -134,7 +134,10 @@ def build(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> Built
     Raises OtherWorld, CommandError with the place in the plan, and what the store raises; what was made
     before an error stays, and is found the next time.
     """
-    generator = maker.generator_name(plan.generator)
+    try:
+        generator = maker.generator_name(plan.generator)
+    except UsageError as error:  # of the plan, not of the command line
+        raise CommandError(f"{plan.path}: {error}") from error
     with _begun(plan, request, path, maker) as store:
         world = store.load()
         if store.damaged:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib.metadata
 import io
 import os
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from wonderzoom.runtime.build import Maker
 
 PROGRAM = "wonderzoom"
+_HELP_INDENT = 8 * " "  # by which tyro sets off the help texts of options that it misses
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # 130: what shells report for Ctrl-C
 
 _Make = Callable[[], AbstractContextManager["Maker"]]
@@ -30,8 +32,21 @@ _Make = Callable[[], AbstractContextManager["Maker"]]
 
 def main(argv: Sequence[str] | None = None, make: _Make | None = None) -> int:
     """Carry out a command line (default: this process's own); the exit code."""
+    if argv is None:
+        argv = sys.argv[1:]
+        for stream in (sys.stdout, sys.stderr):  # a prompt in any language must not end in an encoding error
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
     try:
-        command = parse(sys.argv[1:] if argv is None else argv)
+        if list(argv) in (["-h"], ["--help"], ["help"]):
+            from wonderzoom.runtime.commands import overview
+
+            print(overview())
+            return 0
+        if list(argv) == ["--version"]:
+            print(importlib.metadata.version("wonderzoom-runtime"))
+            return 0
+        command = parse(argv)
         code = carry_out(command, make or _app)
         sys.stdout.flush()
         return code
@@ -57,7 +72,8 @@ def main(argv: Sequence[str] | None = None, make: _Make | None = None) -> int:
 
 
 def _ended(line: str, code: int) -> int:
-    print(f"{PROGRAM}: {' '.join(line.split())}", file=sys.stderr)
+    shown = "".join(c if c.isprintable() else "?" for c in " ".join(line.split()))
+    print(f"{PROGRAM}: {shown}", file=sys.stderr)
     return code
 
 
@@ -79,44 +95,40 @@ def parse(argv: Sequence[str]) -> commands.Command:
 
     from wonderzoom.runtime import commands
 
-    _check_name(argv, commands.NAMES)
+    _check_name(argv, list(commands.COMMANDS))
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
             return tyro.cli(
-                commands.PARSED,
-                prog=PROGRAM,
-                description=commands.DESCRIPTION,
-                args=list(argv),
-                config=(tyro.conf.FlagCreatePairsOff,),
+                commands.PARSED, prog=PROGRAM, args=list(argv), config=(tyro.conf.FlagCreatePairsOff,)
             )
     except SystemExit as asked:
         if asked.code in (0, None):
             raise
-        name = argv[0] if argv and argv[0] in commands.NAMES else ""
-        raise UsageError(f"{_one_line(told.getvalue())}; see {PROGRAM} {name} --help") from None
+        raise UsageError(f"{_one_line(told.getvalue())}; see {PROGRAM} {argv[0]} --help") from None
 
 
 def _check_name(argv: Sequence[str], names: Sequence[str]) -> None:
-    """Raise UsageError for a command that there is not, with the one that was perhaps meant."""
+    """Raise UsageError where the first word is no command, with the one that was perhaps meant."""
     if not argv:
         raise UsageError(f"name a command ({', '.join(names)}); see {PROGRAM} --help")
-    if argv[0] in names or argv[0].startswith("-"):
-        return
-    near = difflib.get_close_matches(argv[0], names, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}"
-    raise UsageError(f"there is no command {argv[0][:40]!r}; {hint}")
+    if argv[0] not in names:
+        near = difflib.get_close_matches(argv[0], names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names)}"
+        raise UsageError(f"there is no command {argv[0][:40]!r}; {hint}")
 
 
 def _one_line(box: str) -> str:
-    """The first paragraph of a tyro error, which draws a box of several lines."""
-    lines: list[str] = []
-    for line in box.splitlines()[1:]:
-        text = line.strip("│╭╮╰╯ ")
-        if text.startswith("─"):
-            break
-        lines.append(text)
-    return " ".join(lines).rstrip(".") or "the command line can't be read"
+    """The first paragraph of a tyro error: a title, and paragraphs between rules, in a frame of any style."""
+    rows = [row[2:].rstrip(" │") for row in box.splitlines() if row.strip()][1:]
+    told: list[str] = []
+    for row in rows:
+        if set(row.strip()) <= set("─-╯"):  # a rule
+            if told:
+                break
+        elif not row.startswith(_HELP_INDENT):
+            told.append(row.strip())
+    return " ".join(told).rstrip(".") or "the command line can't be read"
 
 
 # ---- carrying out -------------------------------------------------------------------------------
@@ -137,39 +149,44 @@ def carry_out(command: commands.Command, make: _Make) -> int:
             from wonderzoom.runtime.viewing import info
 
             return info(command)
-        case commands.Doctor():
-            from wonderzoom.runtime.doctor import report
-
-            return report()
         case commands.Remove():
             from wonderzoom.runtime.authoring import remove
 
             return remove(command)
+        case commands.Doctor():
+            from wonderzoom.runtime.doctor import report
+
+            return report()
+        case _:
+            with make() as maker:
+                return _carry_out_with(command, maker)
+
+
+def _carry_out_with(command: commands.Command, maker: Maker) -> int:
+    """The commands that draw or generate."""
+    from wonderzoom.runtime import commands
+
+    match command:
         case commands.Render():
             from wonderzoom.runtime.viewing import render
 
-            with make() as maker:
-                return render(command, maker)
+            return render(command, maker)
         case commands.Create():
             from wonderzoom.runtime.authoring import create
 
-            with make() as maker:
-                return create(command, maker)
+            return create(command, maker)
         case commands.Zoom():
             from wonderzoom.runtime.authoring import zoom
 
-            with make() as maker:
-                return zoom(command, maker)
+            return zoom(command, maker)
         case commands.Build():
             from wonderzoom.runtime.authoring import build_plan
 
-            with make() as maker:
-                return build_plan(command, maker)
-        case commands.Demo():
+            return build_plan(command, maker)
+        case _:
             from wonderzoom.runtime.demo.command import demo
 
-            with make() as maker:
-                return demo(command, maker)
+            return demo(maker)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What can be asked on the command line: one dataclass a command, from which tyro makes parser and help.
 
-Owns names, defaults, help texts and the form of each value; ``runtime/cli.py`` carries commands out. A value
-that can't be meant is a ValueError with one clear line here, and exit code 2 there.
+Owns names, defaults, help texts and the form of each value; ``runtime/cli.py`` carries commands out. Each
+docstring below is what ``wonderzoom COMMAND --help`` says.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Union
 
 from tyro.conf import Positional, arg, subcommand
 from tyro.constructors import PrimitiveConstructorSpec
 
 from wonderzoom.generation.jobs import MAX_FACTOR, MAX_PROMPT, MIN_FACTOR, Mode
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.optics import FOCAL_RANGE_MM
 from wonderzoom.scene_graph.scales import Modulation
 
@@ -26,18 +27,22 @@ MAX_SEED = 1 << 63
 MAX_SIDE = 8192
 MIN_SIDE = 16
 
-_Value = TypeVar("_Value")
-
-
 # ---- values -------------------------------------------------------------------------------------
 
 
-def _read_with(read: Callable[[str], object], metavar: str) -> Any:
-    """How tyro reads one word: by ``read``, which raises ValueError with a line for the person."""
+def _word(read: Callable[[str], object], name: str, metavar: str) -> Any:
+    """How tyro reads one word: by ``read``, whose ValueError says what is wrong with it."""
+
+    def read_word(words: list[str]) -> object:
+        try:
+            return read(words[0])
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from None
+
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar=metavar,
-        instance_from_str=lambda words: read(words[0]),
+        instance_from_str=read_word,
         is_instance=lambda _value: True,
         str_from_instance=lambda value: [str(value)],
     )
@@ -103,29 +108,34 @@ def size(text: str) -> tuple[int, int]:
 
 
 def prompt(text: str) -> str:
-    """Words, on one line."""
+    """Words in any language."""
     if len(text) > MAX_PROMPT:
-        raise ValueError(f"a prompt of {len(text)} characters; at most {MAX_PROMPT} are read")
+        raise ValueError(f"{len(text):,} characters; at most {MAX_PROMPT:,} are read")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("the prompt is not text in UTF-8") from None
+        raise ValueError("this is not text in UTF-8") from None
     return text
 
 
-def _option(read: Callable[[str], object], metavar: str) -> Any:
-    return _read_with(read, metavar)
+def place(text: str) -> Path:
+    """A file or directory."""
+    if not text:
+        raise ValueError("give the name of a file or directory; this one is empty")
+    return Path(text)
 
 
-def _place(metavar: str) -> Any:
-    return _read_with(Path, metavar)
+def _place(name: str, metavar: str) -> Any:
+    return _word(place, name, metavar)
 
 
-_Seed = Annotated[int, _option(seed, "N")]
-_Prompt = Annotated[str, _option(prompt, "TEXT"), arg(help_behavior_hint="(default: none)")]
-_World = Annotated[Positional[Path], _place("WORLD")]
-_OPTIONAL = arg(help_behavior_hint="")
+_ABSENT = arg(help_behavior_hint="")
+_Seed = Annotated[int, _word(seed, "--seed", "N")]
 _Generator = Annotated[str, arg(metavar="NAME")]
+_World = Annotated[Positional[Path], _place("WORLD", "WORLD")]
+_NewWorld = Annotated[Path, _place("--output", "WORLD"), arg(aliases=["-o"])]
+_Node = Annotated[str | None, arg(metavar="ID"), _ABSENT]
+_File = Annotated[Path | None, _place("FILE", "FILE"), _ABSENT]
 
 
 # ---- commands -----------------------------------------------------------------------------------
@@ -133,101 +143,155 @@ _Generator = Annotated[str, arg(metavar="NAME")]
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The whole thing on our own picture: makes a world of it, zooms into it, films the descent."""
+    """Show the whole thing on a picture that comes along.
+
+    It makes a world of the picture, zooms into it with prompts, and writes into
+    the folder demo: the world, view.png and descent.mp4, a film of the descent.
+    A run that is interrupted goes on the next time.
+
+      wonderzoom demo
+    """
 
     once: bool = False
-    """Write the files and end: what it does in any case while there is no viewer."""
+    """Write the files and end. There is no viewer yet, so it always does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make a world from a photo."""
+    """Make a world from a photo.
 
-    image: Annotated[Positional[Path], _place("IMAGE")]
-    """The photo: JPEG, PNG, TIFF, WebP and others."""
-    output: Annotated[Path, _place("WORLD"), arg(aliases=["-o"])]
+    JPEG, PNG, WebP, TIFF, GIF and others are read; turned upright, converted to
+    sRGB by their colour profile, scaled to 512 pixels on the short side.
+
+      wonderzoom create photo.jpg -o garden
+      wonderzoom create photo.jpg -o garden --focal 28
+      wonderzoom create photo.png -o garden --depth depth.npy
+    """
+
+    image: Annotated[Positional[Path], _place("IMAGE", "IMAGE")]
+    """The photo."""
+    output: _NewWorld
     """The directory to make; it holds the world."""
-    depth: Annotated[Path | None, _place("FILE"), _OPTIONAL] = None
-    """A depth map of the photo."""
-    focal: Annotated[float | None, _option(focal, "MM"), _OPTIONAL] = None
-    """The lens in millimetres as on 35 mm film."""
+    depth: _File = None
+    """A depth map of the photo: a 16-bit grey PNG, or a NumPy array (.npy, .npz).
+    Linear, larger is farther; 0 and NaN: no depth there. Without one, depth is estimated."""
+    focal: Annotated[float | None, _word(focal, "--focal", "MM"), _ABSENT] = None
+    """The lens in millimetres (35 mm equivalent; a phone has 24 to 28). Without it: EXIF, or a guess."""
     generator: _Generator = DEFAULT_GENERATOR
-    """What makes the content."""
+    """What makes new content."""
     seed: _Seed = 0
-    """Another number, another result; the same number, the same world."""
+    """Another number gives another result; the same one the same world, bit for bit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Zoom:
-    """Generate finer content in a world."""
+    """Zoom in: generate finer content where you point. Prints the new node.
+
+    You point into the frame of a node: 0,0 is its upper left corner, 1,1 its
+    lower right one. wonderzoom info shows the nodes.
+
+      wonderzoom zoom garden --at 0.42,0.61 --factor 6 --prompt "a ladybug"
+      wonderzoom zoom garden --at 0.5,0.5 --factor 8 --prompt moss
+      wonderzoom zoom garden --camera close.json
+      wonderzoom zoom garden --mode replace --node 3f2a9c81d0 --prompt gravel
+    """
 
     world: _World
     """The world's directory."""
-    at: Annotated[tuple[float, float] | None, _option(point, "U,V"), _OPTIONAL] = None
-    """Where to zoom in."""
-    factor: Annotated[float | None, _option(factor, "F"), _OPTIONAL] = None
-    """How many times."""
-    camera: Annotated[Path | None, _place("FILE"), _OPTIONAL] = None
-    """A camera file instead of --at and --factor."""
-    prompt: _Prompt = ""
-    """What should be there."""
-    node: Annotated[str | None, arg(metavar="ID"), _OPTIONAL] = None
-    """The node."""
+    at: Annotated[tuple[float, float] | None, _word(point, "--at", "U,V"), _ABSENT] = None
+    """The point to zoom in at, as fractions of the frame of --node."""
+    factor: Annotated[float | None, _word(factor, "--factor", "F"), _ABSENT] = None
+    """How many times to enlarge it: 1.42 to 16."""
+    camera: _File = None
+    """A view of your own instead of --at and --factor: a camera file (docs/cameras.md)."""
+    prompt: Annotated[str, _word(prompt, "--prompt", "TEXT"), arg(help_behavior_hint="")] = ""
+    """What should be there. Without one: what is there already, finer."""
+    node: _Node = None
+    """The node to zoom into (default: the newest one), or the one to replace."""
     mode: Mode = "add"
-    """Add or replace."""
+    """add keeps all that is there.
+    replace removes --node and all that was built on it, then generates again: without --at the same view."""
     generator: _Generator = DEFAULT_GENERATOR
-    """What makes the content."""
+    """What makes new content."""
     seed: _Seed = 0
-    """Another number, another result."""
+    """Another number gives another result; the same one the same world, bit for bit."""
     json: bool = False
-    """Print JSON."""
+    """Print the result as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Make a world from a plan."""
+    """Make a world from a plan: a picture and a tree of zooms in a file.
 
-    plan: Annotated[Positional[Path], _place("PLAN.toml")]
+    docs/plans.md says what a plan looks like. What is there already is kept: a
+    build that was interrupted goes on, and a longer plan adds what is new.
+
+      wonderzoom build garden.toml -o garden
+    """
+
+    plan: Annotated[Positional[Path], _place("PLAN", "PLAN.toml")]
     """The plan."""
-    output: Annotated[Path, _place("WORLD"), arg(aliases=["-o"])]
-    """The directory of the world."""
+    output: _NewWorld
+    """The directory of the world, new or begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Draw a picture or a film of a world."""
+    """Draw a picture or a film of a world.
+
+    A picture shows the frame of a node, by default of the newest one. A film
+    descends from the whole picture to a node, by default to the finest one.
+
+      wonderzoom render garden -o view.png --size 1280x720
+      wonderzoom render garden -o descent.mp4
+      wonderzoom render garden -o around.mp4 --path orbit --node 3f2a9c81d0
+      wonderzoom render garden -o flight.mp4 --path flight.json
+    """
 
     world: _World
     """The world's directory."""
-    output: Annotated[Path, _place("FILE"), arg(aliases=["-o"])]
-    """The file to write."""
-    node: Annotated[str | None, arg(metavar="ID"), _OPTIONAL] = None
-    """The node to show."""
-    camera: Annotated[Path | None, _place("FILE"), _OPTIONAL] = None
-    """A camera file."""
-    size: Annotated[tuple[int, int] | None, _option(size, "WxH"), _OPTIONAL] = None
-    """Pixels."""
-    path: Annotated[str | None, arg(metavar="PATH"), _OPTIONAL] = None
-    """descent, orbit or a path file."""
+    output: Annotated[Path, _place("--output", "FILE"), arg(aliases=["-o"])]
+    """The file to write: .png or .mp4."""
+    node: _Node = None
+    """The node to show, to descend to, or to orbit."""
+    camera: _File = None
+    """Look from a camera file (docs/cameras.md) instead of a node's frame."""
+    size: Annotated[tuple[int, int] | None, _word(size, "--size", "WxH"), _ABSENT] = None
+    """Width and height in pixels. Default: those of the frame."""
+    path: Annotated[str | None, arg(metavar="{descent,orbit,FILE}"), _ABSENT] = None
+    """The path of a film's camera: descent (the default), orbit, or a path file (docs/cameras.md)."""
     modulation: Modulation = "optical_mass"
-    """How weights act."""
+    """How a surfel's weight acts on its opacity. paper and none are for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """Show what a world holds."""
+    """Show the tree of nodes that a world holds.
+
+    Each node is one zoom: its id, how much finer than the whole picture it is,
+    how many surfels it has, and its prompt.
+
+      wonderzoom info garden
+      wonderzoom info garden --json
+      wonderzoom info garden --check
+    """
 
     world: _World
     """The world's directory."""
     json: bool = False
-    """Print JSON."""
+    """Print JSON: the revision, and for each node its id, parent, prompt, magnification, scales and more."""
     check: bool = False
-    """Read and check every byte."""
+    """Read and check every byte, and all laws of a world. Exit code 1: something is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Undo a zoom, with all that was built on it."""
+    """Undo a zoom: remove a node with all that was built on it.
+
+    wonderzoom info shows the nodes. The first one stays: it is the picture.
+
+      wonderzoom remove garden 3f2a9c81d0
+    """
 
     world: _World
     """The world's directory."""
@@ -237,19 +301,40 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """Look for what would keep WonderZoom from running well here."""
+    """Look for what would keep WonderZoom from running well here.
+
+    Nothing is changed. Exit code 1: one of the findings is a problem.
+
+      wonderzoom doctor
+    """
 
 
 Command = Demo | Create | Zoom | Build | Render | Info | Remove | Doctor
-PARSED = (
-    Annotated[Demo, subcommand("demo")]
-    | Annotated[Create, subcommand("create")]
-    | Annotated[Zoom, subcommand("zoom")]
-    | Annotated[Build, subcommand("build")]
-    | Annotated[Render, subcommand("render")]
-    | Annotated[Info, subcommand("info")]
-    | Annotated[Remove, subcommand("remove")]
-    | Annotated[Doctor, subcommand("doctor")]
-)
-NAMES = ("demo", "create", "zoom", "build", "render", "info", "remove", "doctor")
-DESCRIPTION = "One photo becomes a 3D world that you can zoom into, for ever."
+# By name, in the order in which a newcomer meets them.
+COMMANDS: dict[str, type[Command]] = {
+    kind.__name__.lower(): kind for kind in (Demo, Create, Zoom, Build, Render, Info, Remove, Doctor)
+}
+PARSED: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
+
+
+def overview() -> str:
+    """What ``wonderzoom --help`` says."""
+    width = max(map(len, COMMANDS))
+    summaries = [(name, (kind.__doc__ or "").partition("\n")[0]) for name, kind in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: wonderzoom COMMAND ...",
+            "",
+            "One photo becomes a 3D world that you can zoom into, for ever.",
+            "",
+            *(f"  {name:{width}}  {summary}" for name, summary in summaries),
+            "",
+            "A first world:",
+            "",
+            "  wonderzoom create photo.jpg -o garden",
+            '  wonderzoom zoom garden --at 0.42,0.61 --factor 6 --prompt "a ladybug on a leaf"',
+            "  wonderzoom render garden -o descent.mp4",
+            "",
+            "wonderzoom COMMAND --help tells what a command takes; wonderzoom --version, which one this is.",
+        ]
+    )

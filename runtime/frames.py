@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from wonderzoom.generation.jobs import FINER_KEY
 from wonderzoom.runtime.errors import CommandError
@@ -19,11 +20,15 @@ from wonderzoom.scene_graph.ports import Renderer, RenderSettings
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.scales import Modulation
 from wonderzoom.scene_graph.visible_set import visible_set
-from wonderzoom.scene_graph.world import World
+from wonderzoom.scene_graph.world import UnknownNode, World
 
 
 class NothingThere(CommandError):
     """A point that shows no surface can't be zoomed into."""
+
+
+class NoSuchNode(CommandError):
+    """A node that is not in the world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,16 @@ def covered(camera: Camera, width: int, height: int) -> Camera:
         width=width,
         height=height,
     )
+
+
+def node_of(world: World, name: str, place: Path) -> ScaleNode:
+    """The node of that name in the world at ``place``. Raises NoSuchNode."""
+    try:
+        return world.node(name)
+    except UnknownNode:
+        raise NoSuchNode(
+            f"{place}: there is no node {name[:40]!r}; wonderzoom info {place} shows those that there are"
+        ) from None
 
 
 def newest(world: World) -> ScaleNode:

@@ -73,6 +73,7 @@ class PlannedZoom:
 class Plan:
     """A picture and the zooms into it, parents before children."""
 
+    path: Path  # of the plan
     image: Path
     depth: Path | None
     metres_per_unit: float | None  # of the depth map
@@ -115,6 +116,7 @@ def read_plan(path: Path) -> Plan:
         here = _where(path, lines, number, name)
         zooms.append(_planned(path, raw, zoom, name, here, zooms))
     return Plan(
+        path,
         path.parent / raw.image,
         None if raw.depth is None else path.parent / raw.depth,
         raw.metres_per_unit,

@@ -107,10 +107,10 @@ def _given_camera(command: commands.Render) -> Camera | None:
 def draw_picture(command: commands.Render, given: Camera | None, world: World, maker: Maker) -> None:
     """One view: the camera that is given, or the frame of a node (default: the newest)."""
     from wonderzoom.runtime.film import write_png
-    from wonderzoom.runtime.frames import frame_of, newest, settings_of
+    from wonderzoom.runtime.frames import frame_of, newest, node_of, settings_of
     from wonderzoom.scene_graph.visible_set import visible_set
 
-    node = newest(world) if command.node is None else world.node(command.node)
+    node = newest(world) if command.node is None else node_of(world, command.node, command.world)
     camera = sized(given or frame_of(node, world.header), command.size)
     settings = settings_of(world.header, command.modulation)
     visible = visible_set(world, camera, settings)
@@ -153,7 +153,7 @@ def film_provenance(world: World, command: commands.Render) -> str:
 def film_path(command: commands.Render, given: Camera | None, world: World) -> CameraPath:
     """The camera path that is asked for, with pictures of one even size."""
     from wonderzoom.runtime.camera_file import read_path
-    from wonderzoom.runtime.frames import covered, deepest, frame_of, newest
+    from wonderzoom.runtime.frames import covered, deepest, frame_of, newest, node_of
     from wonderzoom.runtime.paths import descent, orbit, through
 
     def size_of(camera: Camera) -> tuple[int, int]:
@@ -162,10 +162,10 @@ def film_path(command: commands.Render, given: Camera | None, world: World) -> C
 
     path = command.path or DESCENT
     if path == DESCENT:
-        node = deepest(world) if command.node is None else world.node(command.node)
+        node = deepest(world) if command.node is None else node_of(world, command.node, command.world)
         return descent(world, node, size_of(frame_of(world.path(node.id)[0], world.header)))
     if path == ORBIT:
-        node = newest(world) if command.node is None else world.node(command.node)
+        node = newest(world) if command.node is None else node_of(world, command.node, command.world)
         camera = given or frame_of(node, world.header)
         return orbit(covered(camera, *size_of(camera)))
     stops = read_path(Path(path))

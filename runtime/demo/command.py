@@ -21,7 +21,7 @@ SIZE = (960, 540)  # sharp enough to share, and half the work of 720p
 PLAN = "demo.toml"
 
 
-def demo(command: commands.Demo, maker: Maker) -> int:
+def demo(maker: Maker) -> int:
     """Build the world of the plan that is shipped, then draw it."""
     FOLDER.mkdir(exist_ok=True)
     with as_file(files("wonderzoom.runtime.demo")) as folder:

@@ -3,6 +3,7 @@
 The world and its store are the real ones; only what is drawn and generated is simple.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -77,7 +78,7 @@ class PlaneMaker:
         self.creations += 1
         watch.event(StageEvent("depth", 0.5))
         camera = initial_camera(request.focal or 80.0, request.image.shape[1], request.image.shape[0], -1.6)
-        world = World(WorldHeader(h_ref=SIDE))
+        world = World(WorldHeader(h_ref=min(request.image.shape[:2])))
         node, blocks = plane_node(camera, facing(camera))
         node = self._named(node, request.prompt, request.seed)
         node = replace(node, views=(replace(node.views[0], image=request.image),))
@@ -87,16 +88,20 @@ class PlaneMaker:
         self.zooms += 1
         self.before_zoom(self.zooms)
         watch.event(StageEvent("upscale", 0.5))
-        assert request.node is not None
         replacing = request.node if request.mode == "replace" else None
-        parent = world.node(request.node).parent if replacing else request.node
+        parent = request.node or next(reversed(world.nodes))  # the newest is the finest here
+        if replacing is not None:
+            parent = world.node(replacing).parent
         # Generated pictures have a rim that nobody asked for.
         plane = Plane(request.camera.pivot, (0.0, 0.0, -1.0))
         node, blocks = plane_node(request.camera.widened(4), plane, parent)
         node = self._named(node, request.prompt, request.seed)
-        ignored = tuple(word for word in request.prompt.split() if word.startswith("un"))
-        return Zoomed(world.propose(node, blocks, replacing), node.id, ignored)
+        words = request.prompt.split()
+        ignored = tuple(word for word in words if word.startswith("un"))
+        placed = tuple(word for word in words if word not in ignored)
+        return Zoomed(world.propose(node, blocks, replacing), node.id, ignored, placed)
 
     def _named(self, node: ScaleNode, prompt: str, seed: int) -> ScaleNode:
-        name = f"{node.id}-{prompt.replace(' ', '-')}-{seed}"
+        asked = hashlib.blake2b(f"{prompt} {seed}".encode(), digest_size=3).hexdigest()
+        name = f"{node.id}-{asked}"
         return replace(node, id=name, prompt=prompt, seed=seed, generator=GENERATOR)

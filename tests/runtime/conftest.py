@@ -1,0 +1,27 @@
+"""Fixtures of the command line's tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from desk import AT, Desk
+from PIL import Image
+
+from wonderzoom.runtime import authoring
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(authoring, "SHORT_SIDE", 64)
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    Image.fromarray(picture).save("photo.png")
+    return Desk(capsys)
+
+
+@pytest.fixture
+def garden(desk: Desk) -> Desk:
+    """With a world of one zoom."""
+    desk.must("create", "photo.png", "-o", "garden", "--focal", "30")
+    desk.must("zoom", "garden", *AT, "--prompt", "moss")
+    return desk
