@@ -2,7 +2,8 @@
 
 Opacity, orientation and scales follow Adam on 0.8 L1 + 0.2 D-SSIM (Sec. 3.1 of the paper), over a random
 background colour in every iteration, so that the loss itself asks for full cover; positions and colours
-stay. The result is the same bytes for any number of threads: every sum has one fixed order.
+stay. The result is the same bytes for any number of threads: every sum has one fixed order. While it runs a
+fit holds about 270 bytes a surfel and 150 a pixel of each view; nothing of it outlives the call.
 """
 
 from __future__ import annotations
@@ -13,27 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.runtime.renderers.fit_objective import Objective
 from wonderzoom.runtime.renderers.fit_projection import CHUNK
-from wonderzoom.runtime.renderers.fit_rasterizer import (
-    LOG_SCALE,
-    LOGIT,
-    PARAMETERS,
-    QUAT,
-    Precision,
-    Rasterizer,
-    RasterView,
-)
+from wonderzoom.runtime.renderers.fit_rasterizer import LOG_SCALE, LOGIT, PARAMETERS, QUAT, Precision
 from wonderzoom.runtime.renderers.fit_update import step
-from wonderzoom.runtime.renderers.photometric_loss import PhotometricLoss
 from wonderzoom.runtime.renderers.threads import Team
-from wonderzoom.scene_graph.ports import (
-    Cancelled,
-    Control,
-    FitProblem,
-    FitResult,
-    FitSettings,
-    FitView,
-)
+from wonderzoom.scene_graph.ports import Control, FitProblem, FitResult, FitSettings, FitView
 
 Array = NDArray[np.floating[Any]]
 
@@ -78,45 +64,40 @@ class CpuFitter:
         control: Control,
         team: Team,
     ) -> tuple[Array, list[float]]:
-        dtype = np.dtype(self._precision)
         theta = initial_theta(problem, rows, self._precision)
+        steps = settings.iterations
+        if steps == 0:
+            return theta, []
+        start = theta.copy()
         first = np.zeros_like(theta if settings.betas[0] > 0 else theta[:, :0])
         second, grads = np.zeros_like(theta), np.zeros_like(theta)
-        start, limit = theta[QUAT].copy(), max(settings.max_turn - _TURN_MARGIN, 0.0)
+        limit = max(settings.max_turn - _TURN_MARGIN, 0.0)
         lowest, highest = _bounds(theta, problem.log_scales[rows], settings.max_log_scale_change)
-        rates = [settings.quat_rate] * 4 + [settings.scale_rate] * 2 + [settings.opacity_rate]
-        rates = np.array(rates, dtype)
-        raster = Rasterizer(problem.colors[rows], problem.thickness[rows], self._precision, team)
-        views = [_FittedView(v, problem.means[rows], self._precision, settings, len(problem.views), team)
-                 for v in problem.views]  # fmt: skip
-        scratch = {(v.loss.height, v.loss.width): v.loss.scratch() for v in views}
+        rates = np.array([settings.quat_rate] * 4 + [settings.scale_rate] * 2 + [settings.opacity_rate])
+        objective = Objective(problem, rows, settings, self._precision, team)
         random = np.random.Generator(np.random.Philox(problem.seed))
+        backgrounds = random.random((steps, len(problem.views), 3))
         chunks = team.bands(-(-len(rows) // CHUNK))
         losses: list[float] = []
-        for iteration in range(1, settings.iterations + 1):
-            loss = 0.0
-            for number, view in enumerate(views):
-                if control.cancelled():
-                    raise Cancelled
-                background = random.random(3)
-                image, transmittance = raster.forward(view.raster, theta, background)
-                cost = view.loss.evaluate(image, view.image_grad, scratch[view.loss.height, view.loss.width])
-                loss += view.share * cost + float(view.cover_grad @ transmittance)
-                view.image_grad *= dtype.type(view.share)
-                raster.backward(
-                    view.raster, theta, view.image_grad, view.cover_grad, grads, accumulate=number > 0
-                )
+        for index in range(steps):
+            losses.append(objective.evaluate(theta, backgrounds[index], grads, control))
+            share = 1.0 - (1.0 - settings.last_rate) * index / max(steps - 1, 1)
+            now = (rates * share).astype(theta.dtype)
             team.run(
                 step,
                 [
-                    (c0, c1, theta, grads, first, second, rates, *settings.betas, iteration, lowest, highest,
+                    (c0, c1, theta, grads, first, second, now, *settings.betas, index + 1, lowest, highest,
                      start, limit)
                     for c0, c1 in chunks
                 ],
             )  # fmt: skip
-            losses.append(loss)
-            control.progress(iteration / settings.iterations)
-        return theta, losses
+            control.progress((index + 1) / (steps + 1))
+        # Over the first backgrounds again, so that the two ends compare: a fit never makes a picture worse.
+        result = objective.evaluate(theta, backgrounds[0], None, control)
+        control.progress(1.0)
+        if not result <= losses[0]:  # NaN counts as worse
+            return start, [*losses, losses[0]]
+        return theta, [*losses, result]
 
     def warm_up(self) -> None:
         """Compile every kernel (or load it from numba's cache) by a fit of one surfel."""
@@ -126,29 +107,6 @@ class CpuFitter:
         place = np.zeros((1, 3), np.float32)
         problem = FitProblem(place, place, quat, flat, 0.5 * one, 0.02 * one, (view,))
         self.fit(problem, FitSettings(iterations=1), Control())
-
-
-class _FittedView:
-    """One view of a fit with its target, and where its gradients go."""
-
-    def __init__(
-        self,
-        view: FitView,
-        means: Array,
-        precision: Precision,
-        settings: FitSettings,
-        views: int,
-        team: Team,
-    ) -> None:
-        dtype = np.dtype(precision)
-        self.raster = RasterView.of(view, means, precision)
-        self.loss = PhotometricLoss(view.target, view.mask, dtype.type, team)
-        self.share = 1.0 / views  # the loss is the mean over views
-        self.image_grad = np.empty((3, self.loss.height * self.loss.width), dtype)
-        # The cover term is the mean transmittance of the mask: its gradient never changes.
-        self.cover_grad = self.loss.mask * dtype.type(
-            settings.cover_weight * self.share / max(self.loss.pixels, 1)
-        )
 
 
 def initial_theta(problem: FitProblem, rows: NDArray[np.intp], precision: Precision) -> Array:
@@ -194,6 +152,7 @@ def check(problem: FitProblem, settings: FitSettings) -> None:
         "opacity_rate",
         "quat_rate",
         "scale_rate",
+        "last_rate",
         "max_turn",
         "max_log_scale_change",
         "cover_weight",

@@ -2,9 +2,9 @@
 """0.8 L1 + 0.2 (1 - SSIM) of a picture against its target, and the gradient, masked (Sec. 3.1 of the paper).
 
 SSIM as in 3D Gaussian splatting: a window of 11 x 11, sigma 1.5, zero beyond the frame, per channel. A
-pixel outside the mask is replaced by its target first, so it can neither count nor leak through a window;
-means are over the pixels of the mask. Windows are separable, and everything between the two vertical
-blurs happens row by row, so a row's scratch stays in cache: three passes over the picture in all.
+pixel outside the mask is zero in both pictures, as beyond the frame, so it can neither count nor leak
+through a window; means are over the pixels of the mask. Windows are separable, and everything between the
+two vertical blurs happens row by row, so a row's scratch stays in cache: three passes over the picture.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _blur_products(row0, row1, image, target, mask, height, width, planes):
             for column in range(width):
                 k, at = base + np.uint64(column), np.uint64(column + _RADIUS)
                 t = target[c, k]
-                value = t + mask[k] * (image[c, k] - t)
+                value = mask[k] * image[c, k]
                 line[0, at] = value
                 line[1, at] = value * value
                 line[2, at] = value * t
@@ -148,13 +148,12 @@ class PhotometricLoss:
     ) -> None:
         """target [H, W, 3]; mask [H, W] or None. A pixel whose target is not finite does not count."""
         self.height, self.width = target.shape[:2]
-        finite: NDArray[np.bool_] = np.isfinite(target).all(axis=2)
-        counts = finite.copy()
+        counts: NDArray[np.bool_] = np.isfinite(target).all(axis=2)
         if mask is not None:
             counts &= mask
         self.pixels = int(counts.sum())
         self.mask = counts.reshape(-1).astype(dtype)  # [H W] 0 or 1
-        clean = np.where(finite[..., None], target, 0.0)
+        clean = np.where(counts[..., None], target, 0.0)
         self.target = np.ascontiguousarray(clean.reshape(-1, 3).T.astype(dtype))  # [3, H W]
         self._dtype = dtype
         self._team = team
