@@ -60,6 +60,7 @@ class _Workspace:
         if chunks > self.chunks:
             self.chunks = chunks + chunks // 4
             self.records = aligned_empty((self.chunks * CHUNK, RECORD), np.float32)
+            self.record_bits = self.records.view(np.int32)  # the same memory
             self.boxes = aligned_empty((self.chunks * CHUNK, 4), np.int16)
             self.keys = np.empty(self.chunks * CHUNK, np.float32)
             self.found = np.empty(self.chunks, np.int64)
@@ -216,7 +217,7 @@ class CpuRenderer:
         shared = (
             kept, centers, plan.addresses, plan.rows, plan.first_ids, plan.block_of, frames.edges_px,
             frames.render_scales, plan.residencies, rotation, view, np.uint64(source * STRIDE), table,
-            is_large, work.records, work.boxes, work.keys, work.found,
+            is_large, work.records, work.record_bits, work.boxes, work.keys, work.found,
         )  # fmt: skip
         self._team.run(
             kernels.project, [(k0, k1, *shared, tile_counts[t]) for t, (k0, k1) in enumerate(bands)]
@@ -238,11 +239,11 @@ class CpuRenderer:
         counter = np.zeros(1, np.int64)
         background = np.asarray(settings.background, np.float32)
         target: tuple[Any, ...] = (camera.width, camera.height, background, picture, layers, ids)
-        records = work.records.reshape(-1)
+        records, record_bits = work.records.reshape(-1), work.record_bits.reshape(-1)
         self._team.run(
             blend,
             [
-                (counter, tile_starts, *lists, records, canvas, *target)
+                (counter, tile_starts, *lists, records, record_bits, canvas, *target)
                 for canvas in work.canvases[: self._team.threads]
             ],
         )

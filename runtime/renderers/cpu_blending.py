@@ -58,8 +58,11 @@ _AHEAD = 6  # records to prefetch: the list's order is random in memory, a recor
 _CHECK = 31  # look every 32 surfels whether the tile is finished
 # A tile is finished when every pixel lets less than this through: a quarter of one 8-bit step.
 _FINISHED = np.float32(1e-3)
-_DIGIT_BITS, _DIGITS = 8, 4  # of the radix sort: a histogram of 256 counts stays in the first-level cache
-_VALUES = 1 << _DIGIT_BITS
+# Depths of one tile that lie this close together (pixels) sort as 24-bit integers, to a 2^-14 of a pixel.
+SHALLOW = np.float32(1024)
+_KEY_STEPS = np.float32(2**24 - 8)  # rounding up must not reach 2^24
+_TINY = np.float32(1e-30)
+_VALUES = np.uint64(256)  # of a digit: eight bits, whose counts stay in the first-level cache
 
 _0, _1, _HALF, _255 = np.float32(0), np.float32(1), np.float32(0.5), np.float32(255)
 _MIN_ALPHA, _MAX_ALPHA, _LANES = np.float32(MIN_ALPHA), np.float32(MAX_ALPHA), np.float32(LANES)
@@ -68,70 +71,90 @@ _NOBODY = np.int32(-1)
 _u = np.uint64
 _uROW, _uPITCH = _u(_ROW), _u(_PITCH)
 _R, _G, _B, _Z, _BEST, _WHO = (_u(channel * _PITCH) for channel in range(1, 7))
-_32, _LAST_VALUE, _LOW32 = _u(32), _u(_VALUES - 1), _u(0xFFFFFFFF)
+_32, _56, _LAST_VALUE, _LOW32 = _u(32), _u(56), _u(255), _u(0xFFFFFFFF)
 
 
 @njit(inline="always")
 def _ordered(key):
     """A finite float32 as an integer with the same order; -0 and 0 are the same."""
     bits = np.int64(float_bits(key))
-    return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+    sign = bits >> 63
+    return ((bits & 0x7FFFFFFF) ^ sign) - sign
 
 
 @njit(**KERNEL)
 def sort_tile(start, n, entry_keys, entry_rows, first, second, histogram):
-    """Sort entries [start, start + n), n > 0, by key, ties in order: a radix sort, exact for float32 keys.
+    """Sort entries [start, start + n), n > 0, by key, ties in order; rows are low halves of the answer.
 
-    The rows end up in the low halves of ``first``, or of ``second`` where the answer is True. Passes over
-    digits that a tile's range of depth does not have are left out.
+    A radix sort between ``first`` and ``second``. Keys within SHALLOW of each other become 24-bit integers:
+    as exact as float32, three passes; those of a tile with sky behind a twig are compared bit for bit.
     """
-    low = _ordered(entry_keys[_u(start)])
+    low = entry_keys[_u(start)]
     high = low
     for e in range(start, start + n):
-        key = _ordered(entry_keys[_u(e)])
+        key = entry_keys[_u(e)]
         low, high = min(low, key), max(high, key)
+    # Keys and counts in loops of their own: the first is vectorised, which saves a third of the time.
+    shallow = high - low <= SHALLOW
+    if shallow:
+        steps = _KEY_STEPS / max(high - low, _TINY)
+        for e in range(n):
+            key = _u(np.uint32(np.int32((entry_keys[_u(start + e)] - low) * steps)))
+            first[_u(e)] = (key << _32) | _u(entry_rows[_u(start + e)])
+    else:
+        lowest = _ordered(low)
+        for e in range(n):
+            key = _u(_ordered(entry_keys[_u(start + e)]) - lowest)
+            first[_u(e)] = (key << _32) | _u(entry_rows[_u(start + e)])
     histogram[:] = 0
     for e in range(n):
-        key = _u(_ordered(entry_keys[_u(start + e)]) - low)
-        first[_u(e)] = (key << _32) | _u(entry_rows[_u(start + e)])
-        for digit in range(_DIGITS):
-            histogram[_u(digit * _VALUES) + ((key >> _u(digit * _DIGIT_BITS)) & _LAST_VALUE)] += 1
-    swapped = False
-    digit = 0
-    while (high - low) >> (digit * _DIGIT_BITS) > 0:
-        base = _u(digit * _VALUES)
-        place = 0
-        for value in range(_VALUES):
-            count = histogram[base + _u(value)]
-            histogram[base + _u(value)] = place
-            place += count
-        source, target = (second, first) if swapped else (first, second)
-        shift = _u(32 + digit * _DIGIT_BITS)
-        for e in range(n):
-            entry = source[_u(e)]
-            at = base + ((entry >> shift) & _LAST_VALUE)
-            place = histogram[at]
-            histogram[at] = place + 1
-            target[_u(place)] = entry
-        swapped = not swapped
-        digit += 1
-    return swapped
+        key = first[_u(e)] >> _32
+        histogram[key & _LAST_VALUE] += 1
+        histogram[_VALUES + ((key >> _u(8)) & _LAST_VALUE)] += 1
+        histogram[_u(2) * _VALUES + ((key >> _u(16)) & _LAST_VALUE)] += 1
+    _sort_by_digit(0, n, first, second, histogram)
+    _sort_by_digit(1, n, second, first, histogram)
+    _sort_by_digit(2, n, first, second, histogram)
+    if shallow:
+        return second
+    for e in range(n):
+        histogram[_u(3) * _VALUES + (second[_u(e)] >> _56)] += 1
+    _sort_by_digit(3, n, second, first, histogram)
+    return first
+
+
+@njit(inline="always")
+def _sort_by_digit(digit, n, source, target, histogram):
+    """One stable pass of ``sort_tile``: ``histogram`` has the counts of each digit's values."""
+    base, shift = _u(digit) * _VALUES, _u(32 + 8 * digit)
+    place = np.int32(0)
+    for value in range(_VALUES):
+        count = histogram[base + _u(value)]
+        histogram[base + _u(value)] = place
+        place += count
+    for e in range(n):
+        entry = source[_u(e)]
+        at = base + ((entry >> shift) & _LAST_VALUE)
+        place = histogram[at]
+        histogram[at] = place + np.int32(1)
+        target[_u(place)] = entry
 
 
 @njit(**KERNEL)
 def blend(
-    counter, tile_starts, entry_keys, entry_rows, records, canvas, width, height, background,
+    counter, tile_starts, entry_keys, entry_rows, records, record_bits, canvas, width, height, background,
     picture, layers, ids,
 ):  # fmt: skip
     """Draw tiles until the counter runs out.
 
-    ``records`` is flat. Either ``picture`` [H W] int32 (RGBA bytes) is given, or ``layers`` [5, H W] float32
-    (red, green, blue, alpha, sum of weight * zeta) and ``ids`` [H W] int32; the others are None.
+    ``records`` and ``record_bits``, the same memory as integers, are flat. Either ``picture`` [H W] int32
+    (RGBA bytes) is given, or ``layers`` [5, H W] float32 (red, green, blue, alpha, sum of weight * zeta) and
+    ``ids`` [H W] int32; the others are None.
     """
     tiles = tile_starts.shape[0] - 1
     tiles_x = (width + TILE - 1) // TILE
     first, second = np.empty(4096, np.uint64), np.empty(4096, np.uint64)
-    histogram = np.empty(_DIGITS * _VALUES, np.int64)
+    histogram = np.empty(4 * 256, np.int32)
     min_alpha, max_alpha = splat(_MIN_ALPHA), splat(_MAX_ALPHA)
     red_bg, green_bg, blue_bg = background[0], background[1], background[2]
     while True:
@@ -145,8 +168,8 @@ def blend(
         if n > first.shape[0]:
             first, second = np.empty(2 * n, np.uint64), np.empty(2 * n, np.uint64)
         order = first
-        if n > 0 and sort_tile(start, n, entry_keys, entry_rows, first, second, histogram):
-            order = second
+        if n > 0:
+            order = sort_tile(start, n, entry_keys, entry_rows, first, second, histogram)
         for y in range(TILE):
             row = _u(y) * _uROW
             for x in range(_PITCH):
@@ -177,10 +200,10 @@ def blend(
                 prefetch(records, (order[_u(e + _AHEAD)] & _LOW32) * _u(RECORD))
             j = (order[_u(e)] & _LOW32) * _u(RECORD)
             ab, bb, log_opacity = records[j + _u(AB)], records[j + _u(BB)], records[j + _u(LOG)]
-            left = max(np.int64(records[j + _u(LEFT)]) - x0, 0)
-            right = min(np.int64(records[j + _u(RIGHT)]) - x0, last_x)
-            top = max(np.int64(records[j + _u(TOP)]) - y0, 0)
-            bottom = min(np.int64(records[j + _u(BOTTOM)]) - y0, last_y)
+            left = max(np.int64(record_bits[j + _u(LEFT)]) - x0, 0)
+            right = min(np.int64(record_bits[j + _u(RIGHT)]) - x0, last_x)
+            top = max(np.int64(record_bits[j + _u(TOP)]) - y0, live_row)
+            bottom = min(np.int64(record_bits[j + _u(BOTTOM)]) - y0, last_y)
             red, green, blue = (
                 splat(records[j + _u(RED)]),
                 splat(records[j + _u(GREEN)]),

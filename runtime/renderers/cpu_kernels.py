@@ -15,7 +15,7 @@ import numpy as np
 from numba import carray, njit
 
 from wonderzoom.runtime.renderers import packing
-from wonderzoom.runtime.renderers.cpu_memory import bits_float, float_bits, floats_at
+from wonderzoom.runtime.renderers.cpu_memory import float_bits, floats_at
 from wonderzoom.runtime.renderers.packing import CHUNK, COLUMNS, STRIDE
 from wonderzoom.runtime.renderers.projection import BLUR, EDGE, KEY_SIGMAS, MIN_ALPHA, NEAR_SIGMAS
 from wonderzoom.runtime.renderers.simd import KERNEL, log2
@@ -25,7 +25,7 @@ TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
 TILE_SHIFT = 5
 RECORD = 16  # float32 numbers of one projected surfel: 64 bytes, one cache line
 # U, V: mean in pixels. Alpha = 2^(LOG + AA dx dx + AB dx dy + BB dy dy), dx, dy in pixels from the mean.
-# Then colour, the box (first and last column, first and last row), zeta and the bits of the surfel's id.
+# Then colour, zeta and, as int32 (``record_bits``), first and last column, first and last row and the id.
 U, V, AA, AB, BB, LOG, RED, GREEN, BLUE, LEFT, RIGHT, TOP, BOTTOM, ZETA, ID = range(15)
 
 # Indices of ``view``, the camera and the settings as float32 numbers.
@@ -40,11 +40,14 @@ def _starts(columns) -> list[np.uint64]:
 
 
 _Y, _Z, _UX, _UY, _UZ, _VX, _VY, _VZ = _starts(range(packing.Y, packing.VZ + 1))
-_OPACITY, _MASS, _NATIVE, _PARENT_SLOPE, _CHILD_SLOPE, _NORMAL, _COLOR = _starts(
-    range(packing.OPACITY, packing.COLOR + 1)
+_OPACITY, _MASS, _NATIVE, _PARENT_SLOPE, _CHILD_SLOPE, _COLOR, _SIGMA, _NORMAL = _starts(
+    range(packing.OPACITY, packing.NORMAL + 1)
 )
-_SCRATCH = 10  # columns of ``project``'s scratch; the first is u
-_S_V, _S_AA, _S_AB, _S_BB, _S_LOG, _S_KEY, _S_REACH_U, _S_REACH_V, _S_ZETA = _starts(range(1, _SCRATCH))
+# Columns of the scratch; the first is u. Weights turn into opacities, XX and YY into how far those reach.
+_SCRATCH = 12
+_S_V, _S_AA, _S_AB, _S_BB, _S_LOG, _S_KEY, _S_XX, _S_YY, _S_ZETA, _S_WEIGHT, _S_SHARPNESS = _starts(
+    range(1, _SCRATCH)
+)
 
 _0, _1, _2, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
 _BLUR, _BLUR2, _NEAR = np.float32(BLUR), np.float32(BLUR * BLUR), np.float32(NEAR)
@@ -130,7 +133,7 @@ def cull(
 @njit(**KERNEL)
 def project(
     k0, k1, kept, centers, addresses, rows, first_ids, block_of, edges_px, render_scales, residencies,
-    rotation, view, source, table, is_large, records, boxes, keys, found, tile_counts,
+    rotation, view, source, table, is_large, records, record_bits, boxes, keys, found, tile_counts,
 ):  # fmt: skip
     """Project the kept chunks k0 ... k1-1: records [K CHUNK, RECORD], boxes (int16), sort keys.
 
@@ -163,7 +166,7 @@ def project(
         r00, r01, r02 = _row(rotation, 0, edge)
         r10, r11, r12 = _row(rotation, 1, edge)
         r20, r21, r22 = _row(rotation, 2, edge)
-        edge_px = np.float32(edge)
+        edge_px, per_edge = np.float32(edge), np.float32(1.0 / edge)
         x0, y0, z0 = np.float32(centers[k, 0]), np.float32(centers[k, 1]), np.float32(centers[k, 2])
         w0 = np.float32(1.0 + centers[k, 2] * np.float64(inverse_f))
         scale0, residency = np.float32(render_scales[b]), np.float32(residencies[b])
@@ -186,13 +189,7 @@ def project(
             ratio = log2(safe * safe + radial * (px * px + py * py))
             finer = ratio * _HALF_LN2 + scale0 - data[i + _NATIVE]
             fade = max(finer, _0) * data[i + _PARENT_SLOPE] + max(-finer, _0) * data[i + _CHILD_SLOPE]
-            weight = residency * max(_1 - weighted * fade, _0)
-            value = weight * data[i + source] * gain
-            cell = np.int32(value)
-            at = np.uint64(cell)
-            lower = table[at]
-            faded = lower + (value - np.float32(cell)) * (table[at + np.uint64(1)] - lower)
-            opacity = data[i + _OPACITY] if weight >= _1 else faded
+            scratch[i + _S_WEIGHT] = residency * max(_1 - weighted * fade, _0)
             # Axes in view coordinates, then on the screen.
             ax_x, ax_y, ax_z = (
                 r00 * ux + r01 * uy + r02 * uz,
@@ -205,7 +202,7 @@ def project(
                 r20 * vx + r21 * vy + r22 * vz,
             )
             nx, ny, nz = ax_y * bx_z - ax_z * bx_y, ax_z * bx_x - ax_x * bx_z, ax_x * bx_y - ax_y * bx_x
-            stretch = data[i + _NORMAL] * edge_px / np.sqrt(max(nx * nx + ny * ny + nz * nz, _TINY))
+            stretch = data[i + _NORMAL] * per_edge
             nx, ny, nz = nx * stretch, ny * stretch, nz * stretch
             gu, gv = g * ax, g * ay
             hu, hv = g * slope_u, g * slope_v
@@ -218,25 +215,39 @@ def project(
             sharp = ab * ab + an * an + bn * bn
             blurred = sharp + _BLUR * (xx + yy) + _BLUR2
             xx, yy = xx + _BLUR, yy + _BLUR
-            opacity = opacity * np.sqrt(sharp / blurred)
-            sigma = np.sqrt(
-                max(ax_x * ax_x + ax_y * ax_y + ax_z * ax_z, bx_x * bx_x + bx_y * bx_y + bx_z * bx_z)
-            )
-            log_opacity = log2(max(opacity, _TINY))
-            above = log_opacity - _LOG_MIN_ALPHA
-            reach = max(above, _0) * _TWO_LN2
-            seen = w >= _NEAR and w >= _NEAR_SIGMAS * sigma * inverse_f and above > _0
+            sigma = data[i + _SIGMA] * edge_px
+            seen = w >= _NEAR and w >= _NEAR_SIGMAS * sigma * inverse_f
+            scratch[i + _S_SHARPNESS] = np.sqrt(sharp / blurred) if seen else _0
             inverse = _HALF_LOG2E / blurred
             scratch[i] = du + cx
             scratch[i + _S_V] = dv + cy
             scratch[i + _S_AA] = -yy * inverse
             scratch[i + _S_AB] = _2 * xy * inverse
             scratch[i + _S_BB] = -xx * inverse
-            scratch[i + _S_LOG] = log_opacity if seen else _SKIP
             scratch[i + _S_KEY] = z0 + dz + _KEY_SIGMAS * sigma
-            scratch[i + _S_REACH_U] = np.sqrt(reach * xx)
-            scratch[i + _S_REACH_V] = np.sqrt(reach * yy)
+            scratch[i + _S_XX] = xx
+            scratch[i + _S_YY] = yy
             scratch[i + _S_ZETA] = z0 + dz
+        # Tables can't be vectorised: a loop of its own, so that the loops before and after it are.
+        for row in range(n):
+            i = np.uint64(row)
+            weight = scratch[i + _S_WEIGHT]
+            opacity = data[i + _OPACITY]
+            if weight < _1:
+                value = weight * data[i + source] * gain
+                step = np.int32(value)
+                at = np.uint64(step)
+                lower = table[at]
+                opacity = lower + (value - np.float32(step)) * (table[at + np.uint64(1)] - lower)
+            scratch[i + _S_WEIGHT] = opacity
+        for row in range(n):
+            i = np.uint64(row)
+            log_opacity = log2(max(scratch[i + _S_WEIGHT] * scratch[i + _S_SHARPNESS], _TINY))
+            above = log_opacity - _LOG_MIN_ALPHA
+            reach = max(above, _0) * _TWO_LN2
+            scratch[i + _S_LOG] = log_opacity if above > _0 else _SKIP
+            scratch[i + _S_XX] = np.sqrt(reach * scratch[i + _S_XX])
+            scratch[i + _S_YY] = np.sqrt(reach * scratch[i + _S_YY])
         j = np.uint64(start)
         first_id = np.int32(first_ids[c])
         for row in range(n):
@@ -245,7 +256,7 @@ def project(
             if log_opacity == _SKIP:
                 continue
             u, v = scratch[i], scratch[i + _S_V]
-            reach_u, reach_v = scratch[i + _S_REACH_U], scratch[i + _S_REACH_V]
+            reach_u, reach_v = scratch[i + _S_XX], scratch[i + _S_YY]
             left, right = np.ceil(u - reach_u - _HALF), np.floor(u + reach_u - _HALF)
             top, bottom = np.ceil(v - reach_v - _HALF), np.floor(v + reach_v - _HALF)
             # Said this way round, a number that is not finite is outside too.
@@ -261,12 +272,12 @@ def project(
             records[j, RED] = np.float32(color & 255) * _BYTE
             records[j, GREEN] = np.float32((color >> 8) & 255) * _BYTE
             records[j, BLUE] = np.float32((color >> 16) & 255) * _BYTE
-            records[j, LEFT], records[j, RIGHT] = left, right
-            records[j, TOP], records[j, BOTTOM] = top, bottom
             records[j, ZETA] = scratch[i + _S_ZETA]
-            records[j, ID] = bits_float(first_id + np.int32(row))
             keys[j] = scratch[i + _S_KEY]
             x0, x1, y0, y1 = np.int32(left), np.int32(right), np.int32(top), np.int32(bottom)
+            record_bits[j, LEFT], record_bits[j, RIGHT] = x0, x1
+            record_bits[j, TOP], record_bits[j, BOTTOM] = y0, y1
+            record_bits[j, ID] = first_id + np.int32(row)
             boxes[j, 0], boxes[j, 1], boxes[j, 2], boxes[j, 3] = x0, x1, y0, y1
             for ty in range(y0 >> TILE_SHIFT, (y1 >> TILE_SHIFT) + 1):
                 for tx in range(x0 >> TILE_SHIFT, (x1 >> TILE_SHIFT) + 1):

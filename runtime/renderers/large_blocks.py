@@ -68,9 +68,10 @@ def large_records(
     records[:, LOG] = np.log2(splats.opacities) - lost * _HALF_LOG2E
     records[:, RED : BLUE + 1] = colors[splats.rows] / 255.0
     boxes = splats.boxes
-    records[:, LEFT], records[:, RIGHT], records[:, TOP], records[:, BOTTOM] = boxes.T
     records[:, ZETA] = np.clip(splats.zetas, -FAR_ZETA, FAR_ZETA)
-    records[:, ID] = (first_id + splats.rows).astype(np.int32).view(np.float32)
+    bits = records.view(np.int32)
+    bits[:, LEFT], bits[:, RIGHT], bits[:, TOP], bits[:, BOTTOM] = boxes.T
+    bits[:, ID] = first_id + splats.rows
     return records, boxes.astype(np.int16), _float32_keys(splats.keys)
 
 

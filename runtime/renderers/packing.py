@@ -30,12 +30,15 @@ CHUNK = 256  # surfels: the scratch of one chunk stays in the first-level cache,
 STRIDE = CHUNK + 16
 # Columns of a chunk. Lengths in cell edges; axes are the two standard deviations as vectors in cell axes.
 X, Y, Z, UX, UY, UZ, VX, VY, VZ = range(9)
-OPACITY, MASS, NATIVE, PARENT_SLOPE, CHILD_SLOPE, NORMAL, COLOR = range(9, 16)
-COLUMNS = 16
+OPACITY, MASS, NATIVE, PARENT_SLOPE, CHILD_SLOPE, COLOR = range(9, 15)
+SIGMA = 15  # the larger standard deviation
+NORMAL = 16  # what the cross product of the two axes is multiplied with to have the length of the thickness
+COLUMNS = 17
 # The farthest that an opaque surfel reaches, in sigmas: where its Gaussian falls to MIN_ALPHA.
 REACH_SIGMAS = float(np.sqrt(2.0 * np.log(1.0 / MIN_ALPHA)))
 # No bound is nearer to the native scale than ln sqrt 2 (scale_semantics); this only keeps slopes finite.
 _LEAST_SPAN = 1e-6
+_LEAST_AREA = 1e-30  # of a surfel, square cell edges: nothing that small is ever seen
 # Opacity -> Li2 by the very table that maps back, so that a weight of one gives the opacity itself.
 _MASSES = scales.LI2_MAX * np.arange(scales.LI2_TABLE_SIZE) / (scales.LI2_TABLE_SIZE - 1)
 
@@ -91,8 +94,9 @@ def pack_block(block: Block) -> PackedBlock:
     columns[NATIVE, :n] = native
     columns[PARENT_SLOPE, :n] = parent_slope
     columns[CHILD_SLOPE, :n] = child_slope
-    columns[NORMAL, :n] = THICKNESS * np.exp(native)
     columns[COLOR, :n] = packed_color.view(np.float32)
+    columns[SIGMA, :n] = lengths.max(1)
+    columns[NORMAL, :n] = THICKNESS * np.exp(native) / np.maximum(lengths[:, 0] * lengths[:, 1], _LEAST_AREA)
     data = aligned_empty((chunks, COLUMNS, STRIDE), np.float32)
     data[:, :, :CHUNK] = columns.reshape(COLUMNS, chunks, CHUNK).transpose(1, 0, 2)
     data[:, :, CHUNK:] = 0.0
