@@ -21,12 +21,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.cells import LN2, ORIGIN, PIXELS_PER_CELL, Cell, Position, saturated_shift
+from wonderzoom.scene_graph.cells import (
+    LN2,
+    MAX_LEVEL,
+    ORIGIN,
+    PIXELS_PER_CELL,
+    Cell,
+    Position,
+    saturated_shift,
+)
 
 Array = NDArray[np.float64]
 
 # exp() of anything beyond is 0 or inf in float64; logarithms themselves stay exact far beyond.
 _LN_LIMIT = 690.0
+# Shorter focal lengths (in pixels) see a single pixel under 178 degrees and more: no pinhole camera.
+_LN_MIN_FOCAL = math.log(2.0**-7)
+# A crop may lie far off the axis, but a pixel of it must still be resolved to 1e-7 in float64.
+_MAX_PRINCIPAL = 1e9
 # Below this depth (in D) a surfel is behind or at the eye and is skipped (scale_semantics, section 2).
 NEAR = 2.0**-7
 
@@ -39,13 +51,20 @@ def bounded_exp(x: float) -> float:
 def quat_to_matrix(quat: NDArray[np.floating] | tuple[float, ...]) -> Array:
     """Rotation matrices [..., 3, 3] of wxyz quaternions [..., 4], normalised on the way."""
     q = np.asarray(quat, np.float64)
-    w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, -1) for row in rows], -2)
+    w, x, y, z = (q[..., i] for i in range(4))
+    norm = np.sqrt(w * w + x * x + y * y + z * z)
+    w, x, y, z = w / norm, x / norm, y / norm, z / norm
+    matrix = np.empty((*q.shape[:-1], 3, 3))
+    matrix[..., 0, 0] = 1 - 2 * (y * y + z * z)
+    matrix[..., 0, 1] = 2 * (x * y - w * z)
+    matrix[..., 0, 2] = 2 * (x * z + w * y)
+    matrix[..., 1, 0] = 2 * (x * y + w * z)
+    matrix[..., 1, 1] = 1 - 2 * (x * x + z * z)
+    matrix[..., 1, 2] = 2 * (y * z - w * x)
+    matrix[..., 2, 0] = 2 * (x * z - w * y)
+    matrix[..., 2, 1] = 2 * (y * z + w * x)
+    matrix[..., 2, 2] = 1 - 2 * (x * x + y * y)
+    return matrix
 
 
 def matrix_to_quat(matrix: NDArray[np.floating]) -> Array:
@@ -56,19 +75,22 @@ def matrix_to_quat(matrix: NDArray[np.floating]) -> Array:
     xz, zx = m[..., 0, 2], m[..., 2, 0]
     yz, zy = m[..., 1, 2], m[..., 2, 1]
     # Four ways to write the quaternion, each good where its own component is the largest (Shepperd 1978).
-    ways = np.stack(
-        [
-            np.stack([1 + xx + yy + zz, zy - yz, xz - zx, yx - xy], -1),
-            np.stack([zy - yz, 1 + xx - yy - zz, xy + yx, xz + zx], -1),
-            np.stack([xz - zx, xy + yx, 1 - xx + yy - zz, yz + zy], -1),
-            np.stack([yx - xy, xz + zx, yz + zy, 1 - xx - yy + zz], -1),
-        ],
-        -2,
+    squares = (1 + xx + yy + zz, 1 + xx - yy - zz, 1 - xx + yy - zz, 1 - xx - yy + zz)
+    ways = (
+        (squares[0], zy - yz, xz - zx, yx - xy),
+        (zy - yz, squares[1], xy + yx, xz + zx),
+        (xz - zx, xy + yx, squares[2], yz + zy),
+        (yx - xy, xz + zx, yz + zy, squares[3]),
     )
-    best = np.argmax(np.stack([ways[..., i, i] for i in range(4)], -1), -1)
-    quat = np.take_along_axis(ways, best[..., None, None], -2)[..., 0, :]
-    quat = quat / np.linalg.norm(quat, axis=-1, keepdims=True)
-    return np.where(quat[..., :1] < 0, -quat, quat)
+    quat, largest = np.stack(ways[0], -1), squares[0]
+    for way, square in zip(ways[1:], squares[1:], strict=True):
+        better = square > largest
+        largest = np.where(better, square, largest)
+        for i in range(4):
+            np.copyto(quat[..., i], way[i], where=better)
+    w, x, y, z = (quat[..., i] for i in range(4))
+    length = np.sqrt(w * w + x * x + y * y + z * z)
+    return quat / np.where(w < 0, -length, length)[..., None]
 
 
 def multiply_quats(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array:
@@ -120,8 +142,21 @@ class Camera:
         if abs(self.ln_fx - self.ln_fy) > math.log(16.0):
             ratio = bounded_exp(self.ln_fx - self.ln_fy)
             raise ValueError(f"fx / fy = {ratio:.3g}: the camera is singular or almost (allowed: 1/16 to 16)")
+        if min(self.ln_fx, self.ln_fy) < _LN_MIN_FOCAL:
+            shorter = bounded_exp(min(self.ln_fx, self.ln_fy))
+            raise ValueError(
+                f"a focal length of {shorter:.3g} pixels is singular or almost (allowed: 2**-7 up)"
+            )
         if not (1 <= self.width <= 16384 and 1 <= self.height <= 16384):
             raise ValueError(f"an image of {self.width} x {self.height} pixels is outside 1 to 16384")
+        if max(abs(self.cx), abs(self.cy)) > _MAX_PRINCIPAL:
+            raise ValueError(f"a principal point of ({self.cx:.3g}, {self.cy:.3g}) px is beyond 1e9 pixels")
+        octaves = max(abs(self.ln_distance), abs(self.ln_scale)) / LN2
+        if octaves > MAX_LEVEL or abs(self.pivot.cell.level) > MAX_LEVEL:
+            raise ValueError(
+                f"a camera {octaves:.3g} octaves from the start, with its pivot in a cell of level "
+                f"{self.pivot.cell.level}, is beyond {MAX_LEVEL}"
+            )
         object.__setattr__(self, "quat", tuple(v / norm for v in self.quat))
 
     # ---- scales ---------------------------------------------------------------------------------

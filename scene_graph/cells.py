@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 LN2 = math.log(2.0)
 # Shifts beyond this saturate to 0 or 2**+-MAX_SHIFT: float64 ends at 2**1023.
 MAX_SHIFT = 1000
+# Cells and cameras deeper or coarser than this are refused: their indices would be a megabit each. Zooming
+# by 8x every eight seconds, a month goes by before one gets there.
+MAX_LEVEL = 1 << 20
 # The eye of C_0 sits in the middle of level-0 cell (A, A, A). The alternating bits leave room on both
 # sides at every coarser level, so that wider views added later find a common ancestor (a plain 0 would
 # put x < 0 and x > 0 into trees that never meet).

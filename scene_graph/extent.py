@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.camera import quat_to_matrix
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.scale_node import Interval
 from wonderzoom.scene_graph.surfels import THICKNESS, Bounds, Surfels
 
 # How far a surfel reaches, in standard deviations: renderers cut there.
 REACH = 3.0
+# Parts are worked on together up to this many rows: their columns fit a core's cache.
+_BATCH_ROWS = 1 << 14
 
 
-def surfel_box(surfels: Surfels) -> NDArray[np.float64]:
-    """The box [2, 3] of one or more surfels with their 3-sigma ellipses, in edges from the cell's centre."""
-    axes = quat_to_matrix(surfels.quats)  # columns: two axes and the normal
-    sigma = np.exp(surfels.log_scales.astype(np.float64))
-    thickness = THICKNESS * np.exp(surfels.native.astype(np.float64))
-    deviations = np.concatenate([sigma, thickness[:, None]], 1)
-    extent = REACH * np.sqrt(((axes * deviations[:, None, :]) ** 2).sum(-1))
-    means = surfels.means.astype(np.float64)
-    return np.stack([(means - extent).min(0), (means + extent).max(0)])
+def surfel_boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:
+    """For each part the box [2, 3] of its surfels with their 3-sigma ellipsoids: [B, 2, 3].
+
+    In edges of the part's cell, from its centre; parts hold one surfel at least.
+    """
+    boxes = np.empty((len(parts), 2, 3))
+    start = rows = 0
+    for number, part in enumerate(parts):
+        rows += len(part)
+        if rows >= _BATCH_ROWS or number == len(parts) - 1:
+            some = parts[start : number + 1]
+            boxes[start : number + 1] = _boxes(some)
+            start, rows = number + 1, 0
+    return boxes
+
+
+def _boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:
+    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    means = np.concatenate([part.means for part in parts]).astype(np.float64)
+    quats = np.concatenate([part.quats for part in parts])
+    w, x, y, z = np.ascontiguousarray(quats.T, np.float64)
+    deviations = np.concatenate([part.log_scales for part in parts]).astype(np.float64)
+    a, b = np.exp(deviations[:, 0]), np.exp(deviations[:, 1])
+    c = THICKNESS * np.exp(np.concatenate([part.native for part in parts]).astype(np.float64))
+    # Rows of the rotation: world axes in terms of the two axes and the normal.
+    s = 2.0 / (w * w + x * x + y * y + z * z)
+    xx, yy, zz = s * x * x, s * y * y, s * z * z
+    xy, xz, yz = s * x * y, s * x * z, s * y * z
+    wx, wy, wz = s * w * x, s * w * y, s * w * z
+    rows = (
+        (1.0 - (yy + zz), xy - wz, xz + wy),
+        (xy + wz, 1.0 - (xx + zz), yz - wx),
+        (xz - wy, yz + wx, 1.0 - (xx + yy)),
+    )
+    found = np.empty((len(parts), 2, 3))
+    for axis, (first, second, normal) in enumerate(rows):
+        extent = REACH * np.sqrt((first * a) ** 2 + (second * b) ** 2 + (normal * c) ** 2)
+        found[:, 0, axis] = np.minimum.reduceat(means[:, axis] - extent, starts)
+        found[:, 1, axis] = np.maximum.reduceat(means[:, axis] + extent, starts)
+    return found
 
 
 def bounds_interval(cell: Cell, bounds: Bounds) -> Interval:

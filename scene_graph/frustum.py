@@ -8,6 +8,7 @@ cells are, so that only the planes of the frustum are rotated.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,15 +22,16 @@ Rows = NDArray[np.intp]
 
 # Cells that share an anchor lie within 2**40 steps: exact in float64, with 13 bits to spare.
 TILE_BITS = 40
-# Products of coordinates must not overflow: 1e300 px times an image width would.
-_FAR = 1e280
+# Products of coordinates must not overflow. A block further from the pivot than this many pixels is drawn
+# towards it, with its size: that changes no direction, so that culling is as exact there as elsewhere.
+_FAR = 1e285
 # Boxes grow by this share of their distance: rounding never culls what touches.
 _SLACK = 1e-12
 
 
 def _pivot_number(value: int) -> float:
-    """float(value), saturating: a pivot that far from an anchor is beyond every frustum."""
-    return float(value) if value.bit_length() < 1000 else (_FAR if value > 0 else -_FAR)
+    """float(value), saturating: no frustum tells directions at that distance apart."""
+    return float(value) if value.bit_length() < 900 else math.copysign(2.0**900, value)
 
 
 class CellTable:
@@ -74,7 +76,10 @@ class CellFrames:
         self._edge = np.zeros(count)  # edge in pixels
 
     def of(self, rows: Rows) -> tuple[F64, F64]:
-        """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot."""
+        """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot.
+
+        Beyond _FAR both are smaller than they are, by the same factor.
+        """
         table = self._table
         group = table._group[rows]  # pyright: ignore[reportPrivateUsage]
         if not self._known[group].all():
@@ -82,8 +87,9 @@ class CellFrames:
                 self._learn(g)
         edge = self._edge[group]
         steps = table._steps[rows] - self._pivot[group] - self._rest[group]  # pyright: ignore[reportPrivateUsage]
-        with np.errstate(over="ignore"):
-            return np.clip(steps * edge[:, None], -_FAR, _FAR), np.minimum(edge, _FAR)
+        distance = np.maximum(np.maximum(np.abs(steps[:, 0]), np.abs(steps[:, 1])), np.abs(steps[:, 2]))
+        edge = np.minimum(edge, _FAR / np.maximum(distance, 1.0))
+        return steps * edge[:, None], edge
 
     def _learn(self, group: int) -> None:
         level, *tile = self._table._keys[group]  # pyright: ignore[reportPrivateUsage]
@@ -124,12 +130,17 @@ class Frustum:
 
     def touches(self, centres: F64, halves: F64) -> NDArray[np.bool_]:
         """Which boxes (centres and half extents [n, 3] px) may touch the frustum; never a false no."""
-        slack = _SLACK * (np.abs(centres).max(1, initial=0.0) + halves.max(1, initial=0.0))
-        reach = centres @ self.normals.T + (halves + slack[:, None]) @ np.abs(self.normals).T + self.constants
-        return (reach >= 0.0).all(1)
+        grown = halves + _SLACK * (np.abs(centres) + halves)
+        constants = self.constants + _SLACK * np.abs(self.constants)
+        # [5, n]: planes first, as a reduction over a short last axis costs more than the products.
+        reach = self.normals @ centres.T + np.abs(self.normals) @ grown.T + constants[:, None]
+        return np.logical_and.reduce(reach >= 0.0, axis=0)
 
     def depths(self, centres: F64, halves: F64, radial: bool) -> tuple[F64, F64]:
-        """``(least, greatest)`` depth (or distance) over each box, in D, from NEAR up: [n], [n]."""
+        """``(least, greatest)`` depth (or distance) over each box, in D, from NEAR up: [n], [n].
+
+        Anything is possible for what lies beyond _FAR.
+        """
         w = 1.0 + centres @ self.depth_axis
         if radial:
             sides = centres @ self.lateral.T
@@ -139,13 +150,12 @@ class Frustum:
         else:
             middle = w
             spread = halves @ np.abs(self.depth_axis)
-        return np.maximum(middle - spread, NEAR), np.maximum(middle + spread, NEAR)
+        beyond = np.abs(centres).sum(1) + halves.sum(1) > 0.5 * _FAR
+        least = np.where(beyond, NEAR, np.maximum(middle - spread, NEAR))
+        return least, np.where(beyond, np.inf, np.maximum(middle + spread, NEAR))
 
 
 def boxes_in_pixels(centres: F64, edges: F64, boxes: F64) -> tuple[F64, F64]:
     """Centres and half extents [n, 3] px of boxes [n, 2, 3] given in edges from their cells' centres."""
     low, high = boxes[:, 0], boxes[:, 1]
-    with np.errstate(over="ignore"):
-        middle = np.clip(centres + 0.5 * (low + high) * edges[:, None], -_FAR, _FAR)
-        halves = np.minimum(0.5 * (high - low) * edges[:, None], _FAR)
-    return middle, halves
+    return centres + 0.5 * (low + high) * edges[:, None], 0.5 * (high - low) * edges[:, None]

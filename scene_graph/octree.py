@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, common_ancestor
-from wonderzoom.scene_graph.extent import bounds_interval, surfel_box
+from wonderzoom.scene_graph.extent import bounds_interval, surfel_boxes
 from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import Box, Interval
 from wonderzoom.scene_graph.surfels import Block
@@ -60,11 +60,11 @@ class Octree:
 
         self._rows: dict[Key, int] = {}
         self._blocks: list[Block | None] = []  # by row
+        self._keys: list[tuple[str | int, ...]] = []  # by row: node and cell, quicker to compare than a Key
         self._block_slot = np.zeros(64, np.intp)
         self._block_box = np.zeros((64, 2, 3))
         self._block_interval = np.zeros((64, 2))
         self._free_rows: list[int] = []
-        self._ranks: NDArray[np.int64] | None = None  # [capacity] position in (node, cell) order
 
     # ---- contents -------------------------------------------------------------------------------
     def __len__(self) -> int:
@@ -82,7 +82,7 @@ class Octree:
 
     def blocks(self) -> list[Block]:
         """All blocks in (node, cell) order."""
-        return [self.block(*key) for key in sorted(self._rows)]
+        return self._sorted(list(self._rows.values()))
 
     @property
     def root(self) -> Cell | None:
@@ -174,8 +174,12 @@ class Octree:
         if not len(found):
             return []
         found = found[seen(self._block_slot[found], self._block_box[found], self._block_interval[found])]
-        found = found[np.argsort(self._rank()[found])]
-        return [block for row in found.tolist() if (block := self._blocks[row]) is not None]
+        return self._sorted(found.tolist())
+
+    def _sorted(self, rows: list[int]) -> list[Block]:
+        """The blocks of some rows, in (node, cell) order."""
+        rows.sort(key=self._keys.__getitem__)
+        return [block for row in rows if (block := self._blocks[row]) is not None]
 
     def frames(self, camera: Camera) -> CellFrames:
         """Frames of the slots for a camera (for walks of other rooms)."""
@@ -187,9 +191,9 @@ class Octree:
         dirty: set[int] = set()
         for key in removed:
             self._remove(key, dirty)
-        for block in added:
-            self._add(block, dirty)
-        self._ranks = None
+        added = list(added)
+        for block, box in zip(added, surfel_boxes([block.surfels for block in added]), strict=True):
+            self._add(block, box, dirty)
         self._refresh(dirty)
 
     def rebound(self, blocks: Iterable[Block]) -> None:
@@ -202,7 +206,7 @@ class Octree:
             dirty.add(int(self._block_slot[row]))
         self._refresh(dirty)
 
-    def _add(self, block: Block, dirty: set[int]) -> None:
+    def _add(self, block: Block, box: F64, dirty: set[int]) -> None:
         if block.key in self._rows:
             raise ValueError(f"there is a block of {block.node} in {block.cell} already")
         slot = self._slot_for(block.cell, dirty)
@@ -212,13 +216,15 @@ class Octree:
         else:
             row = len(self._blocks)
             self._blocks.append(block)
+            self._keys.append(())
             if row >= len(self._block_slot):
                 self._block_slot = np.resize(self._block_slot, 2 * row)
                 self._block_box = np.resize(self._block_box, (2 * row, 2, 3))
                 self._block_interval = np.resize(self._block_interval, (2 * row, 2))
         self._rows[block.key] = row
+        self._keys[row] = (block.node, block.cell.level, *block.cell.index)
         self._block_slot[row] = slot
-        self._block_box[row] = surfel_box(block.surfels)
+        self._block_box[row] = box
         self._block_interval[row] = bounds_interval(block.cell, block.bounds)
         own = self._own[slot]
         own.append(row)
@@ -371,14 +377,6 @@ class Octree:
         self._box[slot, 1] = np.max([box[1] for box in boxes], axis=0)
         self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
         self._counts[slot] = blocks, surfels
-
-    def _rank(self) -> NDArray[np.int64]:
-        if self._ranks is None:
-            ranks = np.zeros(len(self._blocks), np.int64)
-            order = [self._rows[key] for key in sorted(self._rows)]
-            ranks[order] = np.arange(len(order))
-            self._ranks = ranks
-        return self._ranks
 
 
 def _octant(cell: Cell, below: Cell) -> int:

@@ -65,7 +65,7 @@ def place(
     # ln of (native pixel at the pivot / cell edge), per surfel.
     pixel = camera.ln_scale + levels * LN2
     world_quats = multiply_quats(np.asarray(camera.quat) * np.array([1.0, -1.0, -1.0, -1.0]), quats)
-    world_quats /= np.linalg.norm(world_quats, axis=1, keepdims=True)
+    world_quats /= np.sqrt(sum(world_quats[:, i] ** 2 for i in range(4)))[:, None]
     columns = Surfels(
         means=local[order].astype(np.float32),
         quats=world_quats[order].astype(np.float32),

@@ -24,6 +24,13 @@ F32 = NDArray[np.float32]
 # Thickness of a surfel along its normal, in native pixels: flat, but never singular in projection.
 THICKNESS = 0.02
 
+# What a block may hold: its surfels lie in its cell (which rounding may leave by a hair), ...
+MAX_OFFSET = 0.501
+# ... are between 1e-5 and 1e5 edges large (a native pixel is 2**-9 to 2**-6 of an edge), ...
+MAX_LN_SIZE = 12.0
+# ... and have a rotation: the largest part of a unit quaternion is 0.5 at least.
+MIN_QUAT = 1e-3
+
 # What a surfel stands for (column ``kind``).
 SURFACE = 0  # what a view shows
 FILL = 1  # what a view hides: layers behind depth edges, disocclusions
@@ -71,8 +78,17 @@ class Surfels:
         for name in ("means", "quats", "log_scales", "opacities", "native"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"column {name} holds a number that is not finite")
-        if len(self) and not (0.0 < float(self.opacities.min()) and float(self.opacities.max()) <= 1.0):
+        if not len(self):
+            return
+        if not (0.0 < float(self.opacities.min()) and float(self.opacities.max()) <= 1.0):
             raise ValueError("opacities must lie in (0, 1]")
+        if float(np.abs(self.means).max()) > MAX_OFFSET:
+            raise ValueError(f"means must lie within {MAX_OFFSET} cell edges of the cell's centre")
+        for name in ("log_scales", "native"):
+            if float(np.abs(getattr(self, name)).max()) > MAX_LN_SIZE:
+                raise ValueError(f"column {name} holds a size beyond e**{MAX_LN_SIZE} cell edges")
+        if float(np.abs(self.quats).max(1).min()) < MIN_QUAT:
+            raise ValueError("a quaternion of zeros is not a rotation")
 
 
 DTYPES: dict[str, np.dtype] = {

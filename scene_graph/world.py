@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wonderzoom.scene_graph.admission import wrong_with_block, wrong_with_bounds, wrong_with_cells
 from wonderzoom.scene_graph.cells import Cell, common_ancestor
 from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
-from wonderzoom.scene_graph.coverage import LiveView, ViewIndex, compute_bounds, update_bounds
-from wonderzoom.scene_graph.extent import surfel_box
-from wonderzoom.scene_graph.octree import Key, Octree
+from wonderzoom.scene_graph.coverage import compute_bounds, update_bounds
+from wonderzoom.scene_graph.extent import surfel_boxes
+from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.scale_node import Interval, ScaleNode
 from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels, block_hash
+from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
 
 Placed = tuple[Cell, Surfels]
 _EMPTY: Interval = (math.inf, -math.inf)
@@ -155,8 +157,7 @@ class World:
             raise InvalidCommit(f"node {node.id!r} has no surfels")
         if len({block.cell for block in made}) < len(made):
             raise InvalidCommit(f"node {node.id!r} has two blocks in one cell")
-        for block in made:
-            _check_block(block, len(node.views))
+        self._check_blocks(made, {node.id: len(node.views)})
         node = replace(node, **_placed_in([(block.cell, block.surfels) for block in made]), children=())
         return self._resolve(_Proposal((node,), tuple(sorted(made, key=lambda b: b.cell)), removed))
 
@@ -176,8 +177,8 @@ class World:
         new_ids = [node.id for node in proposal.nodes]
         changed = (*self.views.of_nodes(proposal.removed), *views.of_nodes(new_ids))
         blocks = [
-            block.with_bounds(replace(compute_bounds(block, views, candidates), revision=revision))
-            for block, candidates in zip(proposal.blocks, views.touching(proposal.blocks), strict=True)
+            block.with_bounds(replace(bounds, revision=revision))
+            for block, bounds in zip(proposal.blocks, compute_bounds(proposal.blocks, views), strict=True)
         ]
         patches = [
             BoundsPatch(block.node, block.cell, replace(bounds, revision=revision))
@@ -193,17 +194,17 @@ class World:
         self, views: ViewIndex, changed: Sequence[LiveView], removed: set[str]
     ) -> Iterator[tuple[Block, Bounds]]:
         """Live blocks whose bounds differ once ``changed`` views have come or gone, in (node, cell) order."""
-        touched: dict[Key, tuple[Block, list[LiveView]]] = {}
-        for each in changed:
-            for block in self.octree.touching(each.camera):
-                if block.node not in removed:
-                    touched.setdefault(block.key, (block, []))[1].append(each)
-        found = [touched[key] for key in sorted(touched)]
-        candidates = views.touching([block for block, _ in found])
-        for (block, by), near in zip(found, candidates, strict=True):
-            bounds = update_bounds(block, views, near, by)
-            if bounds is not None:
-                yield block, bounds
+        touched = [
+            [block for block in self.octree.touching(each.camera) if block.node not in removed]
+            for each in changed
+        ]
+        blocks = {block.key: block for some in touched for block in some}
+        number = {key: i for i, key in enumerate(sorted(blocks))}
+        by = [
+            (each, np.array([number[block.key] for block in some], np.intp))
+            for each, some in zip(changed, touched, strict=True)
+        ]
+        yield from update_bounds([blocks[key] for key in number], by, views)
 
     # ---- applying -------------------------------------------------------------------------------
     def apply(self, commit: Commit) -> None:
@@ -235,6 +236,8 @@ class World:
 
     def _check_fits(self, commit: Commit) -> None:
         removed = set(commit.removed)
+        if len(removed) < len(commit.removed):
+            raise InvalidCommit(f"a node is removed twice: {list(commit.removed)}")
         for node in commit.removed:
             if self.node(node).parent is None:
                 raise RootRemoval(node)
@@ -249,6 +252,8 @@ class World:
                 raise InvalidCommit(f"node {node.id!r} has no parent, but the world has a root already")
             if node.parent is not None and node.parent not in live:
                 raise UnknownNode(node.parent)
+            if node.children or not node.views:
+                raise InvalidCommit(f"a new node has views and no children yet, {node.id!r} is not so")
             live.add(node.id)
         added = {node.id: node for node in commit.added}
         if len({block.key for block in commit.blocks}) < len(commit.blocks):
@@ -256,12 +261,20 @@ class World:
         for block in commit.blocks:
             if block.node not in added:
                 raise InvalidCommit(f"a block in {block.cell} belongs to {block.node!r}, which is not added")
-            _check_block(block, len(added[block.node].views))
+        self._check_blocks(commit.blocks, {node.id: len(node.views) for node in commit.added})
         for patch in commit.patches:
             if patch.node in removed or (patch.node, patch.cell) not in self.octree:
                 raise InvalidCommit(f"a patch names {patch.node!r} in {patch.cell}, which is not there")
-            if len(patch.bounds.parent) != len(self.octree.block(patch.node, patch.cell).surfels):
-                raise InvalidCommit(f"a patch of {patch.node!r} in {patch.cell} has another number of rows")
+            surfels = self.octree.block(patch.node, patch.cell).surfels
+            if wrong := wrong_with_bounds(surfels, patch.bounds):
+                raise InvalidCommit(f"a patch of {patch.node!r} in {patch.cell}: {wrong}")
+
+    def _check_blocks(self, blocks: Sequence[Block], views: dict[str, int]) -> None:
+        for block in blocks:
+            if wrong := wrong_with_block(block, views[block.node]):
+                raise InvalidCommit(wrong)
+        if blocks and (wrong := wrong_with_cells([block.cell for block in blocks], self.octree.root)):
+            raise InvalidCommit(wrong)
 
     # ---- certainty ------------------------------------------------------------------------------
     def digest(self) -> str:
@@ -304,15 +317,16 @@ class World:
         if sum(node.parent is None for node in self.nodes.values()) > 1:
             wrong.append("more than one root")
         blocks = self.octree.blocks()
-        candidates = self.views.touching(blocks)
-        for block, near in zip(blocks, candidates, strict=True):
+        live = [block for block in blocks if block.node in self.nodes]
+        fresh_bounds = dict(zip((block.key for block in live), compute_bounds(live, self.views), strict=True))
+        for block in blocks:
             where = f"block {block.node!r} in {block.cell}"
             if block.node not in self.nodes:
                 wrong.append(f"{where}: an orphan, its node is not live")
                 continue
             if block_hash(block.cell, block.node, block.surfels) != block.hash:
                 wrong.append(f"{where}: its write-once columns do not have its hash")
-            if not compute_bounds(block, self.views, near).same_as(block.bounds):
+            if not fresh_bounds[block.key].same_as(block.bounds):
                 wrong.append(f"{where}: its bounds are not those that the live views give")
         for name, node in self.nodes.items():
             own = [block for block in blocks if block.node == name]
@@ -339,23 +353,13 @@ class World:
         return wrong
 
 
-def _check_block(block: Block, views: int) -> None:
-    if not len(block.surfels):
-        raise InvalidCommit(f"block {block.node!r} in {block.cell} is empty")
-    try:
-        block.surfels.check_finite()
-    except ValueError as error:
-        raise InvalidCommit(f"block {block.node!r} in {block.cell}: {error}") from error
-    if int(block.surfels.view.max()) >= views:
-        raise InvalidCommit(
-            f"block {block.node!r} in {block.cell} names view {int(block.surfels.view.max())} of {views}"
-        )
-
-
 def _placed_in(blocks: list[Placed]) -> dict[str, object]:
     """``cell``, ``bounds`` and ``native_scale`` of a node with these blocks."""
     cell = common_ancestor([each for each, _ in blocks])
-    boxes = [surfel_box(surfels) * each.edge_in(cell) + each.centre_from(cell) for each, surfels in blocks]
+    boxes = [
+        box * each.edge_in(cell) + each.centre_from(cell)
+        for (each, _), box in zip(blocks, surfel_boxes([surfels for _, surfels in blocks]), strict=True)
+    ]
     low = np.min([box[0] for box in boxes], axis=0).tolist()
     high = np.max([box[1] for box in boxes], axis=0).tolist()
     native = (

@@ -42,16 +42,17 @@ def same(a: Any, b: Any) -> bool:
 def cameras(draw: st.DrawFn) -> Camera:
     unit = st.floats(-1.0, 1.0)
     quat = draw(st.tuples(unit, unit, unit, unit).filter(lambda q: sum(v * v for v in q) > 1e-3))
-    ln_fx = draw(st.floats(-1e6, 1e6))
+    ln_fx = draw(st.floats(-2.0, 3e5))
     offset = draw(st.tuples(FINITE, FINITE, FINITE))
+    principal = st.floats(-1e9, 1e9)
     return Camera(
         Position(draw(CELLS), offset),
         quat,
-        draw(FINITE),
+        draw(st.floats(-3e5, 3e5)),
         ln_fx,
         ln_fx + draw(st.floats(-2.0, 2.0)),
-        draw(FINITE),
-        draw(FINITE),
+        draw(principal),
+        draw(principal),
         draw(st.integers(1, 9)),
         draw(st.integers(1, 9)),
     )

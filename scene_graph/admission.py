@@ -1,0 +1,56 @@
+"""What a block must be to enter a world: commits come from other processes and from files.
+
+A number that is not finite, a rotation of zeros or a bound on the wrong side would not stop at its surfel: it
+would spoil the boxes and intervals of every cell above it, and with them what is drawn at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wonderzoom.scene_graph.cells import MAX_LEVEL, Cell, common_ancestor
+from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels
+
+
+def wrong_with_block(block: Block, views: int) -> str:
+    """Why a block of a node with that many views can't be let in; empty when it can."""
+    if abs(block.cell.level) > MAX_LEVEL:
+        return f"a block of {block.node!r} lies at level {block.cell.level}, beyond {MAX_LEVEL}"
+    where = f"block {block.node!r} in {block.cell}"
+    if not len(block.surfels):
+        return f"{where} is empty"
+    try:
+        block.surfels.check_finite()
+    except ValueError as error:
+        return f"{where}: {error}"
+    if (view := int(block.surfels.view.max())) >= views:
+        return f"{where} names view {view} of {views}"
+    wrong = wrong_with_bounds(block.surfels, block.bounds)
+    return f"{where}: {wrong}" if wrong else ""
+
+
+def wrong_with_bounds(surfels: Surfels, bounds: Bounds) -> str:
+    """Why bounds can't be those of some surfels: Eq. 3 divides by the gaps to the parent and to the child."""
+    if len(bounds.parent) != len(surfels):
+        return f"{len(bounds.parent)} bounds for {len(surfels)} surfels"
+    if not (bounds.parent > surfels.native).all():
+        return "a parent bound is not coarser than its surfel"
+    if not (bounds.child < surfels.native).all():
+        return "a child bound is not finer than its surfel"
+    for bound, owner in ((bounds.parent, bounds.parent_owner), (bounds.child, bounds.child_owner)):
+        if not np.array_equal(np.isinf(bound), owner < 0):
+            return "a bound has no owner, or an owner has no bound"
+        if len(owner) and int(owner.max()) >= len(bounds.owners):
+            return f"a bound names owner {int(owner.max())} of {len(bounds.owners)}"
+    return ""
+
+
+def wrong_with_cells(cells: Sequence[Cell], root: Cell | None) -> str:
+    """Why cells can't be in one octree with ``root``; empty when they can."""
+    try:
+        common_ancestor([*cells, root] if root is not None else list(cells))
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,145 @@
+"""The live views of a world, and which of them can see a place.
+
+An insertion asks for the few views near it; asking must not cost more for the views elsewhere. Each view
+keeps the four planes of its image through its eye in one common float64 frame, good enough to pass over
+nearly all views in one matrix product (slack covers what float64 can't tell apart); the rest are tested
+exactly, in pixels at their pivot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.camera import Camera, bounded_exp
+from wonderzoom.scene_graph.cells import ORIGIN, ORIGIN_CELL, Cell
+from wonderzoom.scene_graph.frustum import CellTable, Frustum, boxes_in_pixels
+from wonderzoom.scene_graph.scale_node import ScaleNode, View
+
+F64 = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+SIDES = 4  # planes of the image through the eye
+# Relative to the distance from the origin; 4000 times what rounding does to the planes.
+_SLACK = 1e-12
+# What lies beyond this many root edges is left to the exact test: products could overflow.
+_FAR = 1e150
+
+
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """One view of a live node."""
+
+    node: str
+    index: int
+    view: View
+
+    @property
+    def camera(self) -> Camera:
+        return self.view.camera
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """A node with its views and their planes, in root edges from the origin."""
+
+    node: ScaleNode
+    views: tuple[LiveView, ...]
+    normals: F64  # [V, SIDES, 3] unit, pointing into the view
+    offsets: F64  # [V, SIDES]
+    eyes: F64  # [V] bound of the eye's distance from the origin; inf: no planes, always tested exactly
+
+    @staticmethod
+    def of(node: ScaleNode) -> _Family:
+        views = tuple(LiveView(node.id, i, view) for i, view in enumerate(node.views))
+        normals, offsets = np.zeros((len(views), SIDES, 3)), np.zeros((len(views), SIDES))
+        eyes = np.zeros(len(views))
+        for i, each in enumerate(views):
+            camera = each.camera
+            distance = bounded_exp(camera.ln_distance)
+            with np.errstate(over="ignore"):
+                pivot = camera.pivot.from_(ORIGIN)
+                eyes[i] = np.linalg.norm(pivot) + distance
+            if eyes[i] > _FAR:
+                eyes[i] = np.inf
+                continue
+            planes = Frustum.of(camera).normals[:SIDES]
+            normals[i] = planes / np.linalg.norm(planes, axis=1, keepdims=True)
+            offsets[i] = -(normals[i] @ (pivot - distance * camera.rotation[2]))
+        return _Family(node, views, normals, offsets, eyes)
+
+
+class ViewIndex:
+    """The live views, in (node, index) order, and the family of their nodes. Immutable."""
+
+    def __init__(self, nodes: Iterable[ScaleNode] = (), radial: bool = False) -> None:
+        self.radial = radial
+        self._settle({node.id: _Family.of(node) for node in nodes})
+
+    def _settle(self, families: dict[str, _Family]) -> None:
+        self._families = dict(sorted(families.items()))
+        parts = self._families.values()
+        self.views = tuple(view for family in parts for view in family.views)
+        self._normals = np.concatenate([np.zeros((0, SIDES, 3)), *(family.normals for family in parts)])
+        self._offsets = np.concatenate([np.zeros((0, SIDES)), *(family.offsets for family in parts)])
+        self._eyes = np.concatenate([np.zeros(0), *(family.eyes for family in parts)])
+
+    def changed(self, removed: Iterable[str] = (), added: Iterable[ScaleNode] = ()) -> ViewIndex:
+        """The index without some nodes and with others."""
+        gone = set(removed)
+        families = {name: family for name, family in self._families.items() if name not in gone}
+        families |= {node.id: _Family.of(node) for node in added}
+        index = ViewIndex(radial=self.radial)
+        index._settle(families)
+        return index
+
+    def of_nodes(self, nodes: Iterable[str]) -> tuple[LiveView, ...]:
+        """The views of some nodes, in the index's order."""
+        return tuple(view for name in sorted(set(nodes)) for view in self._families[name].views)
+
+    def parent(self, node: str) -> str | None:
+        """The parent of a node, whose main view bounds what nothing coarser covers; None for a root."""
+        return self._families[node].node.parent
+
+    def main(self, node: str) -> View:
+        """The main view of a node."""
+        return self._families[node].node.main
+
+    def touching(self, cells: Sequence[Cell], boxes: F64) -> list[tuple[LiveView, Rows]]:
+        """The views whose frustum touches some of the boxes, in the index's order, and which boxes.
+
+        ``boxes`` [B, 2, 3] are in edges from the centres of their ``cells``.
+        """
+        if not (len(cells) and self.views):
+            return []
+        table = CellTable()
+        for row, cell in enumerate(cells):
+            table.put(row, cell)
+        found: list[tuple[LiveView, Rows]] = []
+        near = self._may_touch(cells, boxes)
+        for number in np.flatnonzero(near.any(1)).tolist():
+            view, rows = self.views[number], np.flatnonzero(near[number])
+            middle, halves = boxes_in_pixels(*table.seen_from(view.camera).of(rows), boxes[rows])
+            rows = rows[Frustum.of(view.camera).touches(middle, halves)]
+            if len(rows):
+                found.append((view, rows))
+        return found
+
+    def _may_touch(self, cells: Sequence[Cell], boxes: F64) -> NDArray[np.bool_]:
+        """[V, B] whether view and box may touch, in float64; never a false no."""
+        edges = np.array([cell.edge_in(ORIGIN_CELL) for cell in cells])
+        centres = np.array([cell.centre_from(ORIGIN_CELL) for cell in cells])
+        with np.errstate(over="ignore"):
+            far = np.abs(centres).sum(1) + np.abs(boxes).max((1, 2)) * edges
+            beyond = far > _FAR
+            centres = np.where(beyond[:, None], 0.0, centres + boxes.mean(1) * edges[:, None])
+            radius = 0.5 * np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1) * edges
+        far[beyond], radius[beyond] = np.inf, 0.0
+        inside = np.ones((len(self.views), len(cells)), np.bool_)
+        slack = radius + _SLACK * (far + radius + self._eyes[:, None])
+        for side in range(SIDES):
+            inside &= self._normals[:, side] @ centres.T + self._offsets[:, side, None] + slack >= 0.0
+        return inside
