@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from wonderzoom.scene_graph.world import World
 
 if TYPE_CHECKING:
     from wonderzoom.generation.pipeline import Pipeline
-    from wonderzoom.generation.stages import Generator
+    from wonderzoom.generation.stages import Generator as Stages
     from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
 DEFAULT_GENERATOR = "embedded"
@@ -34,14 +33,14 @@ class UnknownGenerator(UsageError):
         super().__init__(f"there is no generator {name!r}; there is: {names}")
 
 
-def _embedded(threads: int) -> Generator:
+def _embedded(threads: int) -> Stages:
     from wonderzoom.generation.embedded.generator import EmbeddedGenerator
 
     return EmbeddedGenerator(threads)
 
 
 # Name on the command line -> how it is made from a number of threads.
-GENERATORS: dict[str, Callable[[int], Generator]] = {DEFAULT_GENERATOR: _embedded}
+GENERATORS: dict[str, Callable[[int], Stages]] = {DEFAULT_GENERATOR: _embedded}
 
 
 class App:
@@ -51,35 +50,43 @@ class App:
         self.threads = threads or usable_threads()
         self.clock = time.monotonic
         self.reporter = reporter or Reporter(self.clock)
+        self._renderer: CpuRenderer | None = None
+        self._stages: dict[str, Stages] = {}
         self._pipelines: dict[str, Pipeline] = {}
 
-    @cached_property
+    @property
     def renderer(self) -> CpuRenderer:
-        """Ready to draw; the first start on a machine compiles it and says so."""
-        from wonderzoom.runtime.renderers.cpu import CpuRenderer
+        """Made once, ready to draw; the first start on a machine compiles it and says so."""
+        if self._renderer is None:
+            from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
-        renderer = CpuRenderer(self.threads)
-        renderer.warm_up(self.reporter.note)
-        return renderer
+            self._renderer = CpuRenderer(self.threads)
+            self._renderer.warm_up(self.reporter.note)
+        return self._renderer
 
-    def pipeline(self, generator: str) -> Pipeline:
-        """Generation with the generator of that name. Raises UnknownGenerator."""
+    def stages(self, generator: str) -> Stages:
+        """The generator of that name, made once. Raises UnknownGenerator."""
         if generator not in GENERATORS:
             raise UnknownGenerator(generator)
+        if generator not in self._stages:
+            self._stages[generator] = GENERATORS[generator](self.threads)
+        return self._stages[generator]
+
+    def pipeline(self, generator: str) -> Pipeline:
+        """Generation with the generator of that name, made once. Raises UnknownGenerator."""
+        stages = self.stages(generator)
         if generator not in self._pipelines:
             from wonderzoom.generation.pipeline import Pipeline
             from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
 
-            stages = GENERATORS[generator](self.threads)
-            self._pipelines[generator] = Pipeline(
-                stages, self.renderer, CpuFitter(self.threads), self.threads
-            )
+            fitter = CpuFitter(self.threads)
+            self._pipelines[generator] = Pipeline(stages, self.renderer, fitter, self.threads)
         return self._pipelines[generator]
 
     # ---- generation as commands need it ---------------------------------------------------------
     def generator_name(self, generator: str) -> str:
         """Name and version, as nodes record it."""
-        return self.pipeline(generator).generator.name
+        return self.stages(generator).name
 
     def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created:
         """E_0 of a picture."""
@@ -87,16 +94,16 @@ class App:
 
     def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
         """E_i at a camera; in the mode ``replace`` the named node goes in the same commit."""
-        pipeline = self.pipeline(generator)
-        return pipeline.zoom(world, request, watch)
+        return self.pipeline(generator).zoom(world, request, watch)
 
     # ---- life -----------------------------------------------------------------------------------
     def close(self) -> None:
         """End the threads."""
-        if "renderer" in self.__dict__:
-            self.renderer.close()
-            del self.__dict__["renderer"]
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
         self._pipelines.clear()
+        self._stages.clear()
 
     def __enter__(self) -> App:
         return self

@@ -22,7 +22,7 @@ from wonderzoom.runtime.world_report import magnification, surfel_count
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
-from wonderzoom.scene_graph.world import World
+from wonderzoom.scene_graph.world import RootRemoval, World
 
 
 class DamagedWorld(CommandError):
@@ -69,10 +69,10 @@ def read_request(
 def create(command: commands.Create, maker: Maker) -> int:
     """A new world of a picture."""
     check_free(command.output)
-    maker.generator_name(command.generator)  # before the picture is read
     request = read_request(
         command.image, command.depth, command.focal, maker, seed=command.seed, short_side=SHORT_SIDE
     )
+    maker.generator_name(command.generator)
     with maker.reporter.stages("the picture") as watch:
         created = maker.create(command.generator, request, watch)
     for note in created.notes:
@@ -90,14 +90,17 @@ def create(command: commands.Create, maker: Maker) -> int:
 def zoom(command: commands.Zoom, maker: Maker) -> int:
     """One more node."""
     _check_zoom(command)
-    maker.generator_name(command.generator)
     camera = None if command.camera is None else read_camera(command.camera)
     with WorldStore.open(command.world, write=True) as store:
         world = store.load()
         if store.damaged:
             raise DamagedWorld(store)
+        node = newest(world) if command.node is None else node_of(world, command.node, command.world)
+        if command.mode == "replace" and node.parent is None:
+            raise RootRemoval(node.id)
+        maker.generator_name(command.generator)
         with maker.reporter.stages("zoom") as watch:
-            request = _request(command, camera, world, maker)
+            request = _request(command, camera, node, world, maker)
             zoomed = maker.zoom(command.generator, world, request, watch)
         node = add(store, world, zoomed)
     _tell(command, world, node, zoomed)
@@ -118,10 +121,11 @@ def _check_zoom(command: commands.Zoom) -> None:
         raise UsageError("say where to zoom: --at U,V and --factor F, or --camera FILE")
 
 
-def _request(command: commands.Zoom, camera: Camera | None, world: World, maker: Maker) -> ZoomRequest:
-    """What generation is asked for."""
+def _request(
+    command: commands.Zoom, camera: Camera | None, node: ScaleNode, world: World, maker: Maker
+) -> ZoomRequest:
+    """What generation is asked for, into the frame of ``node`` or at a camera."""
     asked = (command.prompt, command.seed, command.mode)
-    node = newest(world) if command.node is None else node_of(world, command.node, command.world)
     if camera is not None:
         return ZoomRequest(at_reference(camera, world.header), *asked, command.node)
     if command.at is not None and command.factor is not None:

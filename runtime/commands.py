@@ -58,7 +58,7 @@ def _number(text: str, what: str) -> float:
     return value
 
 
-def point(text: str) -> tuple[float, float]:
+def _point(text: str) -> tuple[float, float]:
     """``U,V``: fractions of a frame."""
     what = "give two fractions of the frame from its top left corner, such as 0.42,0.61"
     parts = text.split(",")
@@ -70,7 +70,7 @@ def point(text: str) -> tuple[float, float]:
     return u, v
 
 
-def factor(text: str) -> float:
+def _factor(text: str) -> float:
     """How many times to zoom in."""
     what = f"a zoom is {MIN_FACTOR:.3g} to {MAX_FACTOR:g} times"
     value = _number(text, what)
@@ -79,7 +79,7 @@ def factor(text: str) -> float:
     return value
 
 
-def focal(text: str) -> float:
+def _focal(text: str) -> float:
     """A focal length in millimetres on 35 mm film."""
     low, high = FOCAL_RANGE_MM
     what = f"give the lens in millimetres as on 35 mm film, {low:g} to {high:g}"
@@ -89,14 +89,14 @@ def focal(text: str) -> float:
     return value
 
 
-def seed(text: str) -> int:
+def _seed(text: str) -> int:
     """A whole number that chance follows from."""
     if not re.fullmatch(r"\d{1,19}", text) or int(text) >= MAX_SEED:
         raise ValueError(f"{text[:40]!r} is no seed; give a whole number from 0 to 2**63 - 1")
     return int(text)
 
 
-def size(text: str) -> tuple[int, int]:
+def _size(text: str) -> tuple[int, int]:
     """``WIDTHxHEIGHT`` in pixels."""
     match = re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", text)
     if match is None:
@@ -107,7 +107,7 @@ def size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def prompt(text: str) -> str:
+def _prompt(text: str) -> str:
     """Words in any language."""
     if len(text) > MAX_PROMPT:
         raise ValueError(f"{len(text):,} characters; at most {MAX_PROMPT:,} are read")
@@ -118,7 +118,7 @@ def prompt(text: str) -> str:
     return text
 
 
-def place(text: str) -> Path:
+def _place(text: str) -> Path:
     """A file or directory."""
     if not text:
         raise ValueError("give the name of a file or directory; this one is empty")
@@ -126,11 +126,11 @@ def place(text: str) -> Path:
 
 
 def _place(name: str, metavar: str) -> Any:
-    return _word(place, name, metavar)
+    return _word(_place, name, metavar)
 
 
 _ABSENT = arg(help_behavior_hint="")
-_Seed = Annotated[int, _word(seed, "--seed", "N")]
+_Seed = Annotated[int, _word(_seed, "--seed", "N")]
 _Generator = Annotated[str, arg(metavar="NAME")]
 _World = Annotated[Positional[Path], _place("WORLD", "WORLD")]
 _NewWorld = Annotated[Path, _place("--output", "WORLD"), arg(aliases=["-o"])]
@@ -175,7 +175,7 @@ class Create:
     depth: _File = None
     """A depth map of the photo: a 16-bit grey PNG, or a NumPy array (.npy, .npz).
     Linear, larger is farther; 0 and NaN: no depth there. Without one, depth is estimated."""
-    focal: Annotated[float | None, _word(focal, "--focal", "MM"), _ABSENT] = None
+    focal: Annotated[float | None, _word(_focal, "--focal", "MM"), _ABSENT] = None
     """The lens in millimetres (35 mm equivalent; a phone has 24 to 28). Without it: EXIF, or a guess."""
     generator: _Generator = DEFAULT_GENERATOR
     """What makes new content."""
@@ -198,13 +198,13 @@ class Zoom:
 
     world: _World
     """The world's directory."""
-    at: Annotated[tuple[float, float] | None, _word(point, "--at", "U,V"), _ABSENT] = None
+    at: Annotated[tuple[float, float] | None, _word(_point, "--at", "U,V"), _ABSENT] = None
     """The point to zoom in at, as fractions of the frame of --node."""
-    factor: Annotated[float | None, _word(factor, "--factor", "F"), _ABSENT] = None
+    factor: Annotated[float | None, _word(_factor, "--factor", "F"), _ABSENT] = None
     """How many times to enlarge it: 1.42 to 16."""
     camera: _File = None
     """A view of your own instead of --at and --factor: a camera file (docs/cameras.md)."""
-    prompt: Annotated[str, _word(prompt, "--prompt", "TEXT"), arg(help_behavior_hint="")] = ""
+    prompt: Annotated[str, _word(_prompt, "--prompt", "TEXT"), arg(help_behavior_hint="")] = ""
     """What should be there. Without one: what is there already, finer."""
     node: _Node = None
     """The node to zoom into (default: the newest one), or the one to replace."""
@@ -256,7 +256,7 @@ class Render:
     """The node to show, to descend to, or to orbit."""
     camera: _File = None
     """Look from a camera file (docs/cameras.md) instead of a node's frame."""
-    size: Annotated[tuple[int, int] | None, _word(size, "--size", "WxH"), _ABSENT] = None
+    size: Annotated[tuple[int, int] | None, _word(_size, "--size", "WxH"), _ABSENT] = None
     """Width and height in pixels. Default: those of the frame."""
     path: Annotated[str | None, arg(metavar="{descent,orbit,FILE}"), _ABSENT] = None
     """The path of a film's camera: descent (the default), orbit, or a path file (docs/cameras.md)."""

@@ -163,7 +163,9 @@ def read_picture(path: Path, short_side: int = SHORT_SIDE) -> Picture:
         image.load()
         opaque = _opaque(image, notes)
         box = tuple(edge * shrunk for edge in framing.box)
-        small = opaque.resize(framing.size, Image.Resampling.LANCZOS, _within(box, opaque.size), 3.0)
+        small = opaque.resize(
+            framing.size, Image.Resampling.LANCZOS, _within(box, opaque.size), reducing_gap=3.0
+        )
         result = ImageOps.exif_transpose(_with_exif(_srgb(small, image, notes), exif))
     upright = framing_of(*(whole[::-1] if turned else whole), short_side)
     if result.size != upright.size:
@@ -224,7 +226,7 @@ def _srgb(image: Image.Image, source: Image.Image, notes: list[str]) -> Image.Im
     if profile:
         try:
             read = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            space = read.profile.xcolor_space.strip()
+            space = str(getattr(read.profile, "xcolor_space", "")).strip()
             if space == {"L": "GRAY"}.get(image.mode, image.mode):
                 return _converted(image, read)
             if space == "GRAY" and source.mode in ("LA", "La"):
@@ -237,9 +239,8 @@ def _srgb(image: Image.Image, source: Image.Image, notes: list[str]) -> Image.Im
     return image.convert("RGB")
 
 
-def _converted(
-    image: Image.Image, profile: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile
-) -> Image.Image:
+def _converted(image: Image.Image, profile: Any) -> Image.Image:
+    """Pixels that a profile (of a type that Pillow does not name) gives a meaning to, in sRGB."""
     converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     assert converted is not None  # it is only for conversions in place
     return converted

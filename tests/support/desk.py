@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class Desk:
         self.maker = PlaneMaker(PointRenderer(), Reporter(lambda: 0.0, io.StringIO()))
 
     @contextmanager
-    def _make(self) -> Iterator[PlaneMaker]:
+    def _make(self) -> Generator[PlaneMaker]:
         self.maker.reporter = Reporter(lambda: 0.0, sys.stderr)
         yield self.maker
 

@@ -11,10 +11,11 @@ import numpy as np
 from worlds import Plane, facing, plane_node
 
 from wonderzoom.generation.jobs import Created, CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
+from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.camera import Camera, initial_camera
 from wonderzoom.scene_graph.commit import WorldHeader
-from wonderzoom.scene_graph.ports import RenderedView, Renderer, RenderSettings, VisibleSet
+from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.world import World
 
@@ -65,7 +66,7 @@ class PointRenderer:
 class PlaneMaker:
     """Implements ``runtime.build.Maker``; ``before_zoom`` hears the number of each zoom."""
 
-    def __init__(self, renderer: Renderer, reporter: Reporter) -> None:
+    def __init__(self, renderer: Painter, reporter: Reporter) -> None:
         self.renderer, self.reporter = renderer, reporter
         self.zooms = 0
         self.creations = 0

@@ -1,0 +1,64 @@
+"""The composition root: everything is made once, when it is needed, and ends with the program."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from plane_maker import request
+
+from wonderzoom.generation.jobs import Watch
+from wonderzoom.runtime import app as app_room
+from wonderzoom.runtime.app import DEFAULT_GENERATOR, App, UnknownGenerator
+from wonderzoom.runtime.progress import Reporter
+
+LOADED = """
+import sys
+from wonderzoom.runtime.app import App
+with App():
+    pass
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def quiet() -> Reporter:
+    return Reporter(lambda: 0.0, io.StringIO())
+
+
+def test_a_program_that_draws_and_generates_nothing_loads_no_kernels() -> None:
+    result = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert {"numba", "cv2", "scipy", "av", "torch"}.isdisjoint(result.stdout.split())
+
+
+def test_an_unknown_generator_is_named_with_those_that_there_are() -> None:
+    with App(1, quiet()) as app:
+        for asked in (app.generator_name, app.pipeline, app.stages):
+            with pytest.raises(UnknownGenerator, match=f"'magic'; there is: .*{DEFAULT_GENERATOR}"):
+                asked("magic")
+        with pytest.raises(UnknownGenerator):
+            app.create("magic", request(), Watch())
+
+
+def test_the_name_of_a_generator_needs_no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stages:
+        name = "stages/3"
+
+    made: list[int] = []
+    monkeypatch.setitem(app_room.GENERATORS, "stages", lambda threads: (made.append(threads), Stages())[1])
+    with App(2, quiet()) as app:
+        assert app.generator_name("stages") == app.generator_name("stages") == "stages/3"
+        assert made == [2]
+        assert app._renderer is None
+
+
+def test_renderer_and_pipeline_are_made_once_and_their_threads_end() -> None:
+    with App(2, quiet()) as app:
+        assert app.renderer is app.renderer
+        assert app.pipeline(DEFAULT_GENERATOR) is app.pipeline(DEFAULT_GENERATOR)
+        assert app.generator_name(DEFAULT_GENERATOR) == app.pipeline(DEFAULT_GENERATOR).generator.name
+    app.close()  # twice is once
+
+
+def test_threads_are_those_that_the_machine_has_unless_told_otherwise() -> None:
+    assert App(3, quiet()).threads == 3
+    assert App(reporter=quiet()).threads >= 1
