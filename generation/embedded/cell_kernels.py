@@ -14,11 +14,14 @@ from numba import njit
 
 from wonderzoom.generation.embedded.lattice_kernels import (
     KERNEL,
+    SMALL,
     TWO_PI,
     U,
+    again,
     mix,
     noise,
     smoothstep,
+    thin,
     unit_a,
     unit_b,
     unit_c,
@@ -53,12 +56,63 @@ PEBBLES, CELLS, PITS, CRACKS, FACETS, GRAINS = (int(k) for k in (
 ))  # fmt: skip
 
 
+# The cell of a point and its neighbours, nearest first.
+NEAR_I = np.array([0, -1, 1, 0, 0, -1, 1, -1, 1])
+NEAR_J = np.array([0, 0, 0, -1, 1, -1, -1, 1, 1])
+INSET = 0.08  # lattice points keep this far from their cell's border
+LEAST_SIZE, SIZE_SPREAD = 0.65, 0.7  # of squared distances, where sizes differ
+
+
+@njit(**SMALL)
+def gap(offset, f):
+    """Distance along one axis from a point at ``f`` in its cell to lattice points ``offset`` cells away."""
+    return 0.0 if offset == 0 else (f + INSET if offset < 0 else 1.0 + INSET - f)
+
+
 @njit(**KERNEL)
-def cell(kind, g, x, y, theta, seed, o):
+def two_nearest(x, y, sizes_differ, seed):
+    """Nearest lattice point (x, y), its hash, its squared distance and that of the second nearest."""
+    ix = np.int64(math.floor(x))
+    iy = np.int64(math.floor(y))
+    fx = x - ix
+    fy = y - iy
+    d1 = 9.0
+    d2 = 9.0
+    bx = 0.0
+    by = 0.0
+    owner = U(0)
+    least = LEAST_SIZE if sizes_differ else 1.0
+    for n in range(9):
+        i = NEAR_I[n]
+        j = NEAR_J[n]
+        gx = gap(i, fx)
+        gy = gap(j, fy)
+        if least * (gx * gx + gy * gy) >= d2:
+            continue
+        h = mix(ix + i, iy + j, seed)
+        px = ix + i + INSET + (1 - 2 * INSET) * unit_a(h)
+        py = iy + j + INSET + (1 - 2 * INSET) * unit_b(h)
+        d = (px - x) ** 2 + (py - y) ** 2
+        if sizes_differ:
+            d *= LEAST_SIZE + SIZE_SPREAD * unit_c(h)
+        if d < d1:
+            d2 = d1
+            d1 = d
+            bx = px
+            by = py
+            owner = h
+        elif d < d2:
+            d2 = d
+    return bx, by, owner, d1, d2
+
+
+@njit(**KERNEL)
+def cell(kind, g, x, y, theta, seed, footprint, o):
     """Kinds that live on a jittered lattice: the nearest point owns the spot, the second gives the wall."""
     s = g[SIZE]
     height = g[HEIGHT] * s
     shade = g[SHADE]
+    f = footprint / s
     c = math.cos(theta)
     sn = math.sin(theta)
     stretch = g[ASPECT]
@@ -69,35 +123,13 @@ def cell(kind, g, x, y, theta, seed, o):
     if kind == PEBBLES or kind == CRACKS:  # irregular outlines
         X += 0.35 * noise(X0 * 1.3, Y0 * 1.3, seed + U(5))
         Y += 0.35 * noise(X * 1.3 + 7, Y0 * 1.3, seed + U(6))
-    ix = np.int64(math.floor(X))
-    iy = np.int64(math.floor(Y))
-    d1 = 9.0
-    d2 = 9.0
-    bx = 0.0
-    by = 0.0
-    owner = U(0)
-    for j in range(-1, 2):
-        for i in range(-1, 2):
-            h = mix(ix + i, iy + j, seed)
-            px = ix + i + 0.08 + 0.84 * unit_a(h)
-            py = iy + j + 0.08 + 0.84 * unit_b(h)
-            d = (px - X) ** 2 + (py - Y) ** 2
-            if kind == PEBBLES or kind == GRAINS:  # sizes differ
-                d *= 0.65 + 0.7 * unit_c(h)
-            if d < d1:
-                d2 = d1
-                d1 = d
-                bx = px
-                by = py
-                owner = h
-            elif d < d2:
-                d2 = d
+    bx, by, owner, d1, d2 = two_nearest(X, Y, kind == PEBBLES or kind == GRAINS, seed)
     r = math.sqrt(d1)
     wall = math.sqrt(d2) - r
     dx = X - bx
     dy = Y - by
-    h2 = mix(np.int64(owner >> U(1)), 11, seed)
-    h3 = mix(np.int64(owner >> U(3)), 5, seed)
+    h2 = again(owner)
+    h3 = again(h2)
     turn = (unit_b(h3) - 0.5) * (TWO_PI if kind != CELLS else 1.0)  # living tissue keeps its grain
     ct = math.cos(turn)
     st = math.sin(turn)
@@ -115,32 +147,34 @@ def cell(kind, g, x, y, theta, seed, o):
     if kind == PEBBLES:
         k = smoothstep(0.0, 0.34, wall)
         o[RISE] = height * math.sqrt(max(0.0, 1 - (1 - k) ** 2)) * 0.45 * (0.6 + 0.8 * unit_c(h2))
-        o[OPEN] = 1 - shade * (1 - smoothstep(0.0, 0.20, wall))
-        if wall < 0.05:
-            o[BRIGHT] -= 0.15
+        line, depth = thin(0.20, f)
+        o[OPEN] = 1 - shade * depth * (1 - smoothstep(0.0, line, wall))
     elif kind == GRAINS:
         k = smoothstep(0.0, 0.22, wall)
         g1 = TWO_PI * unit_b(owner)
         tilt = dx * math.cos(g1) + dy * math.sin(g1)
         o[RISE] = height * (k * 0.25 + 0.22 * tilt * k + 0.25 * unit_a(h2))
-        o[OPEN] = 1 - shade * (1 - smoothstep(0.0, 0.14, wall))
+        line, depth = thin(0.14, f)
+        o[OPEN] = 1 - shade * depth * (1 - smoothstep(0.0, line, wall))
     elif kind == CELLS:
         nx = dx - 0.18 * (unit_a(h2) - 0.5)
         ny = dy - 0.18 * (unit_b(h2) - 0.5)
         nucleus = (1 - smoothstep(0.13, 0.17, math.sqrt(nx * nx + ny * ny))) * g[VEIN]
         o[RISE] = height * (smoothstep(0.0, 0.5, wall) * 0.35 + 0.06 * nucleus)
-        o[OPEN] = 1 - shade * (1 - smoothstep(0.02, 0.16, wall))
+        line, depth = thin(0.16, f)
+        o[OPEN] = 1 - shade * depth * (1 - smoothstep(0.0, line, wall))
         o[BRIGHT] -= 0.28 * nucleus
         o[SHIFT] += 0.10 * nucleus
     elif kind == FACETS:
         g1 = TWO_PI * unit_b(h2)
-        k = smoothstep(0.0, 0.05, wall)
+        line, depth = thin(0.06, f)
         o[RISE] = height * (0.55 * (dx * math.cos(g1) + dy * math.sin(g1)) + 0.3 * unit_c(owner))
-        o[OPEN] = 1 - shade * (1 - k)
+        o[OPEN] = 1 - shade * depth * (1 - smoothstep(0.0, line, wall))
     elif kind == CRACKS:
-        k = smoothstep(0.0, 0.05 + 0.05 * noise(X * 2, Y * 2, seed + U(2)), wall)
+        line, depth = thin(0.07 + 0.05 * noise(X * 2, Y * 2, seed + U(2)), f)
+        k = smoothstep(0.0, line, wall)
         o[RISE] = height * (0.12 * k + 0.10 * smoothstep(0.0, 0.4, wall))
-        o[OPEN] = 1 - shade * (1 - k)
+        o[OPEN] = 1 - shade * depth * (1 - k)
         o[BRIGHT] *= 0.5
     elif kind == PITS:
         radius = 0.16 + 0.2 * unit_b(h2)
@@ -173,7 +207,7 @@ def cell(kind, g, x, y, theta, seed, o):
 
 
 @njit(**KERNEL)
-def bead(g, x, y, theta, seed, o):
+def bead(g, x, y, theta, seed, footprint, o):
     """Spheres in a triangular lattice with slight disorder; missing ones leave a pit."""
     s = g[SIZE]
     c = math.cos(theta)
@@ -199,7 +233,8 @@ def bead(g, x, y, theta, seed, o):
                 bx = px
                 by = py
                 owner = h
-    h2 = mix(np.int64(owner >> U(1)), 17, seed)
+    h2 = again(owner)
+    h3 = again(h2)
     radius = 0.44 + 0.10 * unit_a(h2)
     q = math.sqrt(nearest) / radius
     if unit_c(owner) > g[DENSITY]:  # a fault
@@ -216,8 +251,8 @@ def bead(g, x, y, theta, seed, o):
     o[CX], o[CY] = (c * bx - sn * by) * s, (sn * bx + c * by) * s
     o[LX], o[LY], o[ANGLE] = ct * ox + st * oy, -st * ox + ct * oy, theta + turn
     o[BRIGHT] = (unit_c(h2) - 0.5) * 2 * g[LIGHT]
-    o[SHIFT] = (unit_a(mix(np.int64(owner >> U(3)), 5, seed)) - 0.5) * 2 * g[HUE]
-    o[ACCENTED] = 1.0 if unit_b(mix(np.int64(owner >> U(3)), 5, seed)) < g[ACCENT] else 0.0
+    o[SHIFT] = (unit_a(h3) - 0.5) * 2 * g[HUE]
+    o[ACCENTED] = 1.0 if unit_b(h3) < g[ACCENT] else 0.0
     o[RISE] = g[HEIGHT] * s * 0.45 * math.sqrt(max(0.0, 1 - q * q))
     o[OPEN] = 1 - g[SHADE] * smoothstep(0.72, 1.08, q)
     return h2
@@ -232,21 +267,7 @@ def vein(g, x, y, theta, seed, footprint, o):
     sn = math.sin(theta)
     X = (c * x + sn * y) / s / g[ASPECT]
     Y = (-sn * x + c * y) / s
-    ix = np.int64(math.floor(X))
-    iy = np.int64(math.floor(Y))
-    d1 = 9.0
-    d2 = 9.0
-    owner = U(0)
-    for j in range(-1, 2):
-        for i in range(-1, 2):
-            h = mix(ix + i, iy + j, seed)
-            d = (ix + i + 0.1 + 0.8 * unit_a(h) - X) ** 2 + (iy + j + 0.1 + 0.8 * unit_b(h) - Y) ** 2
-            if d < d1:
-                d2 = d1
-                d1 = d
-                owner = h
-            elif d < d2:
-                d2 = d
+    _, _, owner, d1, d2 = two_nearest(X, Y, False, seed)
     wall = math.sqrt(d2) - math.sqrt(d1)
     k = 1 - smoothstep(0.03, 0.16 + footprint / s * 0.6, wall)
     o[BRIGHT] = g[LIGHT] * (k - 0.25) + (unit_a(owner) - 0.5) * g[LIGHT] * 0.5

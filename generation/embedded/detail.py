@@ -16,12 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from wonderzoom.generation.embedded.bands import over_rows
 from wonderzoom.generation.embedded.ladders import Ladders
-from wonderzoom.generation.embedded.walk_kernels import detail_rows
+from wonderzoom.generation.embedded.walk_kernels import STATE, TILE, corner_rows, detail_rows
 
 Double = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 NO_BASE = np.ones((1, 1, 3), np.float32)
+# Places of samples in a pixel, from its centre. Two on a diagonal soften edges of every direction.
+OFFSETS = {
+    1: np.zeros((1, 2)),
+    2: np.array([[-0.25, -0.25], [0.25, 0.25]]),
+    4: np.array([[-0.25, -0.25], [0.25, -0.25], [-0.25, 0.25], [0.25, 0.25]]),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +68,7 @@ def synthesise(
     points: [H, W, 2] metres on the chart; exact up to about 1e11 times the size of the smallest element.
     material: [H, W] row of ``ladders``, -1 for none. orientation: [H, W] radians, along the grain.
     contrast: [H, W] 0..1, how much of the first rungs shows. footprint: [H, W] metres per pixel.
-    largest: [H, W] metres; larger elements are left out. samples: per pixel along each axis.
+    largest: [H, W] metres; larger elements are left out. samples: per pixel, 1, 2 or 4.
 
     Raises ValueError for shapes that disagree or a material out of range, ``Cancelled``.
     """
@@ -87,9 +93,15 @@ def synthesise(
     color = np.empty((*shape, 3), np.float32)
     height = np.empty(shape, np.float64)
     occlusion = np.empty(shape, np.float32)
+    grid = (-(-shape[0] // TILE) + 1, -(-shape[1] // TILE) + 1)
+    states, rungs, seeds = np.zeros((*grid, STATE)), np.zeros(grid, np.int64), np.zeros(grid, np.uint64)
+    given = (
+        points, material, *fields, ladders.table, ladders.counts, ladders.tail, ladders.tail_ratio,
+        np.uint64(seed & (2**64 - 1)), states, rungs, seeds,
+    )  # fmt: skip
+    over_rows(corner_rows, grid[0], threads, cancelled, *given)
     over_rows(
-        detail_rows, shape[0], threads, cancelled, points, material, *fields, ladders.table, ladders.counts,
-        ladders.tail, ladders.tail_ratio, np.uint64(seed & (2**64 - 1)), samples, picture, *origin, scale,
-        color, height, occlusion,
+        detail_rows, shape[0], threads, cancelled, *given, OFFSETS[samples], picture, *origin, scale, color,
+        height, occlusion,
     )  # fmt: skip
     return Detail(color, height, occlusion)

@@ -84,7 +84,7 @@ TAIL: Rungs = (
     Rung(CLOUDS, 1.0, light=0.13, hue=0.05, height=0.45, shade=0.25),
     Rung(GRAINS, 1.0, light=0.14, hue=0.05, height=0.5, shade=0.40),
     Rung(STREAKS, 1.0, 7.0, light=0.15, height=0.45, shade=0.30),
-)  # fmt: skip
+)
 
 MATERIALS: dict[str, Rungs] = {
     # ---- what photos show: plants ----
@@ -104,6 +104,7 @@ MATERIALS: dict[str, Rungs] = {
         Rung(CLOUDS, 0.010, light=0.08, hue=0.04, height=0.15, shade=0.1),
         Rung(VEINS, 0.0022, light=0.13, height=0.30, shade=0.35),
         Rung(VEINS, 0.00045, light=0.10, height=0.25, shade=0.3),
+        Rung(CLOUDS, 0.00018, light=0.08, hue=0.05, height=0.15, shade=0.1),
         Rung(CELLS, 5.5e-5, 1.2, light=0.14, hue=0.05, height=0.45, shade=0.45, vein=0.7),
         *PLANT_CELL,
     ),
@@ -111,6 +112,7 @@ MATERIALS: dict[str, Rungs] = {
         Rung(CLOUDS, 0.012, light=0.08, hue=0.03, height=0.1, shade=0.08),
         Rung(VEINS, 0.0019, light=0.11, height=0.28, shade=0.25),
         Rung(VEINS, 0.00042, light=0.10, height=0.25, shade=0.25),
+        Rung(CLOUDS, 0.00016, light=0.08, hue=0.05, height=0.15, shade=0.1),
         Rung(CELLS, 4.5e-5, 1.3, light=0.14, hue=0.05, height=0.45, shade=0.45, vein=0.7),
         *PLANT_CELL,
     ),
@@ -118,6 +120,7 @@ MATERIALS: dict[str, Rungs] = {
         Rung(LEAVES, 0.05, 2.6, 0.5, light=0.14, hue=0.04, height=0.5, shade=0.45, sample=1.0),
         Rung(STREAKS, 0.004, 9.0, light=0.10, hue=0.03, height=0.35, shade=0.2),
         Rung(STREAKS, 0.0007, 7.0, light=0.10, hue=0.03, height=0.4, shade=0.2),
+        Rung(CLOUDS, 0.0002, light=0.07, hue=0.05, height=0.15, shade=0.1),
         Rung(CELLS, 6e-5, 1.5, light=0.12, hue=0.04, height=0.9, shade=0.5, vein=0.25),
         Rung(STREAKS, 8e-6, 6.0, light=0.12, height=0.6, shade=0.3),
         Rung(DROPS, 2e-6, light=0.16, height=0.7, shade=0.35, density=0.7, tint=(1.06, 0.98, 0.9)),
@@ -126,6 +129,7 @@ MATERIALS: dict[str, Rungs] = {
     "petalo": (
         Rung(STREAKS, 0.0016, 14.0, light=0.07, hue=0.02, height=0.25, shade=0.12),
         Rung(STREAKS, 0.0004, 9.0, light=0.07, hue=0.02, height=0.30, shade=0.15),
+        Rung(CLOUDS, 0.00014, light=0.06, hue=0.05, height=0.15, shade=0.1),
         Rung(CELLS, 5e-5, 1.5, light=0.12, hue=0.04, height=0.8, shade=0.45, vein=0.25),
         Rung(STREAKS, 7e-6, 6.0, light=0.12, height=0.6, shade=0.3),
         Rung(DROPS, 1.8e-6, light=0.16, height=0.7, shade=0.35, density=0.7, tint=(1.06, 0.98, 0.9)),
@@ -134,8 +138,9 @@ MATERIALS: dict[str, Rungs] = {
     "disc": (
         Rung(PEBBLES, 0.0034, light=0.22, hue=0.06, height=1.3, shade=0.7, accent=0.25,
              accent_tint=(1.7, 1.5, 1.0)),
-        Rung(BLADES, 0.0004, 7.0, 0.8, light=0.24, hue=0.05, height=1.2, shade=0.5, density=0.8, accent=0.15,
+        Rung(BLADES, 0.0005, 7.0, 0.8, light=0.24, hue=0.05, height=1.2, shade=0.5, density=0.8, accent=0.15,
              accent_tint=(1.8, 1.6, 0.9)),
+        Rung(STREAKS, 0.00016, 5.0, light=0.10, hue=0.05, height=0.3, shade=0.2),
         Rung(CELLS, 5e-5, 2.0, light=0.14, hue=0.05, height=0.6, shade=0.45, vein=0.4),
         Rung(DROPS, 1.1e-5, light=0.18, height=0.8, shade=0.45, density=0.9, accent=0.2,
              accent_tint=(1.5, 1.3, 0.8)),
@@ -166,7 +171,7 @@ MATERIALS: dict[str, Rungs] = {
         Rung(SCALES, 0.004, light=0.16, height=0.7, shade=0.5),
         Rung(STREAKS, 0.0008, 8.0, light=0.16, height=0.6, shade=0.4),
         Rung(VEINS, 0.0002, 1.6, light=0.12, height=0.4, shade=0.35),
-        Rung(CELLS, 5e-5, 3.0, light=0.14, height=0.6, shade=0.5),
+        Rung(CELLS, 4.5e-5, 3.0, light=0.14, height=0.6, shade=0.5),
         *FIBRIL,
     ),
     # ---- ground, stone, water, weather ----
@@ -195,6 +200,7 @@ MATERIALS: dict[str, Rungs] = {
         Rung(CRACKS, 0.8, light=0.16, hue=0.03, height=0.8, shade=0.6),
         Rung(CLOUDS, 0.22, light=0.18, hue=0.03, height=0.5, shade=0.3),
         Rung(CRACKS, 0.05, light=0.14, hue=0.03, height=0.6, shade=0.6),
+        Rung(CLOUDS, 0.016, light=0.12, hue=0.05, height=0.4, shade=0.2),
         Rung(GRAINS, 0.006, light=0.22, hue=0.05, height=0.45, shade=0.4, accent=0.14,
              accent_tint=(1.45, 1.4, 1.4)),
         Rung(FACETS, 0.0011, light=0.18, hue=0.04, height=0.5, shade=0.4, accent=0.07,
@@ -310,6 +316,7 @@ MATERIALS: dict[str, Rungs] = {
     ),
     "wing": (
         Rung(SCALES, 1.1e-4, light=0.16, hue=0.05, height=0.5, shade=0.35),
+        Rung(CLOUDS, 3.5e-5, light=0.08, hue=0.05, height=0.15, shade=0.1),
         Rung(STREAKS, 1.1e-5, 14.0, light=0.16, height=0.6, shade=0.35),
         Rung(PITS, 2.2e-6, light=0.1, height=0.4, shade=0.4, density=0.6),
         Rung(VEINS, 5e-7, light=0.10, height=0.4, shade=0.3),
@@ -350,6 +357,7 @@ MATERIALS: dict[str, Rungs] = {
         Rung(GRAINS, 0.0011, light=0.13, hue=0.03, height=0.45, shade=0.4),
         Rung(CLOUDS, 0.0003, light=0.12, hue=0.04, height=0.4, shade=0.2),
         Rung(BLADES, 8e-5, 7.0, 1.4, light=0.14, hue=0.03, height=0.7, shade=0.4),  # gypsum needles
+        Rung(CLOUDS, 2.2e-5, light=0.08, hue=0.04, height=0.2, shade=0.15),
         *MINERAL[1:],
     ),
     "glaze": (

