@@ -1,0 +1,263 @@
+"""What a photo hides: the continuation of every surface behind what stands before it, and past the frame.
+
+A camera that moves looks behind depth edges and beyond the border. The scene is cut into slabs by inverse
+depth; everything farther than a cut goes on under everything nearer, as far as a moving camera can uncover it
+and no farther. Colour is what a smooth membrane between the known parts gives, plus their texture mirrored
+at the edge; inverse depth is a membrane too, since a plane is linear in it. Past the frame, picture and depth
+are mirrored, and the ground goes on rising toward the eye. It is believable for a step to the side, not
+knowledge. Owns the cuts, the reach and the fill; the sky's own band is made in ``initial_scene``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.generation.jobs import CreateRequest
+from wonderzoom.generation.membrane import membrane
+from wonderzoom.generation.stages import Layer
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.ports import Cancelled, Control
+from wonderzoom.scene_graph.surfels import FILL
+
+F32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# The motion that must not show holes: an orbit of ten degrees around the pivot.
+ANGLE = math.radians(10.0)
+# Pixels that would move apart by more than this in that orbit are torn apart: an edge. Below it the soft
+# outlines of the surfels (sigma 0.7) still touch.
+TEAR = 1.5
+# Cuts are placed where they part the most edges; more of them, truer layers behind layers.
+MAX_CUTS = 10
+CUT_LEVELS = 256  # candidates, evenly over the range of parallax
+ENOUGH = 0.995  # share of all torn edges (weighed by how far they open) after which no cut is added
+# No continuation is longer than this share of the picture's long side: nobody believes it beyond.
+LONGEST = 0.22
+# The continuation starts this far under the edge, so that soft outlines show no crack.
+UNDERLAP = 2  # pixels
+# Texture is what a blur of this many pixels takes away.
+TEXTURE_SIGMA = 4.0
+# Past the frame everything is seen obliquely and briefly: pixels three times as large are enough.
+MARGIN_SHRINK = 3
+OVERLAP = 1  # its pixels that lie under the picture's border, so that no seam shows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """The picture in the units of this room."""
+
+    image: F32  # [H, W, 3]
+    fine: F32  # [H, W, 3] its texture
+    near: F32  # [H, W] inverse depth, in pixels of parallax of the orbit (0 at infinity, and in the sky)
+    scene: Mask  # [H, W] what has a depth
+
+
+class HiddenLayersStage:
+    """``stages.Inpainter`` of the embedded generator; holds no state between calls."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
+
+    def complete(
+        self, request: CreateRequest, main: Layer, sky: Layer | None, control: Control
+    ) -> list[Layer]:
+        """Fill layers behind the main layer and past the frame. Raises Cancelled."""
+        del request  # nothing is hidden from whoever sees the layers
+        scene = _scene_of(main)
+        layers: list[Layer] = []
+        for number, (far, close) in enumerate(_slabs(scene)):
+            if control.cancelled():
+                raise Cancelled
+            control.progress(number / (MAX_CUTS + 1))
+            layer = _behind(main, scene, far, close)
+            if layer is not None:
+                layers.append(layer)
+        layers += past_the_frame(main, sky)
+        control.progress(1.0)
+        return layers
+
+
+# ---- behind depth edges -------------------------------------------------------------------------
+def _parallax(camera: Camera) -> float:
+    """Pixels that a point at the pivot's depth moves against infinity in the orbit."""
+    return math.tan(ANGLE) / max(camera.inverse_f, 1e-12)
+
+
+def _scene_of(main: Layer) -> _Scene:
+    mask = main.mask & np.isfinite(main.zeta)
+    depth = 1.0 + np.where(mask, main.zeta, 0.0) * main.camera.inverse_f  # in units of the pivot's
+    near = np.where(mask, _parallax(main.camera) / depth, 0.0)
+    fine = main.image - cv2.GaussianBlur(main.image, (0, 0), TEXTURE_SIGMA)
+    return _Scene(main.image, fine, near.astype(np.float32), mask)
+
+
+def _slabs(scene: _Scene) -> list[tuple[float, float]]:
+    """(far, close) parallax of each cut, nearest first: what is below ``far`` goes on under what is above.
+
+    Every torn edge should lie astride a cut, so cuts are chosen greedily: each where it parts the most.
+    """
+    near = scene.near
+    ends: list[NDArray[np.float64]] = []
+    for axis in (0, 1):
+        a, b = (near[:-1], near[1:]) if axis == 0 else (near[:, :-1], near[:, 1:])
+        inside = (
+            (scene.scene[:-1] & scene.scene[1:]) if axis == 0 else (scene.scene[:, :-1] & scene.scene[:, 1:])
+        )
+        torn = inside & (np.abs(a - b) > TEAR)
+        ends.append(np.stack([np.minimum(a, b)[torn], np.maximum(a, b)[torn]], -1).astype(np.float64))
+    edges = np.concatenate(ends)
+    if not len(edges):
+        return []
+    low, high = float(edges[:, 0].min()), float(edges[:, 1].max())
+    step = (high - low) / CUT_LEVELS
+    first = np.floor((edges[:, 0] - low) / step).astype(np.int64) + 1
+    last = np.clip(np.floor((edges[:, 1] - low) / step).astype(np.int64), 0, CUT_LEVELS - 1)
+    weight = edges[:, 1] - edges[:, 0]
+    cuts: list[float] = []
+    left, total = weight.copy(), float(weight.sum())
+    while len(cuts) < MAX_CUTS and left.sum() > (1.0 - ENOUGH) * total:
+        parted = np.zeros(CUT_LEVELS + 1)
+        real = last >= first
+        np.add.at(parted, first[real], left[real])
+        np.add.at(parted, last[real] + 1, -left[real])
+        parted = np.cumsum(parted)[:CUT_LEVELS]
+        best = int(parted.argmax())
+        if parted[best] <= 1e-6 * total:
+            break
+        cuts.append(low + best * step)
+        left[(first <= best) & (best <= last)] = 0.0
+    cuts.sort(reverse=True)
+    return list(zip(cuts, [math.inf, *cuts[:-1]], strict=True))
+
+
+def _behind(main: Layer, scene: _Scene, cut: float, close: float) -> Layer | None:
+    """The continuation of what is farther than a cut, under what is nearer; None where nothing is torn."""
+    near = scene.near
+    known = scene.scene & (near < cut)
+    hiding = scene.scene & (near >= cut)
+    window = np.ones((3, 3), np.uint8)
+    torn = known & (cv2.dilate(np.where(hiding, near, 0), window) - near > TEAR)
+    if not torn.any():
+        return None
+    # Colours beside an outline are mixed with the thing in front: the membrane starts a pixel behind them.
+    clean = known & (cv2.dilate(hiding.astype(np.uint8), window) == 0)
+    if not clean.any():
+        return None
+    distance = cv2.distanceTransform((~torn).astype(np.uint8), cv2.DIST_L2, 5)
+    longest = LONGEST * max(near.shape)
+    possible = hiding & (distance <= longest)
+    color, parallax = _continued(scene, clean, possible)
+    parallax = np.minimum(parallax, cut)
+    uncovered = np.minimum(near, close) - parallax
+    mask = hiding & (distance <= np.clip(uncovered, 0.0, longest) + UNDERLAP) & (near - parallax > TEAR)
+    if not mask.any():
+        return None
+    zeta = (_parallax(main.camera) / np.maximum(parallax, 1e-3) - 1.0) / main.camera.inverse_f
+    farthest = float(main.zeta[scene.scene].max())
+    zeta = np.minimum(zeta, farthest).astype(np.float32)
+    return Layer(main.camera, color, zeta, mask, "fill", FILL)
+
+
+def _continued(scene: _Scene, known: Mask, wanted: Mask) -> tuple[F32, F32]:
+    """Colour [H, W, 3] and parallax [H, W] of the known part, continued over the wanted one."""
+    smooth = membrane(np.concatenate([scene.image, scene.near[..., None]], -1), known)
+    rows, columns = np.nonzero(wanted)
+    # The nearest known pixel of each wanted one, and the point beyond it at the same distance.
+    _, label = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    place = np.zeros((int(label.max()) + 1, 2), np.int64)
+    place[label[known]] = np.argwhere(known)
+    nearest = place[label[rows, columns]]
+    mirror_row = np.clip(2 * nearest[:, 0] - rows, 0, known.shape[0] - 1)
+    mirror_column = np.clip(2 * nearest[:, 1] - columns, 0, known.shape[1] - 1)
+    fine = np.where(known[mirror_row, mirror_column][:, None], scene.fine[mirror_row, mirror_column], 0.0)
+    color = smooth[..., :3]
+    color[rows, columns] = np.clip(color[rows, columns] + fine, 0.0, 1.0)
+    return np.ascontiguousarray(color), np.ascontiguousarray(smooth[..., 3])
+
+
+# ---- past the frame -----------------------------------------------------------------------------
+def past_the_frame(main: Layer, sky: Layer | None) -> list[Layer]:
+    """What an orbit shows beside the picture: scene and sky mirrored at its border, in coarser pixels."""
+    camera = main.camera
+    margin = _margin(camera)
+    margin -= margin % MARGIN_SHRINK
+    if margin < 4:
+        return []
+    # The far sides get a little more, so that the large pixels come out even.
+    odd_x, odd_y = -camera.width % MARGIN_SHRINK, -camera.height % MARGIN_SHRINK
+    wide = replace(
+        camera.widened(margin),
+        width=camera.width + 2 * margin + odd_x,
+        height=camera.height + 2 * margin + odd_y,
+    )
+    wide = _shrunk(wide, MARGIN_SHRINK)
+    outside = np.ones((wide.height, wide.width), np.bool_)
+    begin = margin // MARGIN_SHRINK + OVERLAP
+    end_y, end_x = (
+        begin - 2 * OVERLAP + (camera.height // MARGIN_SHRINK),
+        begin - 2 * OVERLAP + (camera.width // MARGIN_SHRINK),
+    )
+    outside[begin:end_y, begin:end_x] = False
+    padding = (margin, margin + odd_y, margin, margin + odd_x)
+    scene = _scene_of(main)
+    image = _mirrored(main.image, padding)
+    near = _mirrored(scene.near, padding, cv2.INTER_NEAREST) + _rise(scene, padding)  # no mean of two depths
+    there = _mirrored(scene.scene.astype(np.float32), padding) > 0.5
+    mask = there & outside
+    layers: list[Layer] = []
+    if mask.any():
+        zeta = (_parallax(camera) / np.maximum(near, 1e-3) - 1.0) / camera.inverse_f / MARGIN_SHRINK
+        farthest = float(main.zeta[scene.scene].max()) / MARGIN_SHRINK
+        layers.append(Layer(wide, image, np.minimum(zeta, farthest).astype(np.float32), mask, "fill", FILL))
+    if sky is not None:
+        beside = outside & (_mirrored(sky.mask.astype(np.float32), padding) > 0.5)
+        zeta = np.full(mask.shape, float(np.nanmax(sky.zeta)) / MARGIN_SHRINK, np.float32)
+        normals = np.zeros((*mask.shape, 3), np.float32)
+        normals[..., 2] = -1.0
+        layers.append(Layer(wide, _mirrored(sky.image, padding), zeta, beside, "fill", FILL, normals))
+    return layers
+
+
+def _margin(camera: Camera) -> int:
+    """Pixels past the border that the orbit turns into view at infinity (more in wide views)."""
+    half = math.atan(0.5 * max(camera.width, camera.height) * camera.inverse_f)
+    edge = math.tan(min(half + ANGLE, math.radians(75.0))) - math.tan(half)
+    return min(math.ceil(edge / max(camera.inverse_f, 1e-12)), min(camera.width, camera.height) - 2)
+
+
+def _shrunk(camera: Camera, factor: int) -> Camera:
+    """The same view with pixels ``factor`` times larger."""
+    ln = math.log(factor)
+    return replace(
+        camera,
+        ln_fx=camera.ln_fx - ln,
+        ln_fy=camera.ln_fy - ln,
+        cx=camera.cx / factor,
+        cy=camera.cy / factor,
+        width=camera.width // factor,
+        height=camera.height // factor,
+    )
+
+
+def _mirrored(values: F32, padding: tuple[int, int, int, int], method: int = cv2.INTER_AREA) -> F32:
+    """Mirrored at the border by (above, below, left, right) pixels, at the margin's resolution."""
+    wide = cv2.copyMakeBorder(values, *padding, cv2.BORDER_REFLECT)
+    size = (wide.shape[1] // MARGIN_SHRINK, wide.shape[0] // MARGIN_SHRINK)
+    return cv2.resize(wide, size, interpolation=method)
+
+
+def _rise(scene: _Scene, padding: tuple[int, int, int, int]) -> F32:
+    """How much nearer than its mirror image the ground is below the lower border: [h, 1] parallax."""
+    height = scene.near.shape[0]
+    part = scene.near[height - height // 6 :]
+    slope = float(np.median(np.diff(part, axis=0))) if len(part) > 1 else 0.0
+    count = (height + padding[0] + padding[1]) // MARGIN_SHRINK
+    rows = (np.arange(count) + 0.5) * MARGIN_SHRINK - padding[0]
+    return (2.0 * max(slope, 0.0) * np.maximum(rows - height, 0.0)).astype(np.float32)[:, None]
