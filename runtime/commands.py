@@ -118,7 +118,7 @@ def _prompt(text: str) -> str:
     return text
 
 
-def _place(text: str) -> Path:
+def _path(text: str) -> Path:
     """A file or directory."""
     if not text:
         raise ValueError("give the name of a file or directory; this one is empty")
@@ -126,7 +126,7 @@ def _place(text: str) -> Path:
 
 
 def _place(name: str, metavar: str) -> Any:
-    return _word(_place, name, metavar)
+    return _word(_path, name, metavar)
 
 
 _ABSENT = arg(help_behavior_hint="")

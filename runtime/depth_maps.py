@@ -90,7 +90,7 @@ def _member(path: Path, file: IO[bytes]) -> Generator[IO[bytes]]:
                 raise BadDepthMap(f"{path}: of several arrays one must be named 'depth'; there is: {held}")
             with archive.open("depth.npy" if "depth.npy" in names else names[0]) as member:
                 yield member
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
         raise BadDepthMap(f"{path}: the file is damaged or cut off ({error})") from error
 
 
