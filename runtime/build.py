@@ -9,6 +9,7 @@ resumed build ends with the same bytes.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +35,7 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.ports import Renderer, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
-from wonderzoom.scene_graph.store_errors import WorldExists, WorldMissing
+from wonderzoom.scene_graph.store_errors import WorldExists, WorldMissing, WorldReadOnly
 from wonderzoom.scene_graph.world import World
 
 # A node's camera is where the plan points if it is within these: wider than rounding, far narrower than
@@ -86,7 +87,7 @@ class Built:
 
 
 def check_free(path: Path) -> None:
-    """Raise WorldExists now for what ``start_world`` would refuse after minutes of work."""
+    """Raise the StoreError now that ``start_world`` would raise after minutes of work."""
     try:
         with WorldStore.open(path) as store:
             if store.revision == 0:
@@ -95,6 +96,11 @@ def check_free(path: Path) -> None:
     except WorldMissing:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise WorldExists(path, "something else is there already", "choose another path") from None
+        folder = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        if not folder.is_dir():
+            raise WorldMissing(path, f"{folder} is a file", "choose another path") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise WorldReadOnly(path, f"no permission to write in {folder}", "choose another path") from None
 
 
 def start_world(path: Path, created: Created) -> WorldStore:

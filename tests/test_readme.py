@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from wonderzoom.runtime import plans
+from wonderzoom.runtime.camera_file import read_camera
+from wonderzoom.runtime.plans import read_plan
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
     path
@@ -67,6 +71,31 @@ def test_relative_links_lead_to_something(document: Path) -> None:
     targets = [link.partition("#")[0] for link in LINK.findall(document.read_text(encoding="utf-8"))]
     local = [target for target in targets if target and "://" not in target]
     assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+def blocks_of(name: str, language: str) -> list[str]:
+    text = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    return [block for kind, block in FENCED.findall(text) if kind == language]
+
+
+def test_the_plans_that_are_shown_can_be_read(tmp_path: Path) -> None:
+    shown = blocks_of("plans.md", "toml")
+    assert shown
+    for text in shown:
+        (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
+        assert read_plan(tmp_path / "plan.toml").zooms
+
+
+def test_every_key_of_a_plan_is_described() -> None:
+    text = (REPOSITORY / "docs" / "plans.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE))))
+    assert described == {*plans._Plan.__struct_fields__, *plans._Zoom.__struct_fields__} - {"zoom"}
+
+
+def test_the_camera_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    whole, *_ = blocks_of("cameras.md", "json")
+    (tmp_path / "camera.json").write_text(whole, encoding="utf-8")
+    assert read_camera(tmp_path / "camera.json").width == 768
 
 
 SNIPPETS = [

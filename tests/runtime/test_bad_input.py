@@ -115,6 +115,10 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_made(garden: Desk) 
     Path("notes/a.txt").write_text("mine")
     assert "something else" in garden.fails("create", "photo.png", "-o", "notes")
     assert "something else" in garden.fails("create", "photo.png", "-o", "photo.png")
+    assert "photo.png is a file" in garden.fails("create", "photo.png", "-o", "photo.png/garden")
+    with pytest.MonkeyPatch.context() as patch:  # root may write anywhere
+        patch.setattr(os, "access", lambda path, mode: False)
+        assert "no permission" in garden.fails("create", "photo.png", "-o", "new")
     assert garden.maker.creations == 0 and Path("notes/a.txt").read_text() == "mine"
 
 
