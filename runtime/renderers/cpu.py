@@ -23,8 +23,9 @@ from wonderzoom.runtime.renderers.cpu_blending import CANVAS, blend
 from wonderzoom.runtime.renderers.cpu_kernels import RECORD, TILE
 from wonderzoom.runtime.renderers.frame_plan import LARGE_EDGE_PX, BlockFrames, FramePlan, make_plan
 from wonderzoom.runtime.renderers.large_blocks import large_records
-from wonderzoom.runtime.renderers.packing import CHUNK, MASS, OPACITY, STRIDE, BlockCache
-from wonderzoom.runtime.renderers.projection import EDGE, MIN_ALPHA, check_visible, project_block
+from wonderzoom.runtime.renderers.packing import STRIDE, BlockCache
+from wonderzoom.runtime.renderers.packing_kernels import CHUNK, MASS, OPACITY
+from wonderzoom.runtime.renderers.projection import EDGE, MIN_ALPHA, project_block
 from wonderzoom.runtime.renderers.simd import aligned_empty
 from wonderzoom.runtime.renderers.threads import Team, said_when_slow
 from wonderzoom.scene_graph import scales
@@ -177,7 +178,6 @@ class CpuRenderer:
         ids: NDArray[np.int32] | None,
     ) -> int:
         """Fill the picture, or layers and ids; returns the number of surfels drawn."""
-        check_visible(visible)
         with self._lock:
             if self._closed:
                 raise RuntimeError("this renderer is closed")

@@ -14,12 +14,14 @@ import math
 import numpy as np
 from numba import carray, njit
 
-from wonderzoom.runtime.renderers import packing
+from wonderzoom.runtime.renderers import packing_kernels as packing
 from wonderzoom.runtime.renderers.cpu_memory import float_bits, floats_at
-from wonderzoom.runtime.renderers.packing import CHUNK, COLUMNS, STRIDE
+from wonderzoom.runtime.renderers.packing import STRIDE
+from wonderzoom.runtime.renderers.packing_kernels import CHUNK, COLUMNS
 from wonderzoom.runtime.renderers.projection import BLUR, EDGE, KEY_SIGMAS, MIN_ALPHA, NEAR_SIGMAS
 from wonderzoom.runtime.renderers.simd import KERNEL, log2
 from wonderzoom.scene_graph.camera import NEAR
+from wonderzoom.scene_graph.cells import LN2, MAX_SHIFT
 
 TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
 TILE_SHIFT = 5
@@ -31,6 +33,7 @@ U, V, AA, AB, BB, LOG, RED, GREEN, BLUE, LEFT, RIGHT, TOP, BOTTOM, ZETA, ID = ra
 # Indices of ``view``, the camera and the settings as float32 numbers.
 INVERSE_F, AX, AY, CX, CY, U_LOW, U_HIGH, V_LOW, V_HIGH, WIDTH, HEIGHT, RADIAL, WEIGHTED, GAIN = range(14)
 
+_FAR = 1e300  # pixels: where ``Camera.cell_frame`` ends
 _CUT_PX = 2.0  # a splat reaches beyond its 3.33 sigma by the blur: 3.33 sqrt(0.3) = 1.8 pixels
 
 
@@ -43,11 +46,12 @@ _Y, _Z, _UX, _UY, _UZ, _VX, _VY, _VZ = _starts(range(packing.Y, packing.VZ + 1))
 _OPACITY, _MASS, _NATIVE, _PARENT_SLOPE, _CHILD_SLOPE, _COLOR, _SIGMA, _NORMAL = _starts(
     range(packing.OPACITY, packing.NORMAL + 1)
 )
-# Columns of the scratch; the first is u. Weights turn into opacities, XX and YY into how far those reach.
+# Columns of ``project``'s scratch; the first is u. Weights turn into opacities.
 _SCRATCH = 12
 _S_V, _S_AA, _S_AB, _S_BB, _S_LOG, _S_KEY, _S_XX, _S_YY, _S_ZETA, _S_WEIGHT, _S_SHARPNESS = _starts(
     range(1, _SCRATCH)
 )
+_E_RIGHT, _E_TOP, _E_BOTTOM = _starts(range(1, 4))  # of its integers; the first is the left edge
 
 _0, _1, _2, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
 _BLUR, _BLUR2, _NEAR = np.float32(BLUR), np.float32(BLUR * BLUR), np.float32(NEAR)
@@ -81,6 +85,24 @@ def _row(rotation, i, edge):
         np.float32(rotation[i, 1] * edge),
         np.float32(rotation[i, 2] * edge),
     )
+
+
+@njit(**KERNEL)
+def see_blocks(
+    positions, levels, offset, rotation, pivot_edge_px, render_scale, origins, edges_px, render_scales
+):  # fmt: skip
+    """``Camera.cell_frame`` of all blocks (see ``FramePlan``), and r at the pivot relative to their ln edge.
+
+    ``offset`` is the pivot's in its cell, ``render_scale`` r at the pivot relative to that cell's ln edge.
+    """
+    for b in range(positions.shape[0]):
+        x, y, z = positions[b, 0] - offset[0], positions[b, 1] - offset[1], positions[b, 2] - offset[2]
+        for i in range(3):
+            along = rotation[i, 0] * x + rotation[i, 1] * y + rotation[i, 2] * z
+            origins[b, i] = min(max(along * pivot_edge_px, -_FAR), _FAR)
+        finer = min(max(levels[b], -MAX_SHIFT), MAX_SHIFT)
+        edges_px[b] = min(math.ldexp(pivot_edge_px, finer), _FAR)
+        render_scales[b] = render_scale - levels[b] * LN2
 
 
 @njit(**KERNEL)
@@ -151,7 +173,7 @@ def project(
         view[GAIN],
     )
     tiles_x = (np.int64(width) + TILE - 1) // TILE
-    scratch = np.empty(_SCRATCH * STRIDE, np.float32)
+    scratch, edges = np.empty(_SCRATCH * STRIDE, np.float32), np.empty(4 * STRIDE, np.int32)
     for k in range(k0, k1):
         c = kept[k]
         start = k * CHUNK
@@ -245,9 +267,15 @@ def project(
             log_opacity = log2(max(scratch[i + _S_WEIGHT] * scratch[i + _S_SHARPNESS], _TINY))
             above = log_opacity - _LOG_MIN_ALPHA
             reach = max(above, _0) * _TWO_LN2
-            scratch[i + _S_LOG] = log_opacity if above > _0 else _SKIP
-            scratch[i + _S_XX] = np.sqrt(reach * scratch[i + _S_XX])
-            scratch[i + _S_YY] = np.sqrt(reach * scratch[i + _S_YY])
+            reach_u, reach_v = np.sqrt(reach * scratch[i + _S_XX]), np.sqrt(reach * scratch[i + _S_YY])
+            u, v = scratch[i] - _HALF, scratch[i + _S_V] - _HALF
+            left = np.int32(max(np.ceil(u - reach_u), _0))
+            right = np.int32(min(np.floor(u + reach_u), width - _1))
+            top = np.int32(max(np.ceil(v - reach_v), _0))
+            bottom = np.int32(min(np.floor(v + reach_v), height - _1))
+            edges[i], edges[i + _E_RIGHT], edges[i + _E_TOP], edges[i + _E_BOTTOM] = left, right, top, bottom
+            visible = above > _0 and left <= right and top <= bottom
+            scratch[i + _S_LOG] = log_opacity if visible else _SKIP
         j = np.uint64(start)
         first_id = np.int32(first_ids[c])
         for row in range(n):
@@ -255,18 +283,10 @@ def project(
             log_opacity = scratch[i + _S_LOG]
             if log_opacity == _SKIP:
                 continue
-            u, v = scratch[i], scratch[i + _S_V]
-            reach_u, reach_v = scratch[i + _S_XX], scratch[i + _S_YY]
-            left, right = np.ceil(u - reach_u - _HALF), np.floor(u + reach_u - _HALF)
-            top, bottom = np.ceil(v - reach_v - _HALF), np.floor(v + reach_v - _HALF)
-            # Said this way round, a number that is not finite is outside too.
-            inside = right >= _0 and bottom >= _0 and left < width and top < height
-            if not (inside and left <= right and top <= bottom):
-                continue
-            left, right = max(left, _0), min(right, width - _1)
-            top, bottom = max(top, _0), min(bottom, height - _1)
+            x0, x1 = edges[i], edges[i + _E_RIGHT]
+            y0, y1 = edges[i + _E_TOP], edges[i + _E_BOTTOM]
             color = float_bits(data[i + _COLOR])
-            records[j, U], records[j, V] = u, v
+            records[j, U], records[j, V] = scratch[i], scratch[i + _S_V]
             records[j, AA], records[j, AB] = scratch[i + _S_AA], scratch[i + _S_AB]
             records[j, BB], records[j, LOG] = scratch[i + _S_BB], log_opacity
             records[j, RED] = np.float32(color & 255) * _BYTE
@@ -274,7 +294,6 @@ def project(
             records[j, BLUE] = np.float32((color >> 16) & 255) * _BYTE
             records[j, ZETA] = scratch[i + _S_ZETA]
             keys[j] = scratch[i + _S_KEY]
-            x0, x1, y0, y1 = np.int32(left), np.int32(right), np.int32(top), np.int32(bottom)
             record_bits[j, LEFT], record_bits[j, RIGHT] = x0, x1
             record_bits[j, TOP], record_bits[j, BOTTOM] = y0, y1
             record_bits[j, ID] = first_id + np.int32(row)

@@ -7,15 +7,18 @@ operations. Exactness comes from the cells: their differences are integers, turn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import is_not
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.runtime.renderers.packing import CHUNK, BlockCache, PackedBlock
+from wonderzoom.runtime.renderers.cpu_kernels import see_blocks
+from wonderzoom.runtime.renderers.packing import BlockCache, PackedBlock
+from wonderzoom.runtime.renderers.projection import check_visible
 from wonderzoom.scene_graph.camera import Camera, bounded_exp
-from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.cells import Cell, Position, saturated_shift
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.surfels import Block
 
@@ -24,7 +27,7 @@ I64 = NDArray[np.int64]
 
 # A block with a larger edge is drawn in float64 through the few of its surfels that contain the view.
 LARGE_EDGE_PX = 2.0**20
-_LN_LIMIT = 690.0  # as in scene_graph.camera: exp() of more is beyond float64
+_EXACT = 2**53  # whole numbers below are exact in float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class FramePlan:
     blocks: tuple[Block, ...]
     packed: tuple[PackedBlock, ...]  # kept alive: ``addresses`` point into them
     positions: F64  # [B, 3] centre of each cell from the centre of the pivot cell, in edges of the pivot cell
-    ln_edges: F64  # [B]
+    levels: (
+        I64  # [B] by how many the pivot cell is finer than the block's: 2 to this is the cell's edge in its
+    )
     residencies: F64  # [B]
     addresses: I64  # [C]
     rows: I64  # [C]
@@ -48,58 +53,64 @@ class FramePlan:
     intervals: F64  # [C, 2] ln scales (finest, coarsest) relative to ln edge
 
     def fits(self, visible: VisibleSet, camera: Camera) -> bool:
-        """Whether this plan is one for ``visible`` seen by ``camera``."""
-        return (
-            self.source is visible.blocks
-            and self.residency_source == visible.residencies
-            and self.pivot == camera.pivot.cell
-        )
+        """Whether this is a plan for ``visible`` seen by ``camera``: the same blocks, the same pivot cell."""
+        if any(visible.mips):  # not what was checked when the plan was made
+            return False
+        if self.pivot != camera.pivot.cell or len(self.source) != len(visible.blocks):
+            return False
+        if self.source is not visible.blocks and any(map(is_not, self.source, visible.blocks)):
+            return False
+        return self.residency_source == visible.residencies
 
 
 def make_plan(visible: VisibleSet, pivot: Cell, cache: BlockCache) -> FramePlan:
-    """Pack what is not packed yet and lay out the tables."""
+    """Pack what is not packed yet and lay out the tables; ValueError for what can't be drawn."""
+    check_visible(visible)
     counts = [len(block.surfels) for block in visible.blocks]
     kept = [b for b, count in enumerate(counts) if count]
     blocks = tuple(visible.blocks[b] for b in kept)
     packed = tuple(cache.get(block) for block in blocks)
-    chunks = np.array([len(p.rows) for p in packed], np.int64)
+    chunks = np.array([len(p.places) for p in packed], np.int64)
     block_starts = (np.cumsum([0, *counts])[:-1][kept]).astype(np.int64)
-    within = np.concatenate([np.arange(c) for c in chunks]) if blocks else np.empty(0, np.int64)
-    first_rows = within * CHUNK
+    places = np.concatenate([np.empty((0, 3), np.int64), *(p.places for p in packed)])
+    first_rows = np.ascontiguousarray(places[:, 2])
+    cells = [block.cell for block in blocks]
     return FramePlan(
         visible.blocks,
         visible.residencies,
         pivot,
         blocks,
         packed,
-        np.array([block.cell.centre_from(pivot) for block in blocks]).reshape(-1, 3),
-        np.array([block.cell.ln_edge for block in blocks]),
+        centres_from(cells, pivot),
+        np.array([pivot.level - cell.level for cell in cells], np.int64),
         np.array([visible.residencies[b] for b in kept]),
-        _joined([p.addresses for p in packed], np.int64),
-        _joined([p.rows for p in packed], np.int64),
+        np.ascontiguousarray(places[:, 0]),
+        np.ascontiguousarray(places[:, 1]),
         first_rows,
         first_rows + np.repeat(block_starts, chunks),
         np.repeat(np.arange(len(blocks)), chunks),
-        np.concatenate(
-            [
-                _joined([p.centers for p in packed], np.float64).reshape(-1, 3),
-                _joined([p.radii for p in packed], np.float64)[:, None],
-            ],
-            1,
-        ),
-        np.stack(
-            [
-                _joined([p.finest for p in packed], np.float64),
-                _joined([p.coarsest for p in packed], np.float64),
-            ],
-            1,
-        ),
+        np.concatenate([np.empty((0, 4)), *(p.spheres for p in packed)]),
+        np.concatenate([np.empty((0, 2)), *(p.intervals for p in packed)]),
     )
 
 
-def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:
-    """The parts end to end; an empty array of ``dtype`` when there are none."""
-    return np.concatenate(parts) if parts else np.empty(0, dtype)
+def centres_from(cells: Sequence[Cell], pivot: Cell) -> F64:
+    """``cell.centre_from(pivot)`` of many cells, [B, 3]: the pivot's centre is found once for each level."""
+    centre = Position(pivot, (0.0, 0.0, 0.0))
+    rebased: dict[int, tuple[tuple[int, int, int], tuple[float, float, float], float]] = {}
+    centres = np.empty((len(cells), 3))
+    for b, cell in enumerate(cells):
+        level = cell.level
+        if level not in rebased:
+            here = centre.rebased(level)
+            rebased[level] = (here.cell.index, here.offset, saturated_shift(1.0, pivot.level - level))
+        (px, py, pz), (ox, oy, oz), edge = rebased[level]
+        dx, dy, dz = cell.ix - px, cell.iy - py, cell.iz - pz
+        if max(abs(dx), abs(dy), abs(dz)) < _EXACT:
+            centres[b] = ((dx - ox) * edge, (dy - oy) * edge, (dz - oz) * edge)
+        else:
+            centres[b] = cell.centre_from(pivot)
+    return centres
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +124,17 @@ class BlockFrames:
     @staticmethod
     def of(plan: FramePlan, camera: Camera, settings: RenderSettings) -> BlockFrames:
         """The same numbers as ``camera.cell_frame`` of each block, all at once."""
-        pivot_edge_px = bounded_exp(plan.pivot.ln_edge - camera.ln_scale)
-        from_pivot = plan.positions - np.asarray(camera.pivot.offset)
-        with np.errstate(over="ignore"):
-            origins = np.clip(from_pivot @ camera.rotation.T * pivot_edge_px, -1e300, 1e300)
-        edges_px = np.exp(np.clip(plan.ln_edges - camera.ln_scale, -_LN_LIMIT, _LN_LIMIT))
-        render_scale = camera.ln_render_scale(settings.h_ref, settings.lod_bias)
-        return BlockFrames(origins, edges_px, render_scale - plan.ln_edges)
+        blocks = len(plan.blocks)
+        frames = BlockFrames(np.empty((blocks, 3)), np.empty(blocks), np.empty(blocks))
+        see_blocks(
+            plan.positions,
+            plan.levels,
+            camera.pivot.offset,
+            camera.rotation,
+            bounded_exp(plan.pivot.ln_edge - camera.ln_scale),
+            camera.ln_render_scale(settings.h_ref, settings.lod_bias) - plan.pivot.ln_edge,
+            frames.origins,
+            frames.edges_px,
+            frames.render_scales,
+        )
+        return frames

@@ -15,30 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.runtime.renderers.packing_kernels import CHUNK, COLUMNS, pack
 from wonderzoom.runtime.renderers.projection import MIN_ALPHA
 from wonderzoom.runtime.renderers.simd import aligned_empty
 from wonderzoom.scene_graph import scales
-from wonderzoom.scene_graph.camera import quat_to_matrix
 from wonderzoom.scene_graph.surfels import THICKNESS, Block, Bounds
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-CHUNK = 256  # surfels: the scratch of one chunk stays in the first-level cache, culling stays fine
 # Columns start 17 cache lines apart: a power of two would put all of them into the same few cache sets.
 STRIDE = CHUNK + 16
-# Columns of a chunk. Lengths in cell edges; axes are the two standard deviations as vectors in cell axes.
-X, Y, Z, UX, UY, UZ, VX, VY, VZ = range(9)
-OPACITY, MASS, NATIVE, PARENT_SLOPE, CHILD_SLOPE, COLOR = range(9, 15)
-SIGMA = 15  # the larger standard deviation
-NORMAL = 16  # what the cross product of the two axes is multiplied with to have the length of the thickness
-COLUMNS = 17
 # The farthest that an opaque surfel reaches, in sigmas: where its Gaussian falls to MIN_ALPHA.
 REACH_SIGMAS = float(np.sqrt(2.0 * np.log(1.0 / MIN_ALPHA)))
-# No bound is nearer to the native scale than ln sqrt 2 (scale_semantics); this only keeps slopes finite.
-_LEAST_SPAN = 1e-6
-_LEAST_AREA = 1e-30  # of a surfel, square cell edges: nothing that small is ever seen
 # Opacity -> Li2 by the very table that maps back, so that a weight of one gives the opacity itself.
 _MASSES = scales.LI2_MAX * np.arange(scales.LI2_TABLE_SIZE) / (scales.LI2_TABLE_SIZE - 1)
 
@@ -49,69 +39,36 @@ class PackedBlock:
 
     bounds: Bounds  # what it was packed with
     data: F32  # [C, COLUMNS, STRIDE]
-    rows: I64  # [C] surfels in each chunk, CHUNK in all but the last
-    addresses: I64  # [C] of each chunk's data
-    centers: F64  # [C, 3] cell edges from the cell's centre
-    radii: F64  # [C] cell edges, around the centre, REACH_SIGMAS of every surfel included
-    coarsest: F64  # [C] ln scale above which the whole chunk has weight 0, relative to ln edge
-    finest: F64  # [C] ln scale below which it has
+    places: (
+        I64  # [C, 3] address of the chunk's data, surfels in it (CHUNK in all but the last), its first row
+    )
+    spheres: F64  # [C, 4] cell edges: centre, radius with REACH_SIGMAS of every surfel included
+    intervals: F64  # [C, 2] ln scales relative to ln edge below and above which the whole chunk has weight 0
 
     @property
     def nbytes(self) -> int:
-        return self.data.nbytes + 80 * len(self.rows)  # 80: the columns of one chunk's row above
+        return self.data.nbytes + self.places.nbytes + self.spheres.nbytes + self.intervals.nbytes
 
 
 def pack_block(block: Block) -> PackedBlock:
     """Pack a block with at least one surfel; ValueError when a number in it is not finite."""
-    s = block.surfels
+    s, bounds = block.surfels, block.bounds
     s.check_finite()  # kernels index by what they compute: they must never see a NaN
-    n = len(s)
-    chunks = -(-n // CHUNK)
-    starts = np.arange(chunks) * CHUNK
-    means = s.means.astype(np.float64)
-    low, high = np.minimum.reduceat(means, starts), np.maximum.reduceat(means, starts)
-    centers = 0.5 * (low + high)
-    offsets = means - np.repeat(centers, CHUNK, 0)[:n]
-    lengths = np.exp(s.log_scales.astype(np.float64))
-    distances = np.sqrt((offsets**2).sum(1)) + REACH_SIGMAS * lengths.max(1)
-
-    axes = quat_to_matrix(s.quats)
-    native = s.native.astype(np.float64)
-    parent, child = block.bounds.parent.astype(np.float64), block.bounds.child.astype(np.float64)
-    # Eq. 3 as 1 - max(r - x, 0) / (parent - x) - max(x - r, 0) / (x - child); no bound is a slope of 0.
-    parent_slope = 1.0 / np.maximum(parent - native, _LEAST_SPAN)
-    child_slope = 1.0 / np.maximum(native - child, _LEAST_SPAN)
-    opacity = np.minimum(s.opacities.astype(np.float64), scales.MAX_OPACITY)
-    colors = s.colors.astype(np.uint32)
-    packed_color = (colors[:, 0] | colors[:, 1] << 8 | colors[:, 2] << 16).astype(np.uint32)
-
-    columns = np.zeros((COLUMNS, chunks * CHUNK), np.float32)  # padding has opacity 0: never drawn
-    columns[X : Z + 1, :n] = offsets.T
-    columns[UX : UZ + 1, :n] = (axes[:, :, 0] * lengths[:, :1]).T
-    columns[VX : VZ + 1, :n] = (axes[:, :, 1] * lengths[:, 1:]).T
-    columns[OPACITY, :n] = opacity
-    columns[MASS, :n] = np.interp(opacity, scales.LI2_INVERSE_TABLE, _MASSES)
-    columns[NATIVE, :n] = native
-    columns[PARENT_SLOPE, :n] = parent_slope
-    columns[CHILD_SLOPE, :n] = child_slope
-    columns[COLOR, :n] = packed_color.view(np.float32)
-    columns[SIGMA, :n] = lengths.max(1)
-    columns[NORMAL, :n] = THICKNESS * np.exp(native) / np.maximum(lengths[:, 0] * lengths[:, 1], _LEAST_AREA)
+    chunks = -(-len(s) // CHUNK)
+    opacities = np.minimum(s.opacities, np.float32(scales.MAX_OPACITY))
+    masses = np.interp(opacities, scales.LI2_INVERSE_TABLE, _MASSES).astype(np.float32)
     data = aligned_empty((chunks, COLUMNS, STRIDE), np.float32)
-    data[:, :, :CHUNK] = columns.reshape(COLUMNS, chunks, CHUNK).transpose(1, 0, 2)
-    data[:, :, CHUNK:] = 0.0
-    rows = np.full(chunks, CHUNK, np.int64)
-    rows[-1] = n - starts[-1]
-    return PackedBlock(
-        block.bounds,
-        data,
-        rows,
-        data.ctypes.data + data.strides[0] * np.arange(chunks, dtype=np.int64),
-        centers,
-        np.maximum.reduceat(distances, starts),
-        np.maximum.reduceat(parent, starts),
-        np.minimum.reduceat(child, starts),
-    )
+    spheres, intervals = np.empty((chunks, 4)), np.empty((chunks, 2))
+    pack(
+        s.means, s.quats, s.log_scales, opacities, masses, s.colors, s.native, bounds.parent, bounds.child,
+        THICKNESS, REACH_SIGMAS, data, spheres, intervals,
+    )  # fmt: skip
+    places = np.empty((chunks, 3), np.int64)
+    places[:, 0] = data.ctypes.data + data.strides[0] * np.arange(chunks)
+    places[:, 1] = CHUNK
+    places[-1, 1] = len(s) - (chunks - 1) * CHUNK
+    places[:, 2] = CHUNK * np.arange(chunks)
+    return PackedBlock(bounds, data, places, spheres, intervals)
 
 
 class BlockCache:
