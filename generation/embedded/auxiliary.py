@@ -1,135 +1,170 @@
-"""What C_i does not see of what it made: behind new things, and their other sides (stage ``auxiliary``).
+"""The auxiliary stage: what a view can't show of its new things, so that they are whole from the side.
 
-Things are functions, so their sides are traced, not guessed: from cameras around each thing, keeping only what no
-earlier view has seen. Behind a thing stands the picture without it, at the depth that was there before.
+Owns: the layer behind new things (the picture without them), and views from around them that keep only what no
+view before saw. Things are traced again, so their other sides are exact, not guessed. Does not own: tracing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.generation.depth_registration import register_depth
-from wonderzoom.generation.embedded.editing import THINGS
+from wonderzoom.generation.depth_registration import fill_from_nearest
+from wonderzoom.generation.embedded.editing import PROMPTED, Prompted
 from wonderzoom.generation.embedded.memory import PlacedThing
-from wonderzoom.generation.embedded.standing import draw_things
-from wonderzoom.generation.embedded.things import build
+from wonderzoom.generation.embedded.standing import SOLID, Standing, draw_things
 from wonderzoom.generation.stages import Edited, Layer, ZoomContext
-from wonderzoom.scene_graph.camera import Camera, bounded_exp, quat_to_matrix
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.ports import Control
 from wonderzoom.scene_graph.surfels import FILL, STRUCTURE
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# Where the cameras stand around a thing: (yaw, pitch) in degrees; they see the sides that an orbit shows.
-AROUND = ((-38.0, 0.0), (38.0, 0.0), (0.0, 30.0), (0.0, -25.0))
-RIM = 3  # pixels behind a thing's edge that the picture under it reaches out: no crack when a camera moves
-HIDDEN = 2.0  # pixels: deeper than this behind what a view shows, a point is not seen by it
-MOST_SIDE = (
-    420  # pixels of an auxiliary view's sides: a thing larger than that shows its sides in deeper zooms
-)
-MOST_THINGS = 4  # whose sides are traced: of many small ones, the largest
-MARGIN = 1.15  # of the bounding sphere
-MIN_PIXELS = 24  # fewer newly seen pixels are no layer
+# Further views of a thing: turned around it by these angles (yaw, pitch), radians.
+ORBITS = ((0.45, 0.0), (-0.45, 0.0), (0.0, 0.40), (0.0, -0.30))
+COARSER = 1.5  # their pixels are this much larger than the main view's: hidden sides may be softer
+LARGEST = 320  # pixels along a side
+SLACK = 1.05  # of the bounding sphere
+RIM = 2  # pixels that the layer behind a thing reaches out from under it
+# A point counts as seen when a view's depth there agrees within this many of the view's pixels.
+AGREE = 3.0
+# Surfels seen more obliquely than this by their view would be long and blurred; another view has them better.
+MIN_FACING = 0.2
 
 
-class EmbeddedAuxiliaryViews:
-    """Stage ``auxiliary``."""
+class AuxiliaryStage:
+    """``stages.AuxiliaryViews`` of the embedded generator; holds no state between calls."""
 
     def synthesise(self, context: ZoomContext, edited: Edited, main: Layer, control: Control) -> list[Layer]:
-        """Fill behind new things, and their sides."""
-        things = context.shared.get(THINGS)
-        if edited.under is None or not isinstance(things, tuple) or not things:
+        """The layer behind new things and the further views of them. Raises Cancelled."""
+        prompted = context.shared.get(PROMPTED)
+        if not isinstance(prompted, Prompted) or not prompted.things or not edited.structure.any():
             return []
-        layers = [_behind(context, edited, edited.under, main)]
-        chosen = _largest(things)
-        seen: list[Layer] = [main]
-        for number, thing in enumerate(chosen):
-            for angles in AROUND:
-                layer = _side(thing, angles, main.camera, seen, context.threads, control)
+        layers: list[Layer] = []
+        hidden = behind(context, edited, main)
+        if hidden is not None:
+            layers.append(hidden)
+        seen = [_Seen(main.camera, np.where(edited.structure, main.zeta, np.nan))]
+        total = len(prompted.things) * len(ORBITS)
+        done = 0
+        for index in range(len(prompted.things)):
+            for yaw, pitch in ORBITS:
+                layer = _around(prompted.things, index, main, yaw, pitch, seen, context.threads, control)
                 if layer is not None:
                     layers.append(layer)
-                    seen.append(layer)
-            control.progress((number + 1) / len(chosen))
+                done += 1
+                control.progress(done / total)
         return layers
 
 
-def _largest(things: Sequence[PlacedThing]) -> list[PlacedThing]:
-    return sorted(things, key=lambda thing: -thing.ln_unit)[:MOST_THINGS]
-
-
-def _behind(context: ZoomContext, edited: Edited, under: F32, main: Layer) -> Layer:
-    """The old surface where new things hide it."""
-    size = 2 * RIM + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    hidden = cv2.dilate(edited.structure.astype(np.uint8), kernel) > 0
-    zeta, _ = register_depth(context.observation.zeta, under, context.observation.factor)
-    shown = main.mask & ~edited.structure  # there the main layer is this surface
-    return Layer(main.camera, under, zeta, hidden & ~shown, "fill", FILL)
-
-
-def _side(
-    thing: PlacedThing,
-    angles: tuple[float, float],
-    camera: Camera,
-    seen: Sequence[Layer],
-    threads: int,
-    control: Control,
-) -> Layer | None:
-    """What a camera beside a thing sees of it that no earlier layer does."""
-    base = camera.view_point(thing.place.position)
-    depth = 1.0 + float(base[2]) * camera.inverse_f
-    shape = build(thing.kind, thing.seed, thing.color)
-    radius = shape.radius * bounded_exp(thing.ln_unit - camera.ln_scale) / max(depth, 1e-3)
-    if depth <= 1e-2 or MARGIN * 2 * radius > 4 * MOST_SIDE:
+def behind(context: ZoomContext, edited: Edited, main: Layer) -> Layer | None:
+    """The old surface under new things, with the picture as it was, in their shadow."""
+    target = context.observation.zeta
+    known = np.isfinite(target)
+    if edited.under is None or not known.any():
         return None
-    side = int(min(MOST_SIDE, max(16, 2 * math.ceil(MARGIN * radius))))
-    yaw, pitch = (math.radians(angle) for angle in angles)
-    beside = camera.looking_at(base).orbited(yaw, pitch)
-    view = _cropped(beside, thing, shape.centre, side)
-    black = np.zeros((view.height, view.width, 3), np.float32)
-    drawn = draw_things([thing], view, black, threads, control.cancelled)
-    mask = drawn.owner >= 0
-    if int(mask.sum()) < MIN_PIXELS:
+    surface = fill_from_nearest(np.where(known, target, 0.0).astype(np.float32), known)
+    # Where the main layer shows the surface, the layer behind continues it.
+    free = known & ~edited.structure
+    surface = np.where(free & np.isfinite(main.zeta), main.zeta, surface).astype(np.float32)
+    smooth = cv2.GaussianBlur(surface, (0, 0), max(1.0, 0.5 * context.observation.factor))
+    zeta = np.where(edited.structure, smooth, surface).astype(np.float32)
+    rim = cv2.dilate(edited.structure.astype(np.uint8), np.ones((2 * RIM + 1,) * 2, np.uint8)) > 0
+    with np.errstate(invalid="ignore"):
+        deeper = ~edited.structure | ~(main.zeta > zeta)
+    mask = rim & known & deeper & main.mask
+    if not mask.any():
         return None
-    points = view.unproject(view.pixel_centres(), np.nan_to_num(drawn.zeta))
-    for layer in seen:
-        mask &= ~_sees(layer, view, points)
-    if int(mask.sum()) < MIN_PIXELS:
-        return None
-    return Layer(view, drawn.image, drawn.zeta, mask, "auxiliary", STRUCTURE, drawn.normals)
+    return Layer(main.camera, edited.under, zeta, mask, "fill", FILL)
 
 
-def _cropped(camera: Camera, thing: PlacedThing, centre: NDArray[np.float64], side: int) -> Camera:
-    """A square window of ``side`` pixels of a camera around a thing's bounding sphere, at the same scale."""
-    unit_px = bounded_exp(thing.ln_unit - camera.ln_scale)
-    middle = camera.rotation @ quat_to_matrix(thing.quat) @ centre * unit_px
-    middle = middle + camera.view_point(thing.place.position)
-    uv, _ = camera.project(middle)
-    return replace(
-        camera,
-        cx=camera.cx + 0.5 * side - float(uv[0]),
-        cy=camera.cy + 0.5 * side - float(uv[1]),
-        width=side,
-        height=side,
+class _Seen:
+    """A view that has shown things already: what it knows hides nothing new."""
+
+    def __init__(self, camera: Camera, zeta: F32) -> None:
+        self.camera, self.zeta = camera, zeta
+
+    def shows(self, points: F64, of: Camera) -> tuple[Mask, Mask]:
+        """(seen, inside) of view points [N, 3] of another camera: shown here, inside this picture at all."""
+        matrix, origin = self.camera.map_from(of)
+        local = points @ matrix.T + origin
+        uv, depth = self.camera.project(local)
+        x, y = np.floor(uv[:, 0]).astype(np.int64), np.floor(uv[:, 1]).astype(np.int64)
+        inside = (x >= 0) & (y >= 0) & (x < self.camera.width) & (y < self.camera.height) & (depth > 0)
+        x, y = np.clip(x, 0, self.camera.width - 1), np.clip(y, 0, self.camera.height - 1)
+        seen = np.zeros(len(points), np.bool_)
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                there = self.zeta[
+                    np.clip(y + dy, 0, self.camera.height - 1), np.clip(x + dx, 0, self.camera.width - 1)
+                ]
+                with np.errstate(invalid="ignore"):
+                    seen |= np.abs(local[:, 2] - there) <= AGREE
+        return seen & inside, inside
+
+
+def _camera_around(each: Standing, main: Camera, yaw: float, pitch: float) -> Camera | None:
+    """A camera that looks at a thing's centre from the side, with pixels COARSER times the main view's."""
+    try:
+        camera = main.looking_at(each.centre)
+    except ValueError:
+        return None
+    # The window: the bounding sphere, as far as the main view could show it.
+    wide = 2 * SLACK * each.radius_px / math.exp(camera.ln_scale - main.ln_scale)
+    limit = max(main.width, main.height)
+    side = int(np.clip(math.ceil(min(wide, limit) / COARSER), 16, LARGEST))
+    camera = camera.orbited(yaw, pitch)
+    zoom = side / min(wide, limit)
+    camera = camera.zoomed(zoom)
+    return Camera(
+        camera.pivot, camera.quat, camera.ln_distance, camera.ln_fx, camera.ln_fy, side / 2, side / 2, side, side
     )
 
 
-def _sees(layer: Layer, view: Camera, points: NDArray[np.float64]) -> Mask:
-    """Which view points [H, W, 3] of ``view`` an earlier layer shows: in its mask, not behind its depth."""
-    matrix, origin = layer.camera.map_from(view)
-    there = points @ matrix.T + origin
-    uv, w = layer.camera.project(there)
-    height, width = layer.mask.shape
-    inside = (w > 1e-3) & (uv[..., 0] >= 0) & (uv[..., 0] < width) & (uv[..., 1] >= 0) & (uv[..., 1] < height)
-    column = np.clip(uv[..., 0], 0, width - 1).astype(np.intp)
-    row = np.clip(uv[..., 1], 0, height - 1).astype(np.intp)
-    with np.errstate(invalid="ignore"):
-        in_front = there[..., 2] <= layer.zeta[row, column] + HIDDEN * np.maximum(w, 1e-3)
-    return inside & layer.mask[row, column] & in_front
+def _around(
+    things: tuple[PlacedThing, ...], index: int, main: Layer, yaw: float, pitch: float, seen: list[_Seen],
+    threads: int, control: Control,
+) -> Layer | None:  # fmt: skip
+    """What one camera around a thing adds; the view joins ``seen``."""
+    each = Standing.of(things[index], main.camera)
+    camera = _camera_around(each, main.camera, yaw, pitch) if each.traceable else None
+    if camera is None:
+        return None
+    blank = np.zeros((camera.height, camera.width, 3), np.float32)
+    drawn = draw_things(things, camera, blank, threads, control.cancelled)
+    shown = (drawn.alpha > SOLID) & (drawn.owner == index)
+    facing = -(drawn.normals * _rays(camera)).sum(-1) > MIN_FACING
+    mask = shown & facing & np.isfinite(drawn.zeta)
+    if not mask.any():
+        return None
+    uv = camera.pixel_centres()[mask]
+    points = camera.unproject(uv, drawn.zeta[mask])
+    fresh = np.ones(len(points), np.bool_)
+    for k, view in enumerate(seen):
+        known, inside = view.shows(points, camera)
+        fresh &= ~known
+        if k == 0:  # parts of a thing outside the frame that was asked for are another zoom's
+            fresh &= inside
+    seen.append(_Seen(camera, np.where(mask, drawn.zeta, np.nan)))
+    chosen = np.zeros(mask.shape, np.bool_)
+    chosen[mask] = fresh
+    if not chosen.any():
+        return None
+    alpha = np.maximum(drawn.alpha, SOLID)[..., None]
+    image = np.clip(drawn.image / np.power(alpha, 1 / 2.2), 0, 1).astype(np.float32)  # not mixed with the blank
+    return Layer(camera, image, drawn.zeta, chosen, "auxiliary", STRUCTURE, drawn.normals)
+
+
+def _rays(camera: Camera) -> F32:
+    """Unit viewing directions [H, W, 3] in view axes."""
+    ax, ay = camera.aspect
+    uv = camera.pixel_centres()
+    x = (uv[..., 0] - camera.cx) * camera.inverse_f / ax
+    y = (uv[..., 1] - camera.cy) * camera.inverse_f / ay
+    rays = np.stack([x, y, np.ones_like(x)], -1)
+    return (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float32)

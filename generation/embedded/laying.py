@@ -1,12 +1,13 @@
-"""Materials laid over a surface: patches of moss, frost or sand with an irregular edge, drawn for any pixel size.
+"""Patches of material laid over a surface: what "mossy", "rust" or "snow" in a prompt become.
 
-A patch is a circle on the chart whose edge is moved by noise of many sizes, so that it stays irregular however
-far one zooms in. Its detail is the material's own ladder; its light is the light of the picture it is laid on.
+Owns: the outline, the colour and the relief of a patch in any view. A patch is a function of places on the chart
+(the first picture's pixels), so it is evaluated again at every zoom, like everything generated here. Does not own:
+the ladders of detail (``ladder_tables``) or which words mean which material (``vocabulary``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -17,127 +18,84 @@ from wonderzoom.generation.embedded.bands import over_rows
 from wonderzoom.generation.embedded.detail import synthesise
 from wonderzoom.generation.embedded.features import LUMA
 from wonderzoom.generation.embedded.ladders import LADDERS
+from wonderzoom.generation.embedded.laying_kernels import patch_rows
 from wonderzoom.generation.embedded.memory import LaidMaterial
-from wonderzoom.generation.embedded.patch_kernels import patch_rows
 from wonderzoom.generation.embedded.relief import relit
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 RGB = tuple[float, float, float]
 
-# What a material looks like in even light, sRGB, and how much of it hides what is below.
-LOOKS: dict[str, tuple[RGB, float]] = {
-    "moss": ((0.36, 0.47, 0.15), 1.0),
-    "grass": ((0.36, 0.52, 0.17), 1.0),
-    "foliage": ((0.28, 0.44, 0.15), 1.0),
-    "sand": ((0.82, 0.71, 0.51), 1.0),
-    "snow": ((0.93, 0.95, 0.98), 1.0),
-    "frost": ((0.84, 0.91, 0.97), 0.8),
-    "rust": ((0.58, 0.29, 0.13), 0.95),
-    "soil": ((0.36, 0.26, 0.17), 1.0),
-    "wood": ((0.60, 0.44, 0.27), 1.0),
-    "bark": ((0.42, 0.33, 0.25), 1.0),
-    "rock": ((0.54, 0.52, 0.49), 1.0),
-    "metal": ((0.62, 0.64, 0.67), 1.0),
-    "water": ((0.24, 0.42, 0.50), 0.7),
-    "fur": ((0.56, 0.43, 0.29), 1.0),
-    "skin": ((0.86, 0.67, 0.55), 1.0),
-    "fabric": ((0.45, 0.42, 0.60), 1.0),
-    "plaster": ((0.86, 0.84, 0.79), 1.0),
-    "petal": ((0.86, 0.46, 0.61), 1.0),
-    "cracked": ((0.62, 0.52, 0.40), 1.0),
-}
-# Brightness of an evenly lit surface in a picture, and how far a patch follows darker and brighter places.
-EVEN, DIMMEST, BRIGHTEST = 0.5, 0.4, 1.35
-LIGHT_SIGMA = 0.06  # of the short side: light changes slower than texture
-LARGEST = 0.12  # of a patch's radius: the largest element of its ladder that is drawn
+# What a patch looks like from afar, sRGB.
+COLORS: dict[str, RGB] = {
+    "moss": (0.22, 0.31, 0.06), "rust": (0.46, 0.20, 0.07), "frost": (0.80, 0.90, 1.0), "cracked": (0.58, 0.47, 0.36),
+    "sand": (0.80, 0.69, 0.50), "snow": (0.93, 0.95, 0.98), "grass": (0.26, 0.40, 0.10), "bark": (0.33, 0.24, 0.17),
+    "wood": (0.52, 0.33, 0.18), "fur": (0.55, 0.40, 0.25), "fabric": (0.60, 0.20, 0.18), "skin": (0.82, 0.60, 0.50),
+    "metal": (0.60, 0.61, 0.64), "rock": (0.45, 0.43, 0.41), "petal": (0.90, 0.60, 0.15), "foliage": (0.18, 0.32, 0.08),
+    "soil": (0.34, 0.24, 0.15), "water": (0.20, 0.36, 0.42), "plaster": (0.75, 0.71, 0.66),
+}  # fmt: skip
+
+OWN_SHARE = 0.7  # of the patch's own colour; the rest is what shows from below
+LIGHT_SIGMA = 0.02  # of the short side: light and shadow coarser than this stay as the picture has them
+MIDDLE_GREY = 0.45  # luminance of the surface under which a patch has its own colour
+LEAST_LIGHT, MOST_LIGHT = 0.35, 1.7
+CONTRAST = 0.95
+LARGEST = 0.5  # of the radius: larger elements would not read as a texture of the patch
+THICKNESS = 2.5  # pixels by which the patch stands above its surface at the edge
+SHADOW, SHADOW_PX = 0.35, 3.0  # strength and offset of the shadow that its edge throws
 SAMPLES = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChartView:
-    """Where a view's pixels lie on the chart; what an upscaler leaves in ``ZoomContext.shared["chart"]``."""
-
-    places: F64  # [H, W, 2] pixels of the chart
-    scale: F64  # [H, W] pixels of the chart per pixel of the view
-    metres: float  # real size of one pixel of the chart
-    seed: int
+GONE = 1.0 / 255.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Laid:
-    """A picture with materials on it."""
+    """A patch in a view."""
 
-    image: F32  # [H, W, 3] sRGB in [0, 1]
-    cover: F32  # [H, W] how much of the pixel is laid material
-    height: F64  # [H, W] metres of relief of the patches; 0 beside them
+    image: F32  # [H, W, 3] sRGB: the picture with the patch
+    cover: F32  # [H, W] how much of each pixel is patch
+    height: F64  # [H, W] metres of relief; 0 outside
+
+
+def cover_of(
+    laid: LaidMaterial, places: F64, pixel: F64, threads: int, cancelled: Callable[[], bool] | None = None
+) -> F32:
+    """How much of each pixel the patch covers, [H, W]."""
+    cover = np.zeros(pixel.shape, np.float32)
+    offsets = np.ascontiguousarray(places - np.asarray(laid.center))
+    over_rows(
+        patch_rows, len(cover), threads, cancelled, offsets, laid.radius, np.ascontiguousarray(pixel),
+        np.uint64(laid.seed & (2**64 - 1)), cover,
+    )  # fmt: skip
+    return cover
 
 
 def lay(
-    image: F32,
-    materials: Sequence[LaidMaterial],
-    chart: ChartView,
+    laid: LaidMaterial,
+    image: F32,  # [H, W, 3] sRGB
+    places: F64,  # [H, W, 2] chart pixels
+    pixel: F64,  # [H, W] chart pixels per pixel of the view
+    metres: float,  # real size of a chart pixel
     threads: int,
     cancelled: Callable[[], bool] | None = None,
-) -> Laid:
-    """The picture with all patches, in order. Raises ``Cancelled``."""
-    cover = np.zeros(image.shape[:2], np.float32)
-    height = np.zeros(image.shape[:2])
-    for material in materials:
-        mask = _mask(material, chart, threads, cancelled)
-        touched = mask > 0.0
-        if not touched.any():
-            continue
-        rows, columns = np.flatnonzero(touched.any(1)), np.flatnonzero(touched.any(0))
-        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        color, opacity = LOOKS[material.material]
-        kind = np.where(touched[part], LADDERS.index(material.material), -1)
-        pixel = chart.scale[part] * chart.metres
-        detail = synthesise(
-            chart.places[part] * chart.metres,
-            kind,
-            0.0,
-            1.0,
-            pixel,
-            LARGEST * material.radius * chart.metres,
-            ladders=LADDERS,
-            seed=material.seed,
-            samples=SAMPLES,
-            threads=threads,
-            cancelled=cancelled,
-        )
-        own = relit(np.float32(color) * detail.color, detail.height, detail.occlusion, pixel)
-        own = own * _light(image)[part][..., None]
-        weight = (opacity * mask[part])[..., None]
-        image = image.copy()
-        image[part] = np.clip(image[part] * (1.0 - weight) + own * weight, 0.0, 1.0)
-        cover[part] = np.maximum(cover[part], mask[part])
-        height[part] = np.where(mask[part] > 0.5, detail.height, height[part])
-    return Laid(image, cover, height)
-
-
-def _mask(
-    material: LaidMaterial, chart: ChartView, threads: int, cancelled: Callable[[], bool] | None
-) -> F32:
-    """[H, W] how much of each pixel the patch covers."""
-    mask = np.zeros(chart.scale.shape, np.float32)
-    over_rows(
-        patch_rows,
-        len(mask),
-        threads,
-        cancelled,
-        chart.places,
-        chart.scale,
-        *material.center,
-        material.radius,
-        np.uint64(material.seed & (2**64 - 1)),
-        mask,
-    )
-    return mask
-
-
-def _light(image: F32) -> F32:
-    """[H, W] brightness of the place, 1 in even light."""
-    sigma = LIGHT_SIGMA * min(image.shape[:2])
-    soft = cv2.GaussianBlur(image @ LUMA, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    return np.clip(soft / EVEN, DIMMEST, BRIGHTEST).astype(np.float32)
+) -> Laid | None:
+    """The picture with one patch over it; None where the patch does not reach. Raises ``Cancelled``."""
+    cover = cover_of(laid, places, pixel, threads, cancelled)
+    if float(cover.max()) < GONE:
+        return None
+    sigma = max(1.0, LIGHT_SIGMA * min(cover.shape))
+    below = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    light = np.clip((0.45 + 0.75 * (below @ LUMA) / MIDDLE_GREY) / 1.2, LEAST_LIGHT, MOST_LIGHT)
+    own = np.asarray(COLORS[laid.material], np.float32) * light[..., None]
+    color = np.clip((1 - OWN_SHARE) * below + OWN_SHARE * own, 0, 1)
+    scale = pixel * metres
+    found = synthesise(
+        (places - np.asarray(laid.center)) * metres, np.where(cover > GONE, LADDERS.index(laid.material), -1), 0.0,
+        CONTRAST, scale, LARGEST * laid.radius * metres, ladders=LADDERS, seed=laid.seed, samples=SAMPLES,
+        threads=threads, cancelled=cancelled,
+    )  # fmt: skip
+    height = np.where(cover > GONE, found.height, 0.0) + THICKNESS * scale * cover
+    painted = relit(color * found.color, height, found.occlusion, scale)
+    shadow = cv2.GaussianBlur(cover, (0, 0), SHADOW_PX)
+    shadow = np.roll(shadow, (int(SHADOW_PX), int(SHADOW_PX) - 1), (0, 1)) * (1 - cover)
+    mixed = image * (1 - SHADOW * shadow[..., None]) * (1 - cover[..., None]) + painted * cover[..., None]
+    return Laid(np.clip(mixed, 0, 1).astype(np.float32), cover, height)

@@ -1,0 +1,37 @@
+"""The memory stage: what the embedded generator keeps with a node (see ``memory`` for the record itself)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from wonderzoom.generation.embedded.chart import ChartView, metres_below, starts_chart
+from wonderzoom.generation.embedded.editing import PROMPTED, Prompted
+from wonderzoom.generation.embedded.memory import EmbeddedMemory, metres_per_pixel
+from wonderzoom.generation.embedded.upscaling import CHART
+from wonderzoom.generation.jobs import CreateRequest
+from wonderzoom.generation.stages import Edited, InitialDepth, Layer, ZoomContext
+
+
+class MemoryStage:
+    """``stages.Memory`` of the embedded generator; holds no state between calls."""
+
+    def initial(self, request: CreateRequest, depth: InitialDepth, main: Layer) -> bytes:
+        """Of E_0: how large a pixel of the picture is at the depth of its pivot."""
+        ground = ~depth.sky if not depth.sky.all() else np.ones_like(depth.sky)
+        pivot_depth = float(np.median(depth.depth[ground]))
+        metres = pivot_depth * depth.metres_per_unit * math.exp(-main.camera.ln_f)
+        return EmbeddedMemory(metres_per_pixel=metres).encode()
+
+    def after_zoom(self, context: ZoomContext, edited: Edited) -> bytes:
+        """Of E_i: what its prompt added; the size of a chart pixel goes down the chain."""
+        prompted = context.shared.get(PROMPTED)
+        added = prompted if isinstance(prompted, Prompted) else Prompted()
+        chart = context.shared.get(CHART)
+        metres, starts = metres_per_pixel(context.world, context.parent), False
+        if isinstance(chart, ChartView):
+            metres, starts = metres_below(chart), starts_chart(chart)
+        return EmbeddedMemory(
+            metres_per_pixel=metres, chart=starts, things=added.things, materials=added.materials
+        ).encode()
