@@ -1,0 +1,1 @@
+"""The rooms of ``tools/paint_demo_picture.py``."""
