@@ -37,9 +37,13 @@ MAX_CUTS = 10
 CUT_LEVELS = 256  # candidates, evenly over the range of parallax
 ENOUGH = 0.995  # share of all torn edges (weighed by how far they open) after which no cut is added
 # No continuation is longer than this share of the picture's long side: nobody believes it beyond.
-LONGEST = 0.22
+LONGEST = 0.15
 # The continuation starts this far under the edge, so that soft outlines show no crack.
 UNDERLAP = 2  # pixels
+# A fill that moves less than this against one in front of it adds nothing.
+APART = 4.0  # pixels
+# Fills behind one pixel. In a meadow ten would find a place, each hardly ever seen.
+DEEPEST = 2
 # Texture is what a blur of this many pixels takes away.
 TEXTURE_SIGMA = 4.0
 # Past the frame everything is seen obliquely and briefly: pixels three times as large are enough.
@@ -49,12 +53,15 @@ OVERLAP = 1  # its pixels that lie under the picture's border, so that no seam s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scene:
-    """The picture in the units of this room."""
+    """A picture in the units of this room."""
 
+    camera: Camera
     image: F32  # [H, W, 3]
     fine: F32  # [H, W, 3] its texture
     near: F32  # [H, W] inverse depth, in pixels of parallax of the orbit (0 at infinity, and in the sky)
     scene: Mask  # [H, W] what has a depth
+    wanted: Mask  # [H, W] where fills may be made
+    farthest: float  # zeta beyond which there is nothing
 
 
 class HiddenLayersStage:
@@ -69,20 +76,19 @@ class HiddenLayersStage:
         """Fill layers behind the main layer and past the frame. Raises Cancelled."""
         del request  # nothing is hidden from whoever sees the layers
         scene = _scene_of(main)
-        layers: list[Layer] = []
-        for number, (far, close) in enumerate(_slabs(scene)):
-            if control.cancelled():
-                raise Cancelled
-            control.progress(number / (MAX_CUTS + 1))
-            layer = _behind(main, scene, far, close)
-            if layer is not None:
-                layers.append(layer)
-        layers += past_the_frame(main, sky)
+        layers = _behind_edges(scene, control)
+        beside = _past_the_frame(scene)
+        if beside is not None:
+            if beside.wanted.any():
+                zeta = _zeta_of(beside, beside.near)
+                layers.append(Layer(beside.camera, beside.image, zeta, beside.wanted, "fill", FILL))
+            if sky is not None:
+                layers.append(_sky_beside(beside, main.camera, sky))
+            layers += _behind_edges(beside, control)
         control.progress(1.0)
         return layers
 
 
-# ---- behind depth edges -------------------------------------------------------------------------
 def _parallax(camera: Camera) -> float:
     """Pixels that a point at the pivot's depth moves against infinity in the orbit."""
     return math.tan(ANGLE) / max(camera.inverse_f, 1e-12)
@@ -91,9 +97,42 @@ def _parallax(camera: Camera) -> float:
 def _scene_of(main: Layer) -> _Scene:
     mask = main.mask & np.isfinite(main.zeta)
     depth = 1.0 + np.where(mask, main.zeta, 0.0) * main.camera.inverse_f  # in units of the pivot's
-    near = np.where(mask, _parallax(main.camera) / depth, 0.0)
-    fine = main.image - cv2.GaussianBlur(main.image, (0, 0), TEXTURE_SIGMA)
-    return _Scene(main.image, fine, near.astype(np.float32), mask)
+    near = np.where(mask, _parallax(main.camera) / depth, 0.0).astype(np.float32)
+    farthest = float(main.zeta[mask].max()) if mask.any() else 0.0
+    return _Scene(main.camera, main.image, _texture(main.image), near, mask, mask, farthest)
+
+
+def _texture(image: F32) -> F32:
+    return image - cv2.GaussianBlur(image, (0, 0), TEXTURE_SIGMA)
+
+
+def _zeta_of(scene: _Scene, parallax: F32) -> F32:
+    """Native pixels relative to the pivot."""
+    zeta = (_parallax(scene.camera) / np.maximum(parallax, 1e-3) - 1.0) / scene.camera.inverse_f
+    return np.minimum(zeta, scene.farthest).astype(np.float32)
+
+
+# ---- behind depth edges -------------------------------------------------------------------------
+def _behind_edges(scene: _Scene, control: Control) -> list[Layer]:
+    """The fills behind everything that is torn off what is behind it, near ones first."""
+    layers: list[Layer] = []
+    filled = _Filled(np.full(scene.near.shape, np.inf, np.float32), np.zeros(scene.near.shape, np.int32))
+    for number, (far, close) in enumerate(_slabs(scene)):
+        if control.cancelled():
+            raise Cancelled
+        control.progress(number / (MAX_CUTS + 1))
+        layer = _behind(scene, far, close, filled)
+        if layer is not None:
+            layers.append(layer)
+    return layers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Filled:
+    """What lies behind each pixel so far; changed in place."""
+
+    parallax: F32  # [H, W] of the farthest fill, inf for none
+    count: NDArray[np.int32]  # [H, W]
 
 
 def _slabs(scene: _Scene) -> list[tuple[float, float]]:
@@ -135,32 +174,32 @@ def _slabs(scene: _Scene) -> list[tuple[float, float]]:
     return list(zip(cuts, [math.inf, *cuts[:-1]], strict=True))
 
 
-def _behind(main: Layer, scene: _Scene, cut: float, close: float) -> Layer | None:
+def _behind(scene: _Scene, cut: float, close: float, filled: _Filled) -> Layer | None:
     """The continuation of what is farther than a cut, under what is nearer; None where nothing is torn."""
     near = scene.near
     known = scene.scene & (near < cut)
     hiding = scene.scene & (near >= cut)
     window = np.ones((3, 3), np.uint8)
     torn = known & (cv2.dilate(np.where(hiding, near, 0), window) - near > TEAR)
-    if not torn.any():
-        return None
     # Colours beside an outline are mixed with the thing in front: the membrane starts a pixel behind them.
     clean = known & (cv2.dilate(hiding.astype(np.uint8), window) == 0)
-    if not clean.any():
+    if not (torn.any() and clean.any()):
         return None
     distance = cv2.distanceTransform((~torn).astype(np.uint8), cv2.DIST_L2, 5)
     longest = LONGEST * max(near.shape)
-    possible = hiding & (distance <= longest)
+    possible = hiding & scene.wanted & (distance <= longest) & (filled.count < DEEPEST)
+    if not possible.any():
+        return None
     color, parallax = _continued(scene, clean, possible)
     parallax = np.minimum(parallax, cut)
     uncovered = np.minimum(near, close) - parallax
-    mask = hiding & (distance <= np.clip(uncovered, 0.0, longest) + UNDERLAP) & (near - parallax > TEAR)
+    mask = possible & (distance <= np.clip(uncovered, 0.0, longest) + UNDERLAP) & (near - parallax > TEAR)
+    mask &= filled.parallax - parallax > APART
     if not mask.any():
         return None
-    zeta = (_parallax(main.camera) / np.maximum(parallax, 1e-3) - 1.0) / main.camera.inverse_f
-    farthest = float(main.zeta[scene.scene].max())
-    zeta = np.minimum(zeta, farthest).astype(np.float32)
-    return Layer(main.camera, color, zeta, mask, "fill", FILL)
+    filled.parallax[mask] = parallax[mask]
+    filled.count[mask] += 1
+    return Layer(scene.camera, color, _zeta_of(scene, parallax), mask, "fill", FILL)
 
 
 def _continued(scene: _Scene, known: Mask, wanted: Mask) -> tuple[F32, F32]:
@@ -183,53 +222,67 @@ def _continued(scene: _Scene, known: Mask, wanted: Mask) -> tuple[F32, F32]:
 
 
 # ---- past the frame -----------------------------------------------------------------------------
-def past_the_frame(main: Layer, sky: Layer | None) -> list[Layer]:
-    """What an orbit shows beside the picture: scene and sky mirrored at its border, in coarser pixels."""
-    camera = main.camera
+def _past_the_frame(scene: _Scene) -> _Scene | None:
+    """What an orbit shows beside the picture: the scene mirrored at its border, in coarser pixels."""
+    camera = scene.camera
     margin = _margin(camera)
-    margin -= margin % MARGIN_SHRINK
     if margin < 4:
-        return []
-    # The far sides get a little more, so that the large pixels come out even.
-    odd_x, odd_y = -camera.width % MARGIN_SHRINK, -camera.height % MARGIN_SHRINK
+        return None
+    padding = _padding(camera, margin)
     wide = replace(
         camera.widened(margin),
-        width=camera.width + 2 * margin + odd_x,
-        height=camera.height + 2 * margin + odd_y,
+        width=camera.width + padding[2] + padding[3],
+        height=camera.height + padding[0] + padding[1],
     )
     wide = _shrunk(wide, MARGIN_SHRINK)
-    outside = np.ones((wide.height, wide.width), np.bool_)
-    begin = margin // MARGIN_SHRINK + OVERLAP
-    end_y, end_x = (
-        begin - 2 * OVERLAP + (camera.height // MARGIN_SHRINK),
-        begin - 2 * OVERLAP + (camera.width // MARGIN_SHRINK),
-    )
-    outside[begin:end_y, begin:end_x] = False
-    padding = (margin, margin + odd_y, margin, margin + odd_x)
-    scene = _scene_of(main)
-    image = _mirrored(main.image, padding)
+    image = _mirrored(scene.image, padding)
     near = _mirrored(scene.near, padding, cv2.INTER_NEAREST) + _rise(scene, padding)  # no mean of two depths
+    near = (near / MARGIN_SHRINK).astype(np.float32)
     there = _mirrored(scene.scene.astype(np.float32), padding) > 0.5
-    mask = there & outside
-    layers: list[Layer] = []
-    if mask.any():
-        zeta = (_parallax(camera) / np.maximum(near, 1e-3) - 1.0) / camera.inverse_f / MARGIN_SHRINK
-        farthest = float(main.zeta[scene.scene].max()) / MARGIN_SHRINK
-        layers.append(Layer(wide, image, np.minimum(zeta, farthest).astype(np.float32), mask, "fill", FILL))
-    if sky is not None:
-        beside = outside & (_mirrored(sky.mask.astype(np.float32), padding) > 0.5)
-        zeta = np.full(mask.shape, float(np.nanmax(sky.zeta)) / MARGIN_SHRINK, np.float32)
-        normals = np.zeros((*mask.shape, 3), np.float32)
-        normals[..., 2] = -1.0
-        layers.append(Layer(wide, _mirrored(sky.image, padding), zeta, beside, "fill", FILL, normals))
-    return layers
+    return _Scene(
+        wide,
+        image,
+        _texture(image),
+        near,
+        there,
+        there & _outside(wide, camera, margin),
+        scene.farthest / MARGIN_SHRINK,
+    )
+
+
+def _sky_beside(beside: _Scene, camera: Camera, sky: Layer) -> Layer:
+    """The sky past the frame, as far down as the sky layer reaches."""
+    margin = _margin(camera)
+    padding = _padding(camera, margin)
+    mask = _mirrored(sky.mask.astype(np.float32), padding) > 0.5
+    mask &= _outside(beside.camera, camera, margin)
+    zeta = np.full(mask.shape, float(np.nanmax(sky.zeta)) / MARGIN_SHRINK, np.float32)
+    normals = np.zeros((*mask.shape, 3), np.float32)
+    normals[..., 2] = -1.0
+    return Layer(beside.camera, _mirrored(sky.image, padding), zeta, mask, "fill", FILL, normals)
+
+
+def _padding(camera: Camera, margin: int) -> tuple[int, int, int, int]:
+    """Pixels above, below, left, right; the far sides get a few more, so that large pixels come out even."""
+    odd_x, odd_y = -camera.width % MARGIN_SHRINK, -camera.height % MARGIN_SHRINK
+    return (margin, margin + odd_y, margin, margin + odd_x)
 
 
 def _margin(camera: Camera) -> int:
-    """Pixels past the border that the orbit turns into view at infinity (more in wide views)."""
+    """Pixels past the border that the orbit turns into view at infinity: whole large ones."""
     half = math.atan(0.5 * max(camera.width, camera.height) * camera.inverse_f)
     edge = math.tan(min(half + ANGLE, math.radians(75.0))) - math.tan(half)
-    return min(math.ceil(edge / max(camera.inverse_f, 1e-12)), min(camera.width, camera.height) - 2)
+    margin = min(math.ceil(edge / max(camera.inverse_f, 1e-12)), min(camera.width, camera.height) - 2)
+    return margin // MARGIN_SHRINK * MARGIN_SHRINK
+
+
+def _outside(wide: Camera, camera: Camera, margin: int) -> Mask:
+    """Large pixels that lie past the frame, and those of the overlap."""
+    begin = margin // MARGIN_SHRINK + OVERLAP
+    end = [begin - 2 * OVERLAP + side // MARGIN_SHRINK for side in (camera.height, camera.width)]
+    outside = np.ones((wide.height, wide.width), np.bool_)
+    outside[begin : end[0], begin : end[1]] = False
+    return outside
 
 
 def _shrunk(camera: Camera, factor: int) -> Camera:
