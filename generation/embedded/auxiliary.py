@@ -122,7 +122,15 @@ def _camera_around(each: Standing, main: Camera, yaw: float, pitch: float) -> Ca
     zoom = side / min(wide, limit)
     camera = camera.zoomed(zoom)
     return Camera(
-        camera.pivot, camera.quat, camera.ln_distance, camera.ln_fx, camera.ln_fy, side / 2, side / 2, side, side
+        camera.pivot,
+        camera.quat,
+        camera.ln_distance,
+        camera.ln_fx,
+        camera.ln_fy,
+        side / 2,
+        side / 2,
+        side,
+        side,
     )
 
 
@@ -156,7 +164,9 @@ def _around(
     if not chosen.any():
         return None
     alpha = np.maximum(drawn.alpha, SOLID)[..., None]
-    image = np.clip(drawn.image / np.power(alpha, 1 / 2.2), 0, 1).astype(np.float32)  # not mixed with the blank
+    image = np.clip(drawn.image / np.power(alpha, 1 / 2.2), 0, 1).astype(
+        np.float32
+    )  # not mixed with the blank
     return Layer(camera, image, drawn.zeta, chosen, "auxiliary", STRUCTURE, drawn.normals)
 
 

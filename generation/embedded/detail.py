@@ -82,7 +82,7 @@ def synthesise(
             f"materials must be -1..{len(ladders.names) - 1}, got {material.min()}..{material.max()}"
         )
     fields = [
-        np.ascontiguousarray(np.broadcast_to(np.asarray(a, np.float64), shape))
+        np.array(np.broadcast_to(np.asarray(a, np.float64), shape), order="C")  # writeable: one type to numba
         for a in (orientation, contrast, footprint, largest)
     ]
     picture, origin, scale = NO_BASE, (0.0, 0.0), 1.0

@@ -146,7 +146,7 @@ def refine_rows(
                 yy, xx = twin(owners, own, y, x)
                 if yy >= 0:
                     r, g, b = r * tint[yy, xx, 0], g * tint[yy, xx, 1], b * tint[yy, xx, 2]
-                    hollow = cavity[yy, xx]
+                    hollow = np.float64(cavity[yy, xx])
                 open_sky, open_sun = visible(
                     owners, depth, normals, visibility, stride, scale, x, y, t / size, nx, ny, nz
                 )

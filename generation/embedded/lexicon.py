@@ -14,7 +14,9 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
-from wonderzoom.generation.embedded.shapes import RGB
+from wonderzoom.generation.embedded.shapes import (
+    RGB,
+)
 from wonderzoom.generation.embedded.vocabulary import (
     ADJECTIVE_MATERIALS,
     COLLECTIVES,
@@ -290,8 +292,8 @@ class _Reader:
         if not self.phrase.nouns and self.phrase.colors and following in COLORS:  # "red and black beetle"
             return
         # "on a leaf and stone" goes on saying where; "on a leaf and a bee" places a bee; "with" places.
-        goes_on = word != "with" and following not in DETERMINERS and following not in NUMBERS and not following.isdecimal(
-        )  # fmt: skip
+        begins = following in DETERMINERS or following in NUMBERS or following.isdecimal()
+        goes_on = word != "with" and not begins
         keeps = self.role if goes_on and self.role != "place" else "place"
         self.close(keeps)
 

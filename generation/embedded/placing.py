@@ -104,7 +104,10 @@ class Ground:
         """Unit normal [3] in view axes: the surface's, pulled toward one seen from above its front."""
         height, width = self.zeta.shape
         x, y = int(np.clip(x, 2, width - 3)), int(np.clip(y, 2, height - 3))
-        slope = np.array([self.zeta[y, x + 2] - self.zeta[y, x - 2], self.zeta[y + 2, x] - self.zeta[y - 2, x]]) / 4
+        slope = (
+            np.array([self.zeta[y, x + 2] - self.zeta[y, x - 2], self.zeta[y + 2, x] - self.zeta[y - 2, x]])
+            / 4
+        )
         slope = np.clip(slope, -STEEPEST, STEEPEST)
         own = np.array([slope[0], slope[1], -1.0])
         mixed = TRUST * own / np.linalg.norm(own) + (1 - TRUST) * FROM_ABOVE
@@ -131,7 +134,9 @@ def _pose(kind: str, normal: F64, yaw: float, camera: Camera) -> F64:
         up = up - GRAVITY_TILT * np.array([0.0, 0.0, 1.0])
         normal = up / np.linalg.norm(up)
     ahead = toward - normal * (toward @ normal)
-    if float(np.linalg.norm(ahead)) < 0.2:  # seen from right above: its front is the lower edge of the picture
+    if (
+        float(np.linalg.norm(ahead)) < 0.2
+    ):  # seen from right above: its front is the lower edge of the picture
         ahead = np.array([0.0, 1.0, 0.0])
         ahead = ahead - normal * (ahead @ normal)
     ahead = ahead / np.linalg.norm(ahead)
@@ -154,8 +159,12 @@ def _wanted(placements: Sequence[Placement], rng: np.random.Generator) -> list[_
             turn = rng.uniform(-1, 1) * (FACING_UPRIGHT if upright else FACING_LYING)
             wanted.append(
                 _Wanted(
-                    placement.kind, int(rng.integers(1 << 31)), placement.color, share,
-                    float(turn + YAW.get(placement.kind, 0.0)), sized,
+                    placement.kind,
+                    int(rng.integers(1 << 31)),
+                    placement.color,
+                    share,
+                    float(turn + YAW.get(placement.kind, 0.0)),
+                    sized,
                 )  # fmt: skip
             )
     return wanted
@@ -186,7 +195,9 @@ def _spread_out(ground: Ground, count: int, rng: np.random.Generator) -> list[tu
             at = (u + dx * width, v + dy * height)
             x, y = int(at[0]), int(at[1])
             inside = 0 <= y < ground.usable.shape[0] and 0 <= x < ground.usable.shape[1]
-            apart = min((math.hypot(at[0] - a, at[1] - b) for a, b in chosen), default=0.5 * min(width, height))
+            apart = min(
+                (math.hypot(at[0] - a, at[1] - b) for a, b in chosen), default=0.5 * min(width, height)
+            )
             score = apart * (1.0 if inside and ground.usable[y, x] else 0.3)
             if score > best_score:
                 best, best_score = at, score
@@ -195,7 +206,11 @@ def _spread_out(ground: Ground, count: int, rng: np.random.Generator) -> list[tu
 
 
 def place_things(
-    placements: Sequence[Placement], ground: Ground, light: Light, rng: np.random.Generator, scale: float = 1.0
+    placements: Sequence[Placement],
+    ground: Ground,
+    light: Light,
+    rng: np.random.Generator,
+    scale: float = 1.0,
 ) -> list[PlacedThing]:
     """The things of a prompt, standing on what the view shows. ``scale`` multiplies their usual size.
 
@@ -220,8 +235,15 @@ def place_things(
         w, i, j, k = (float(q) for q in matrix_to_quat(camera.rotation.T @ turn))
         placed.append(
             PlacedThing(
-                each.kind, each.seed, Place.of(camera.position(base)), (w, i, j, k), ln_unit, light.sun, light.sky,
-                light.ground, each.color,
+                each.kind,
+                each.seed,
+                Place.of(camera.position(base)),
+                (w, i, j, k),
+                ln_unit,
+                light.sun,
+                light.sky,
+                light.ground,
+                each.color,
             )  # fmt: skip
         )
     return placed

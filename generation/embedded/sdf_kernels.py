@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from wonderzoom.generation.embedded.lattice_kernels import KERNEL, U
-from wonderzoom.generation.embedded.shapes import (
+from wonderzoom.generation.embedded.shape_columns import (
     BALL,
     BALL_BLEND,
     BALL_GROUP,
@@ -98,7 +98,7 @@ def ellipsoid_distance(x, y, z, rx, ry, rz):
     return k0 * (k0 - 1) / k1
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def sheet_distance(P, i, x, y, z, care):
     p = PARAM
     length, width, kind = P[i, p], P[i, p + 1], int(P[i, p + 2])
@@ -129,7 +129,7 @@ def sheet_distance(P, i, x, y, z, care):
     return max(above, max(across * 0.5, ends)) * P[i, LIPSCHITZ]
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def revolution_distance(P, T, i, x, y, z):
     """Signed distance to a closed polygon in (radius, height)."""
     p = PARAM
@@ -152,7 +152,7 @@ def revolution_distance(P, T, i, x, y, z):
     return (sign * math.sqrt(best) - rounding) * P[i, LIPSCHITZ]
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def convex_distance(P, T, i, x, y, z):
     """Largest signed plane distance, with smooth maxima at the edges (a polished bevel)."""
     start, n, bevel = int(P[i, PARAM]), int(P[i, PARAM + 1]), P[i, PARAM + 2]
@@ -172,7 +172,7 @@ def byte(h, k):
     return float((h >> U(8 * k)) & U(255)) * BYTE
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def blade_distance(P, i, h, ax, ay, az, dx, dy, dz, half):
     """One blade: (distance, local x, y, z). d: from its centre; a: outward direction of the volume there."""
     cell, growth, slender = P[i, PARAM + 3], int(P[i, PARAM + 4]), P[i, PARAM + 5]

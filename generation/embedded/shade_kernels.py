@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from wonderzoom.generation.embedded.lattice_kernels import KERNEL, U, smoothstep
-from wonderzoom.generation.embedded.shapes import (
+from wonderzoom.generation.embedded.shape_columns import (
     COAT,
     CONVEX,
     ELLIPSOID,
@@ -77,7 +78,7 @@ def environment(dx, dy, dz, light, sun, sky, ground, roughness):
     return r, g, b
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def refract(dx, dy, dz, nx, ny, nz, ratio):
     """Refracted unit direction (zero vector on total reflection); n faces the incoming ray."""
     c = -(dx * nx + dy * ny + dz * nz)
@@ -88,7 +89,7 @@ def refract(dx, dy, dz, nx, ny, nz, ratio):
     return ratio * dx + q * nx, ratio * dy + q * ny, ratio * dz + q * nz
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def leave(P, T, i, x, y, z, dx, dy, dz):
     """Where a ray inside a clear primitive leaves it, in local coordinates: (distance, inward normal)."""
     p = PARAM
@@ -157,10 +158,10 @@ def one_sided(back, ahead):
     return (1 - SMOOTH_SHARE) * least + SMOOTH_SHARE * 0.5 * (back + ahead)
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def relief_normal(owners, points, normals, relief, footprint, x, y):
     """Surface normal tilted by the height of the micro detail over screen neighbours of the same primitive."""
-    nx, ny, nz = normals[y, x, 0], normals[y, x, 1], normals[y, x, 2]
+    nx, ny, nz = np.float64(normals[y, x, 0]), np.float64(normals[y, x, 1]), np.float64(normals[y, x, 2])
     height, width = owners.shape
     if x == 0 or y == 0 or x == width - 1 or y == height - 1:
         return nx, ny, nz
@@ -311,7 +312,7 @@ def shade_rows(
     scale = math.sqrt(forward[0] ** 2 + forward[1] ** 2 + forward[2] ** 2)
     for y in range(first, last):
         for x in range(owners.shape[1]):
-            own = owners[y, x]
+            own = np.int64(owners[y, x])
             if own < 0:
                 continue
             u, v = x + 0.5 - cx, y + 0.5 - cy
@@ -320,7 +321,15 @@ def shade_rows(
             vz = -forward[2] - spread * (u * step_x[2] + v * step_y[2])
             size = math.sqrt(vx * vx + vy * vy + vz * vz)
             vx, vy, vz = vx / size, vy / size, vz / size
-            nx, ny, nz = normals[y, x, 0], normals[y, x, 1], normals[y, x, 2]
+            nx, ny, nz = (
+                np.float64(normals[y, x, 0]),
+                np.float64(normals[y, x, 1]),
+                np.float64(normals[y, x, 2]),
+            )
+            red, green, blue = (
+                np.float64(colors[y, x, 0] * tint[y, x, 0]), np.float64(colors[y, x, 1] * tint[y, x, 1]),
+                np.float64(colors[y, x, 2] * tint[y, x, 2]),
+            )  # fmt: skip
             footprint = (1 + spread * depth[y, x]) * pixel
             bx, by, bz = relief_normal(owners, points, normals, relief, footprint, x, y)
             if bx * vx + by * vy + bz * vz < 0:
@@ -330,7 +339,6 @@ def shade_rows(
             )
             r, g, b, opacity = shade(
                 P, T, M, own, light, sun, sky, ground, points[y, x, 0], points[y, x, 1], points[y, x, 2], nx, ny, nz,
-                bx, by, bz, vx, vy, vz, open_sky, open_sun, cavity[y, x], colors[y, x, 0] * tint[y, x, 0],
-                colors[y, x, 1] * tint[y, x, 1], colors[y, x, 2] * tint[y, x, 2],
+                bx, by, bz, vx, vy, vz, open_sky, open_sun, np.float64(cavity[y, x]), red, green, blue,
             )  # fmt: skip
             radiance[y, x, 0], radiance[y, x, 1], radiance[y, x, 2], alpha[y, x] = r, g, b, opacity

@@ -18,50 +18,52 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wonderzoom.generation.embedded.shape_columns import (
+    ALONG,
+    AXIS,
+    BALL,
+    BALL_GROUP,
+    BALL_REACH,
+    BLEND,
+    BOUNDS_COLUMNS,
+    BOX,
+    BROAD_LEAF,
+    CENTRE,
+    COLOR,
+    CONE,
+    CONVEX,
+    CYLINDER,
+    ELLIPSOID,
+    FOLIAGE,
+    GROUP,
+    KIND,
+    LIPSCHITZ,
+    MATERIAL,
+    MATERIAL_COLUMNS,
+    NO_FLOOR,
+    OPACITY,
+    OPERATION,
+    PARAM,
+    PATTERN,
+    PETAL,
+    PLAIN,
+    POSITION,
+    PRIMITIVE_COLUMNS,
+    REACH,
+    REVOLUTION,
+    ROTATION,
+    SECOND,
+    SHEET,
+    TORUS,
+    TRANSLUCENCY,
+    UNION,
+)
+from wonderzoom.generation.embedded.shape_frames import aligned, capsule, rounded
+
 Array = NDArray[np.float64]
 RGB = tuple[float, float, float]
 
-# Kinds of primitive (column KIND).
-ELLIPSOID, CONE, BOX, TORUS, SHEET, REVOLUTION, CYLINDER, CONVEX, FOLIAGE = range(9)
-# Outlines of a sheet (its width along its length).
-PETAL, LEAF, ELLIPSE, FAN, STRIP, BLADE, FORK, LOBED = range(8)
-# How a primitive joins its part (column OPERATION).
-UNION, CUT, INTERSECT = 1.0, -1.0, 0.0
-# What grows in a foliage volume.
-BROAD_LEAF, NEEDLE, HAIR = range(3)
-
-# Columns of a primitive row.
-KIND, POSITION, ROTATION, PARAM = 0, 1, 4, 13
-MATERIAL, BLEND, OPERATION, GROUP, REACH, CENTRE, LIPSCHITZ, ALONG, PRIMITIVE_COLUMNS = (
-    23, 24, 25, 26, 27, 28, 31, 32, 34,
-)  # fmt: skip
-
-# Columns of a bounds row: what the union needs of every primitive, packed into one cache line.
-# Around each lies a ball, and a capsule: the points within THIN of the segment from BALL - AXIS to BALL + AXIS.
-BALL, BALL_REACH, BALL_BLEND, BALL_OPERATION, BALL_GROUP, AXIS, THIN, BOUNDS_COLUMNS = (
-    0,
-    3,
-    4,
-    5,
-    6,
-    7,
-    10,
-    11,
-)
-
-# Colour patterns: how ``color`` and ``second`` are mixed over the surface.
-(PLAIN, SPOTS, BANDS, PETAL_STREAKS, LEAF_VEINS, WING_MARGIN, HEIGHT, CLOUDS, RINGS, LADYBUG, BRICKS, LENGTH, RADIAL, DISC_RINGS, SPECKLE, CHAIN_BANDS, SCALES, FEATHERS, LEAF_TINT, SHINGLES, IRIS) = range(
-    21,
-)  # fmt: skip
-
-# Columns of a material row.
-(COLOR, SECOND, PATTERN, PATTERN_SCALE, PATTERN_OFFSET, REFLECTANCE, ROUGHNESS, GLOSS, METAL, OPACITY, TRANSLUCENCY, COAT, MOTTLE, MOTTLE_FREQUENCY, HUE, SHARED, SHEEN, REFRACTION, RELIEF, LARGEST) = (
-    0, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
-)  # fmt: skip
-MATERIAL_COLUMNS = 24
-
 BOUND_SLACK = 1.02  # bounding spheres are this much larger than the primitive, for rounding
-NO_FLOOR = -10.0  # an ellipsoid cut below this height is not cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,47 +118,6 @@ class ShapeArrays:
     ladders: tuple[str | None, ...]  # [M] ladder names
     centre: Array  # [3] of the bounding sphere
     radius: float
-
-
-def capsule(radii: Array) -> tuple[Array, float]:
-    """(half axis, radius) of the capsule around an ellipsoid: as long as it, as wide as its second radius."""
-    order = np.argsort(radii)
-    axis = np.zeros(3)
-    axis[order[2]] = radii[order[2]] - radii[order[1]]
-    return axis, float(radii[order[1]])
-
-
-def aligned(z: ArrayLike, x: ArrayLike | None = None) -> Array:
-    """World-to-local rotation [3, 3] whose third row is ``z`` and whose first row is ``x`` made orthogonal."""
-    up = np.asarray(z, np.float64)
-    up = up / np.linalg.norm(up)
-    side = np.array([1.0, 0.0, 0.0]) if x is None else np.asarray(x, np.float64)
-    if abs(up @ side) > 0.95 * np.linalg.norm(side):  # nearly parallel: any other axis will do
-        side = np.array([0.0, 1.0, 0.0]) if abs(up[1]) < 0.9 else np.array([0.0, 0.0, 1.0])
-    side = side - up * (up @ side)
-    side = side / np.linalg.norm(side)
-    return np.array([side, np.cross(up, side), up])
-
-
-def turned(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Array:
-    """World-to-local rotation of a frame whose x axis is yawed about z, then pitched up, then rolled (radians)."""
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(
-        roll,
-    )  # fmt: skip
-    about_z = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
-    about_y = np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])
-    about_x = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
-    return (about_z @ about_y @ about_x).T
-
-
-def rounded(points: Array, pieces: int = 4) -> Array:
-    """An open polyline [N, 2] subdivided by a Catmull-Rom spline through its points; radii stay >= 0."""
-    ends = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
-    a, b, c, d = ends[:-3, None], ends[1:-2, None], ends[2:-1, None], ends[3:, None]
-    t = (np.arange(pieces) / pieces)[None, :, None]
-    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-    smooth = np.vstack([curve.reshape(-1, 2), points[-1:]])
-    return np.column_stack([np.maximum(smooth[:, 0], 0.0), smooth[:, 1]])
 
 
 class Shape:
@@ -267,8 +228,8 @@ class Shape:
             side = rotation[0]  # parallel transport keeps the texture from twisting at joints
 
     def box(
-        self, position: ArrayLike, half: ArrayLike, material: int, rotation: Array | None = None, rounding: float = 0.01,
-        blend: float = 0.0, operation: float = UNION,
+        self, position: ArrayLike, half: ArrayLike, material: int, rotation: Array | None = None,
+        rounding: float = 0.01, blend: float = 0.0, operation: float = UNION,
     ) -> None:  # fmt: skip
         h = np.asarray(half, np.float64)
         axis = np.where(np.arange(3) == h.argmax(), h, 0.0)
@@ -347,7 +308,7 @@ class Shape:
         self, position: ArrayLike, planes: Sequence[tuple[float, float, float, float]], material: int, reach: float,
         rotation: Array | None = None, bevel: float = 0.01, centre: ArrayLike | None = None,
     ) -> None:  # fmt: skip
-        """A faceted body: the points with ``n . p <= d`` for every plane (nx, ny, nz, d); unit normals are made here."""
+        """A faceted body: the points with ``n . p <= d`` for every plane (nx, ny, nz, d); normals of any length."""
         start = len(self._tables)
         for nx, ny, nz, d in planes:
             size = float(np.sqrt(nx * nx + ny * ny + nz * nz))
@@ -357,8 +318,8 @@ class Shape:
         )  # fmt: skip
 
     def foliage(
-        self, position: ArrayLike, radii: ArrayLike, material: int, cell: float, growth: int = BROAD_LEAF, slender: float = 0.45,
-        hollow: float = 0.0, seed: int = 1, density: float = 1.0, rotation: Array | None = None,
+        self, position: ArrayLike, radii: ArrayLike, material: int, cell: float, growth: int = BROAD_LEAF,
+        slender: float = 0.45, hollow: float = 0.0, seed: int = 1, density: float = 1.0, rotation: Array | None = None,
     ) -> None:  # fmt: skip
         """An ellipsoid filled with one small leaf, needle or hair per lattice cell: thousands of blades in one row.
 

@@ -15,7 +15,7 @@ from numba import njit
 
 from wonderzoom.generation.embedded.lattice_kernels import KERNEL, U, smoothstep, unit_a, unit_b, unit_c
 from wonderzoom.generation.embedded.sdf_kernels import NOWHERE, leaf_at, outline, to_local
-from wonderzoom.generation.embedded.shapes import (
+from wonderzoom.generation.embedded.shape_columns import (
     ALONG,
     BANDS,
     BRICKS,
@@ -123,7 +123,7 @@ def leaf_veins(u, v, aspect, repeats, strength, footprint, seed):
     return net * strength + 0.15 * fractal3(u * 3, v * 3, 0.0, 3, seed)
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def ladybug_spots(x, y, z, footprint):
     """Seven spots, mirrored, and the dark seam between the wing cases (units of the elytra ellipsoid)."""
     side = abs(y)
@@ -135,7 +135,7 @@ def ladybug_spots(x, y, z, footprint):
     return max(1 - smoothstep(-edge, edge + footprint, d), seam)
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def pattern(P, i, M, m, lx, ly, lz, h, footprint, seed):
     """How much of the second colour shows, before clamping."""
     kind, scale, offset, p = int(M[m, PATTERN]), M[m, PATTERN_SCALE], M[m, PATTERN_OFFSET], PARAM

@@ -1,7 +1,7 @@
 """The library of things: every kind by name, its real size, how it stands, and the shapes made from it.
 
-Owns: the registry and the cache of built shapes. Does not own: the shapes themselves (``things_insects``,
-``things_plants``, ``things_animals``, ``things_objects``) or the words people use for them (``lexicon``).
+Owns: the registry and the cache of built shapes. Does not own: the shapes themselves (``things_insects`` and the
+other rooms of that name) or the words people use for them (``lexicon``).
 
 A thing is fully described by (kind, seed, color): that triple is what a node stores, and any later zoom builds
 the same shape from it.
@@ -17,16 +17,32 @@ from functools import lru_cache
 
 import numpy as np
 
-from wonderzoom.generation.embedded.shapes import RGB, Array, Shape, ShapeArrays
+from wonderzoom.generation.embedded.shapes import (
+    RGB,
+    Array,
+    Shape,
+    ShapeArrays,
+)
 from wonderzoom.generation.embedded.things_animals import ANIMALS
+from wonderzoom.generation.embedded.things_crawlers import CRAWLERS
+from wonderzoom.generation.embedded.things_flowers import FLOWERS
+from wonderzoom.generation.embedded.things_fruits import FRUITS
 from wonderzoom.generation.embedded.things_insects import INSECTS
 from wonderzoom.generation.embedded.things_objects import OBJECTS
 from wonderzoom.generation.embedded.things_plants import PLANTS
+from wonderzoom.generation.embedded.things_shore import SHORE
 from wonderzoom.generation.embedded.tracing import Rays, outline
 
 BUILDERS: dict[str, Callable[[np.random.Generator, RGB | None], Shape]] = {
-    **INSECTS, **PLANTS, **ANIMALS, **OBJECTS,
-}  # fmt: skip
+    **INSECTS,
+    **CRAWLERS,
+    **FLOWERS,
+    **FRUITS,
+    **PLANTS,
+    **ANIMALS,
+    **SHORE,
+    **OBJECTS,
+}
 KINDS: tuple[str, ...] = tuple(BUILDERS)
 
 # Metres per object unit (a thing is about 2 to 3 units across).
@@ -136,7 +152,9 @@ def canonical_window(thing: Thing, width: int, height: int) -> Rays:
     seen = silhouette(shape, turn)
     aspect = width / height
     side = max(
-        math.sqrt(seen.area * aspect / CANONICAL_SHARE), seen.extent[0] / FILLED, seen.extent[1] * aspect / FILLED
+        math.sqrt(seen.area * aspect / CANONICAL_SHARE),
+        seen.extent[0] / FILLED,
+        seen.extent[1] * aspect / FILLED,
     )
     pixel = side / width
     x, y = seen.centre

@@ -6,17 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wonderzoom.generation.embedded.shapes import (
+from wonderzoom.generation.embedded.shape_columns import (
     BANDS,
     BRICKS,
     CLOUDS,
-    RGB,
     SHINGLES,
-    Material,
-    Shape,
-    aligned,
-    turned,
-)  # fmt: skip
+)
+from wonderzoom.generation.embedded.shape_frames import aligned, turned
+from wonderzoom.generation.embedded.shapes import RGB, Material, Shape  # fmt: skip
 from wonderzoom.generation.embedded.things_insects import Rng, scaled
 
 

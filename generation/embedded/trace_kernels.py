@@ -24,7 +24,7 @@ from numba import njit
 
 from wonderzoom.generation.embedded.lattice_kernels import KERNEL, U
 from wonderzoom.generation.embedded.sdf_kernels import distance
-from wonderzoom.generation.embedded.shapes import (
+from wonderzoom.generation.embedded.shape_columns import (
     AXIS,
     BALL,
     BALL_BLEND,
@@ -235,7 +235,7 @@ def trace_rows(
                     )  # fmt: skip
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def trace_block(
     P, B, T, M, among, number, chosen, anchor, forward, step_x, step_y, spread, cx, cy, pixel, eye, seed,
     top, bottom, left, right, depth, points, normals, owners, chart, colors, partial,

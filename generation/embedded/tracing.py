@@ -22,7 +22,14 @@ from wonderzoom.generation.embedded.detail import synthesise
 from wonderzoom.generation.embedded.edge_kernels import edge_rows, refine_rows
 from wonderzoom.generation.embedded.ladders import LADDERS
 from wonderzoom.generation.embedded.shade_kernels import shade_rows
-from wonderzoom.generation.embedded.shapes import LARGEST, MATERIAL, RELIEF, ShapeArrays
+from wonderzoom.generation.embedded.shape_columns import (
+    LARGEST,
+    MATERIAL,
+    RELIEF,
+)
+from wonderzoom.generation.embedded.shapes import (
+    ShapeArrays,
+)
 from wonderzoom.generation.embedded.trace_kernels import TILE, trace_rows
 from wonderzoom.generation.embedded.visibility_kernels import TILE as GRID_TILE
 from wonderzoom.generation.embedded.visibility_kernels import see_rows
@@ -123,6 +130,11 @@ def _lengths(rays: Rays) -> tuple[float, float]:
     return float(max(steps)), float(np.linalg.norm(rays.forward))
 
 
+def _window(rays: Rays) -> tuple[Double, Double, Double, Double]:
+    """The vectors as copies: a read-only array is another type to the compiler, and compiles everything again."""
+    return rays.anchor.copy(), rays.forward.copy(), rays.step_x.copy(), rays.step_y.copy()
+
+
 def may_hit(shape: ShapeArrays, rays: Rays) -> bool:
     """False when no ray of the window can meet the shape's bounding sphere (quick, conservative)."""
     pixel, scale = _lengths(rays)
@@ -187,10 +199,19 @@ class _Buffers:
             return np.zeros((height, width, *channels), dtype)
 
         return _Buffers(
-            np.full((height, width), np.inf), empty(3, dtype=np.float64), empty(3), np.full((height, width), -1, np.int32),
-            empty(2, dtype=np.float64), empty(3), np.zeros((height, width), np.bool_), np.ones((height, width, 3), np.float32),
-            np.ones((height, width), np.float32), empty(dtype=np.float64), empty(3), empty(),
-        )  # fmt: skip
+            depth=np.full((height, width), np.inf),
+            points=empty(3, dtype=np.float64),
+            normals=empty(3),
+            owners=np.full((height, width), -1, np.int32),
+            chart=empty(2, dtype=np.float64),
+            colors=empty(3),
+            partial=np.zeros((height, width), np.bool_),
+            tint=np.ones((height, width, 3), np.float32),
+            cavity=np.ones((height, width), np.float32),
+            relief=empty(dtype=np.float64),
+            radiance=empty(3),
+            alpha=empty(),
+        )
 
 
 def trace(
@@ -214,11 +235,18 @@ def trace(
 
 
 def _fill(
-    shape: ShapeArrays, rays: Rays, lighting: Lighting, seed: int, metres: float, threads: int, cancelled: Stop, out: _Buffers
-) -> None:  # fmt: skip
+    shape: ShapeArrays,
+    rays: Rays,
+    lighting: Lighting,
+    seed: int,
+    metres: float,
+    threads: int,
+    cancelled: Stop,
+    out: _Buffers,
+) -> None:
     """All passes; fills ``out``."""
     P, B, T, M = shape.primitives, shape.bounds, shape.tables, shape.materials
-    window = (rays.anchor, rays.forward, rays.step_x, rays.step_y, rays.spread)
+    window = (*_window(rays), rays.spread)
     pixel, scale = _lengths(rays)
     light, own_seed = lighting.unit, np.uint64(seed & (2**64 - 1))
     colors = [np.asarray(c, np.float64) for c in (lighting.sun, lighting.sky, lighting.ground)]
@@ -273,7 +301,7 @@ def _geometry(
     """What every pixel meets."""
     over_rows(
         trace_rows, rays.height, threads, cancelled, shape.primitives, shape.bounds, shape.tables, shape.materials,
-        rays.anchor, rays.forward, rays.step_x, rays.step_y, rays.spread, seed,
+        *_window(rays), rays.spread, seed,
         out.depth, out.points, out.normals, out.owners, out.chart, out.colors, out.partial, step=TILE,
     )  # fmt: skip
 

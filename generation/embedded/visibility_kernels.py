@@ -15,7 +15,7 @@ from numba import njit
 
 from wonderzoom.generation.embedded.lattice_kernels import KERNEL
 from wonderzoom.generation.embedded.sdf_kernels import distance
-from wonderzoom.generation.embedded.shapes import (
+from wonderzoom.generation.embedded.shape_columns import (
     BALL,
     BALL_BLEND,
     BALL_OPERATION,
@@ -65,7 +65,7 @@ def through_foliage(P, leafy, count, x, y, z, dx, dy, dz):
     return math.exp(-DENSITY * thickness)
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def sky_seen(P, B, T, nearby, count, x, y, z, nx, ny, nz, step, on_thing):
     """Sky light left at a point, 1 open .. DARKEST; for points on the thing the plane z = 0 occludes too."""
     total, weight = 0.0, 1.0
@@ -79,7 +79,7 @@ def sky_seen(P, B, T, nearby, count, x, y, z, nx, ny, nz, step, on_thing):
     return max(DARKEST, 1 - 0.55 * total)
 
 
-@njit(**KERNEL)
+@njit(inline="always")
 def sun_seen(P, B, T, nearby, count, x, y, z, light, far):
     """Soft shadow: how much of the sun is seen from a point, 0 .. 1."""
     left, t = 1.0, 1.5 * LIFT
@@ -102,8 +102,8 @@ def see_rows(first, last, P, B, T, light, sky_step, far, on_thing, valid, points
     """(sky, sun) [h, w, 2] of grid rows [first, last), ``first`` a multiple of TILE.
 
     valid [h, w], points [h, w, 3], normals [h, w, 3]. ``sky_step``: object units of the first occlusion sample;
-    ``far``: how far a shadow ray is followed; ``on_thing``: the points are the shape's own. Only primitives near a tile's points, or near the beam from them
-    to the sun, are asked.
+    ``far``: how far a shadow ray is followed; ``on_thing``: the points are the shape's own. Only primitives near
+    a tile's points, or near the beam from them to the sun, are asked.
     """
     columns = valid.shape[1]
     nearby, leafy = np.empty(P.shape[0], np.int64), np.empty(P.shape[0], np.int64)
@@ -125,7 +125,7 @@ def see_rows(first, last, P, B, T, light, sky_step, far, on_thing, valid, points
             wide = 0.5 * math.sqrt(
                 (high[0] - low[0]) ** 2 + (high[1] - low[1]) ** 2 + (high[2] - low[2]) ** 2
             )
-            count, leaves = 0, 0
+            count, leaves = np.int64(0), np.int64(0)  # typed: a literal 0 would compile all callees twice
             for i in range(B.shape[0]):
                 gap, along, half = line_gap(B, i, mx, my, mz, light[0], light[1], light[2])
                 ball = B[i, THIN] + B[i, BALL_BLEND] + wide
@@ -147,7 +147,9 @@ def see_rows(first, last, P, B, T, light, sky_step, far, on_thing, valid, points
                     if not valid[y, x]:
                         continue
                     px, py, pz = points[y, x, 0], points[y, x, 1], points[y, x, 2]
-                    nx, ny, nz = float(normals[y, x, 0]), float(normals[y, x, 1]), float(normals[y, x, 2])
+                    nx, ny, nz = (
+                        np.float64(normals[y, x, 0]), np.float64(normals[y, x, 1]), np.float64(normals[y, x, 2]),
+                    )  # fmt: skip
                     sky, sun = 1.0, 0.0
                     if count:
                         sky = sky_seen(P, B, T, nearby, count, px, py, pz, nx, ny, nz, sky_step, on_thing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wonderzoom.generation.embedded.shapes import RGB
+from wonderzoom.generation.embedded.shapes import (
+    RGB,
+)
 
 
 def _table(lines: dict[str, str]) -> dict[str, str]:
@@ -131,16 +133,27 @@ DETERMINERS: frozenset[str] = frozenset(
 CONJUNCTIONS: frozenset[str] = frozenset(("and", "or", "plus", "with", "&", "+", "/", "but", "then"))
 NEGATIONS: frozenset[str] = frozenset("no not without never".split())
 PREPOSITIONS: frozenset[str] = frozenset(
-    "on in over under near beside above below behind atop upon inside within against between among amid around at by onto into along " "beneath underneath across through before from toward towards past outside off".split(
-    ),
-)  # fmt: skip
+    (
+        "on in over under near beside above below behind atop upon inside within against between among amid "
+        "around at by onto into along beneath underneath across through before from toward towards past "
+        "outside off"
+    ).split()
+)
 # Words before "of" or after a noun that mean a multitude.
 COLLECTIVES: frozenset[str] = frozenset(
-    "field bunch swarm group cluster colony herd flock pile heap handful bouquet patch forest crowd row garden".split(
-    ),
-)  # fmt: skip
+    (
+        "field bunch swarm group cluster colony herd flock pile heap handful bouquet patch forest crowd row "
+        "garden"
+    ).split()
+)
 # Grammar and picture words that ask for nothing.
 FILLERS: frozenset[str] = frozenset(
-    "to is are was be being been it i me we you please add put place make create draw show give want lying lies sitting sits resting rests " "crawling crawls standing stands growing grows perched hanging flying swimming hiding walking climbing eating there here where which who " "very really closeup macro detail details detailed view photo photograph picture image texture surface so as just more colored coloured " "painted lot top front side close up down middle center centre background foreground left right s t".split(
-    ),
-)  # fmt: skip
+    (
+        "to is are was be being been it i me we you please add put place make create draw show give want "
+        "lying lies sitting sits resting rests crawling crawls standing stands growing grows perched hanging "
+        "flying swimming hiding walking climbing eating there here where which who very really closeup macro "
+        "detail details detailed view photo photograph picture image texture surface so as just more colored "
+        "coloured painted lot top front side close up down middle center centre background foreground left "
+        "right s t"
+    ).split()
+)
