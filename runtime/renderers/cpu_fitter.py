@@ -71,7 +71,8 @@ class CpuFitter:
         start = theta.copy()
         first = np.zeros_like(theta if settings.betas[0] > 0 else theta[:, :0])
         second, grads = np.zeros_like(theta), np.zeros_like(theta)
-        limit = max(settings.max_turn - _TURN_MARGIN, 0.0)
+        limit = min(max(settings.max_turn - _TURN_MARGIN, 0.0), math.pi)
+        cos_limit, sin_limit = math.cos(limit), math.sin(limit)
         lowest, highest = _bounds(theta, problem.log_scales[rows], settings.max_log_scale_change)
         rates = np.array([settings.quat_rate] * 4 + [settings.scale_rate] * 2 + [settings.opacity_rate])
         objective = Objective(problem, rows, settings, self._precision, team)
@@ -87,7 +88,7 @@ class CpuFitter:
                 step,
                 [
                     (c0, c1, theta, grads, first, second, now, *settings.betas, index + 1, lowest, highest,
-                     start, limit)
+                     start, cos_limit, sin_limit)
                     for c0, c1 in chunks
                 ],
             )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers.fit_projection import (
     BOTTOM,
@@ -23,26 +24,20 @@ from wonderzoom.runtime.renderers.fit_projection import (
 )
 from wonderzoom.runtime.renderers.simd import KERNEL, fetch_add
 
-_DIGIT = 256  # three stable passes of eight bits
+_DIGIT, _PASSES = 256, 3  # stable passes of eight bits
 _KEY_STEPS = float(2**24 - 1)  # of a tile's depth range: as fine as float32 itself
 
 
-@njit(**KERNEL)
-def lay_out(tile_counts, chunk_entries, band_starts, tile_starts, chunk_starts):
-    """Turn counts per (band, tile) and per chunk into places; returns the number of entries."""
+def lay_out(
+    tile_counts: NDArray[np.int64], chunk_entries: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Counts per (band, tile) and per chunk become places: (tile starts [T + 1], band starts [B, T], chunk
+    starts [C]); the last tile start is the number of entries."""
     bands, tiles = tile_counts.shape
-    place = 0
-    for tile in range(tiles):
-        tile_starts[tile] = place
-        for band in range(bands):
-            band_starts[band, tile] = place
-            place += tile_counts[band, tile]
-    tile_starts[tiles] = place
-    entries = 0
-    for chunk in range(chunk_entries.shape[0]):
-        chunk_starts[chunk] = entries
-        entries += chunk_entries[chunk]
-    return place
+    ends = np.cumsum(tile_counts.T.ravel())
+    band_starts = np.concatenate([[0], ends])[:-1].reshape(tiles, bands)
+    tile_starts = np.append(band_starts[:, 0], ends[-1] if tiles else 0)
+    return tile_starts, np.ascontiguousarray(band_starts.T), np.cumsum(chunk_entries) - chunk_entries
 
 
 @njit(**KERNEL)
@@ -71,12 +66,10 @@ def scatter(chunk0, chunk1, records, integers, chunk_starts, next_place, width, 
 @njit(**KERNEL)
 def sort_tiles(counter, tile_starts, entry_keys, entry_rows):
     """Sort the list of every tile by key, stably; threads draw tiles from ``counter``."""
-    one = np.uint64(1)
-    low, shift, digit_mask = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(_DIGIT - 1)
-    eight, sixteen, digits = np.uint64(8), np.uint64(16), np.uint64(_DIGIT)
-    first = np.empty(4096, np.uint64)
-    second = np.empty(4096, np.uint64)
-    histogram = np.empty(3 * _DIGIT, np.int64)
+    low, shift, eight, mask = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(8), np.uint64(_DIGIT - 1)
+    source = np.empty(4096, np.uint64)
+    target = np.empty(4096, np.uint64)
+    places = np.empty(_DIGIT, np.int64)
     tiles = tile_starts.shape[0] - 1
     while True:
         tile = fetch_add(counter, 1)
@@ -86,43 +79,35 @@ def sort_tiles(counter, tile_starts, entry_keys, entry_rows):
         n = tile_starts[tile + 1] - start
         if n < 2:
             continue
-        if n > first.shape[0]:
-            first = np.empty(2 * n, np.uint64)
-            second = np.empty(2 * n, np.uint64)
+        if n > source.shape[0]:
+            source = np.empty(2 * n, np.uint64)
+            target = np.empty(2 * n, np.uint64)
         nearest = entry_keys[start]
         farthest = nearest
         for i in range(start, start + n):
             nearest = min(nearest, entry_keys[i])
             farthest = max(farthest, entry_keys[i])
         steps = _KEY_STEPS / (farthest - nearest) if farthest > nearest else 0.0
-        histogram[:] = 0
         for i in range(n):
             key = np.uint64(np.int64((entry_keys[start + i] - nearest) * steps))
-            first[np.uint64(i)] = (key << shift) | np.uint64(entry_rows[start + i])
-            histogram[key & digit_mask] += 1
-            histogram[digits + ((key >> eight) & digit_mask)] += 1
-            histogram[digits + digits + ((key >> sixteen) & digit_mask)] += 1
-        for turn in range(3):
+            source[np.uint64(i)] = (key << shift) | np.uint64(entry_rows[start + i])
+        digit_at = shift
+        for _ in range(_PASSES):
+            places[:] = 0
+            for i in range(n):
+                places[(source[np.uint64(i)] >> digit_at) & mask] += 1
             place = 0
             for digit in range(_DIGIT):
-                here = histogram[turn * _DIGIT + digit]
-                histogram[turn * _DIGIT + digit] = place
+                here = places[digit]
+                places[digit] = place
                 place += here
+            for i in range(n):
+                value = source[np.uint64(i)]
+                digit = (value >> digit_at) & mask
+                place = places[digit]
+                places[digit] = place + 1
+                target[np.uint64(place)] = value
+            source, target = target, source
+            digit_at += eight
         for i in range(n):
-            value = first[np.uint64(i)]
-            digit = (value >> shift) & digit_mask
-            place = np.uint64(histogram[digit])
-            histogram[digit] = np.int64(place + one)
-            second[place] = value
-        for i in range(n):
-            value = second[np.uint64(i)]
-            digit = digits + ((value >> (shift + eight)) & digit_mask)
-            place = np.uint64(histogram[digit])
-            histogram[digit] = np.int64(place + one)
-            first[place] = value
-        for i in range(n):
-            value = first[np.uint64(i)]
-            digit = digits + digits + ((value >> (shift + sixteen)) & digit_mask)
-            place = np.uint64(histogram[digit])
-            histogram[digit] = np.int64(place + one)
-            entry_rows[start + np.int64(place)] = np.uint32(value & low)
+            entry_rows[start + i] = np.uint32(source[np.uint64(i)] & low)

@@ -36,6 +36,30 @@ U, V, CONIC_XX, CONIC_XY, CONIC_YY, LOG_OPACITY, RED, GREEN, BLUE, KEY = range(1
 LEFT, RIGHT, TOP, BOTTOM, FIRST_ENTRY = range(10, 15)
 
 LN2 = math.log(2.0)
+# Where column k of a chunk's scratch begins: constants, as arithmetic on them would double the compile time.
+(
+    _C1,
+    _C2,
+    _C3,
+    _C4,
+    _C5,
+    _C6,
+    _C7,
+    _C8,
+    _C9,
+    _C10,
+    _C11,
+    _C12,
+    _C13,
+    _C14,
+    _C15,
+    _C16,
+    _C17,
+    _C18,
+    _C19,
+    _C20,
+    _C21,
+) = (np.uint64(k * CHUNK) for k in range(1, 22))
 _ROWS_IN = 11  # theta (7), view mean (3), thickness
 _ROWS_OUT = 9
 _GRAD_ROWS = 4
@@ -49,24 +73,26 @@ def log2_of(x) -> Any:
     """log2 x in the precision of x (numba only)."""
 
 
-@overload(exp2_of, inline="always")
+@overload(exp2_of)
 def _exp2_of(x):
     if x == types.float32:
         return lambda x: simd.exp2_exact(x)
     return lambda x: math.exp(x * 0.6931471805599453)
 
 
-@overload(log2_of, inline="always")
+@overload(log2_of)
 def _log2_of(x):
     if x == types.float32:
         return lambda x: simd.log2(x)
     return lambda x: math.log(x) * 1.4426950408889634
 
 
-_INLINE = {name: value for name, value in KERNEL.items() if name != "cache"}
+# Compiled once for both kernels and inlined by LLVM: inlining by numba would type them twice. For ``_axes``
+# LLVM refuses, and the loops around it would not vectorise (measured: 145 ns a surfel instead of 78).
+_INLINED = {name: value for name, value in KERNEL.items() if name != "cache"}
 
 
-@njit(inline="always", **_INLINE)
+@njit(inline="always", **_INLINED)
 def _axes(w, x, y, z, r):
     """View-space axes (three columns) of a surfel: r @ matrix(q), q normalised."""
     two = w * 0 + 2
@@ -93,12 +119,40 @@ def _axes(w, x, y, z, r):
     )
 
 
-@njit(inline="always", **_INLINE)
+@njit(**_INLINED)
 def _slopes(x, y, width, height, beyond, inverse_f, ax, ay, cx, cy):
     """Slopes of the ray through (x, y) = P / w for the Jacobian, clamped to EDGE beyond the picture."""
     u = min(max(ax * x + cx, -beyond * width), width + beyond * width)
     v = min(max(ay * y + cy, -beyond * height), height + beyond * height)
     return (u - cx) * inverse_f / ax, (v - cy) * inverse_f / ay
+
+
+@njit(**_INLINED)
+def _flatten(axes, sx, sy, thick, gx, gy, kx, ky, blur):
+    """Projected half-axes (six numbers), covariance xx, xy, yy, and its determinant before and after the blur."""
+    a0, a1, a2, b0, b1, b2, c0, c1, c2 = axes
+    ux, uy = gx * sx * (a0 - kx * a2), gy * sx * (a1 - ky * a2)
+    vx, vy = gx * sy * (b0 - kx * b2), gy * sy * (b1 - ky * b2)
+    nx, ny = gx * thick * (c0 - kx * c2), gy * thick * (c1 - ky * c2)
+    # Cauchy-Binet: the determinant as a sum of squares cannot cancel, however long and thin.
+    uv, un, vn = ux * vy - uy * vx, ux * ny - uy * nx, vx * ny - vy * nx
+    det0 = uv * uv + un * un + vn * vn
+    xx, xy = ux * ux + vx * vx + nx * nx, ux * uy + vx * vy + nx * ny
+    yy = uy * uy + vy * vy + ny * ny
+    return (ux, uy, vx, vy, nx, ny), xx, xy, yy, det0, det0 + blur * (xx + yy) + blur * blur
+
+
+@njit(**KERNEL)
+def _gather(start, count, theta, means, thickness, s):
+    """Columns 0 to 10 of the scratch of a chunk: theta, means, thickness."""
+    for row in range(7):
+        for i in range(count):
+            s[np.uint64(row * CHUNK + i)] = theta[row, start + i]
+    for row in range(3):
+        for i in range(count):
+            s[np.uint64((7 + row) * CHUNK + i)] = means[row, start + i]
+    for i in range(count):
+        s[np.uint64(i) + _C10] = thickness[start + i]
 
 
 @njit(**KERNEL)
@@ -113,7 +167,6 @@ def project(
     kind = theta.dtype.type
     count = theta.shape[1]
     tiles_x = (width + TILE - 1) // TILE
-    size = np.uint64(CHUNK)
     s = np.empty((_ROWS_IN + _ROWS_OUT) * CHUNK, theta.dtype)
     r = (
         camera[0], camera[1], camera[2], camera[3], camera[4], camera[5], camera[6], camera[7], camera[8],
@@ -128,59 +181,44 @@ def project(
     for chunk in range(chunk0, chunk1):
         start = chunk * CHUNK
         m = min(CHUNK, count - start)
-        for row in range(7):
-            for i in range(m):
-                s[np.uint64(row * CHUNK + i)] = theta[row, start + i]
-        for row in range(3):
-            for i in range(m):
-                s[np.uint64((7 + row) * CHUNK + i)] = means[row, start + i]
-        for i in range(m):
-            s[np.uint64(10 * CHUNK + i)] = thickness[start + i]
+        _gather(start, m, theta, means, thickness, s)
         for lane in range(m):
             i = np.uint64(lane)
-            qw, qx, qy, qz = s[i], s[i + size], s[i + np.uint64(2) * size], s[i + np.uint64(3) * size]
-            sx = exp2_of(s[i + np.uint64(4) * size] * log2e)
-            sy = exp2_of(s[i + np.uint64(5) * size] * log2e)
-            logit = s[i + np.uint64(6) * size]
-            px, py = s[i + np.uint64(7) * size], s[i + np.uint64(8) * size]
-            pz, thick = s[i + np.uint64(9) * size], s[i + np.uint64(10) * size]
+            qw, qx, qy, qz = s[i], s[i + _C1], s[i + _C2], s[i + _C3]
+            sx = exp2_of(s[i + _C4] * log2e)
+            sy = exp2_of(s[i + _C5] * log2e)
+            logit = s[i + _C6]
+            px, py = s[i + _C7], s[i + _C8]
+            pz, thick = s[i + _C9], s[i + _C10]
             n = one / np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-            a0, a1, a2, b0, b1, b2, c0, c1, c2 = _axes(qw * n, qx * n, qy * n, qz * n, r)
+            axes = _axes(qw * n, qx * n, qy * n, qz * n, r)
             w = one + pz * inverse_f
             iw = one / max(w, near)
             gx, gy = ax * iw, ay * iw
             kx, ky = _slopes(px * iw, py * iw, edge_x, edge_y, beyond, inverse_f, ax, ay, cx, cy)
-            ux, uy = gx * sx * (a0 - kx * a2), gy * sx * (a1 - ky * a2)
-            vx, vy = gx * sy * (b0 - kx * b2), gy * sy * (b1 - ky * b2)
-            nx, ny = gx * thick * (c0 - kx * c2), gy * thick * (c1 - ky * c2)
-            # Cauchy-Binet: the determinant as a sum of squares cannot cancel, however long and thin.
-            uv, un, vn = ux * vy - uy * vx, ux * ny - uy * nx, vx * ny - vy * nx
-            det0 = uv * uv + un * un + vn * vn
-            xx, xy = ux * ux + vx * vx + nx * nx, ux * uy + vx * vy + nx * ny
-            yy = uy * uy + vy * vy + ny * ny
-            det = det0 + blur * (xx + yy) + blur * blur
+            _, xx, xy, yy, det0, det = _flatten(axes, sx, sy, thick, gx, gy, kx, ky, blur)
             xx += blur
             yy += blur
             log_opacity = half * log2_of(max(det0, tiny) / det) - log2_of(one + exp2_of(-logit * log2e))
             reach = max(log_opacity - log_min, zero) * two_ln2  # (alpha >= 1/255) is an ellipse
             drawn = w > near and w > three * max(sx, sy) * inverse_f and log_opacity > log_min and det < huge
             scale = half_log2e / det
-            s[i + np.uint64(11) * size] = gx * px + cx
-            s[i + np.uint64(12) * size] = gy * py + cy
-            s[i + np.uint64(13) * size] = yy * scale
-            s[i + np.uint64(14) * size] = (zero - xy - xy) * scale
-            s[i + np.uint64(15) * size] = xx * scale
-            s[i + np.uint64(16) * size] = log_opacity if drawn else nothing
-            s[i + np.uint64(17) * size] = np.sqrt(reach * xx)
-            s[i + np.uint64(18) * size] = np.sqrt(reach * yy)
-            s[i + np.uint64(19) * size] = pz + three * max(sx, sy)
+            s[i + _C11] = gx * px + cx
+            s[i + _C12] = gy * py + cy
+            s[i + _C13] = yy * scale
+            s[i + _C14] = (zero - xy - xy) * scale
+            s[i + _C15] = xx * scale
+            s[i + _C16] = log_opacity if drawn else nothing
+            s[i + _C17] = np.sqrt(reach * xx)
+            s[i + _C18] = np.sqrt(reach * yy)
+            s[i + _C19] = pz + three * max(sx, sy)
         entries = 0
         for lane in range(m):
             i = np.uint64(lane)
             j = start + lane
-            log_opacity = s[i + np.uint64(16) * size]
-            u, v = s[i + np.uint64(11) * size], s[i + np.uint64(12) * size]
-            rx, ry = s[i + np.uint64(17) * size], s[i + np.uint64(18) * size]
+            log_opacity = s[i + _C16]
+            u, v = s[i + _C11], s[i + _C12]
+            rx, ry = s[i + _C17], s[i + _C18]
             integers[j, LEFT] = 1
             integers[j, RIGHT] = 0
             # Written so that NaN falls out; the clamps keep the conversions to integers defined.
@@ -194,11 +232,11 @@ def project(
             if right < left or bottom < top:
                 continue
             for k in range(6):
-                records[j, k] = s[i + np.uint64(11 + k) * size]
+                records[j, k] = s[i + np.uint64((11 + k) * CHUNK)]
             records[j, RED] = colors[j, 0]
             records[j, GREEN] = colors[j, 1]
             records[j, BLUE] = colors[j, 2]
-            records[j, KEY] = s[i + np.uint64(19) * size]
+            records[j, KEY] = s[i + _C19]
             integers[j, LEFT] = left
             integers[j, RIGHT] = right
             integers[j, TOP] = top
@@ -221,7 +259,6 @@ def project_backward(
     """
     kind = theta.dtype.type
     count = theta.shape[1]
-    size = np.uint64(CHUNK)
     s = np.empty((_ROWS_IN + _GRAD_ROWS + 7) * CHUNK, theta.dtype)
     r = (
         camera[0], camera[1], camera[2], camera[3], camera[4], camera[5], camera[6], camera[7], camera[8],
@@ -233,14 +270,7 @@ def project_backward(
     for chunk in range(chunk0, chunk1):
         start = chunk * CHUNK
         m = min(CHUNK, count - start)
-        for row in range(7):
-            for i in range(m):
-                s[np.uint64(row * CHUNK + i)] = theta[row, start + i]
-        for row in range(3):
-            for i in range(m):
-                s[np.uint64((7 + row) * CHUNK + i)] = means[row, start + i]
-        for i in range(m):
-            s[np.uint64(10 * CHUNK + i)] = thickness[start + i]
+        _gather(start, m, theta, means, thickness, s)
         for lane in range(m):
             j = start + lane
             g0, gxx, gxy, gyy = zero, zero, zero, zero
@@ -255,34 +285,30 @@ def project_backward(
                     gxy += entry_grads[entry, 2]
                     gyy += entry_grads[entry, 3]
             i = np.uint64(lane)
-            s[i + np.uint64(11) * size] = g0
-            s[i + np.uint64(12) * size] = gxx
-            s[i + np.uint64(13) * size] = gxy
-            s[i + np.uint64(14) * size] = gyy
+            s[i + _C11] = g0
+            s[i + _C12] = gxx
+            s[i + _C13] = gxy
+            s[i + _C14] = gyy
         for lane in range(m):
             i = np.uint64(lane)
-            qw, qx, qy, qz = s[i], s[i + size], s[i + np.uint64(2) * size], s[i + np.uint64(3) * size]
-            sx = exp2_of(s[i + np.uint64(4) * size] * log2e)
-            sy = exp2_of(s[i + np.uint64(5) * size] * log2e)
-            logit = s[i + np.uint64(6) * size]
-            px, py = s[i + np.uint64(7) * size], s[i + np.uint64(8) * size]
-            pz, thick = s[i + np.uint64(9) * size], s[i + np.uint64(10) * size]
-            g0, sum_xx = s[i + np.uint64(11) * size], s[i + np.uint64(12) * size]
-            sum_xy, sum_yy = s[i + np.uint64(13) * size], s[i + np.uint64(14) * size]
+            qw, qx, qy, qz = s[i], s[i + _C1], s[i + _C2], s[i + _C3]
+            sx = exp2_of(s[i + _C4] * log2e)
+            sy = exp2_of(s[i + _C5] * log2e)
+            logit = s[i + _C6]
+            px, py = s[i + _C7], s[i + _C8]
+            pz, thick = s[i + _C9], s[i + _C10]
+            g0, sum_xx = s[i + _C11], s[i + _C12]
+            sum_xy, sum_yy = s[i + _C13], s[i + _C14]
             n = one / np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
             w, x, y, z = qw * n, qx * n, qy * n, qz * n
-            a0, a1, a2, b0, b1, b2, c0, c1, c2 = _axes(w, x, y, z, r)
+            axes = _axes(w, x, y, z, r)
+            a0, a1, a2, b0, b1, b2, _, _, _ = axes
             iw = one / max(one + pz * inverse_f, near)
             gx, gy = ax * iw, ay * iw
             kx, ky = _slopes(px * iw, py * iw, edge_x, edge_y, beyond, inverse_f, ax, ay, cx, cy)
-            ux, uy = gx * sx * (a0 - kx * a2), gy * sx * (a1 - ky * a2)
-            vx, vy = gx * sy * (b0 - kx * b2), gy * sy * (b1 - ky * b2)
-            nx, ny = gx * thick * (c0 - kx * c2), gy * thick * (c1 - ky * c2)
-            uv, un, vn = ux * vy - uy * vx, ux * ny - uy * nx, vx * ny - vy * nx
-            det0 = max(uv * uv + un * un + vn * vn, tiny)
-            xx0, xy = ux * ux + vx * vx + nx * nx, ux * uy + vx * vy + nx * ny
-            yy0 = uy * uy + vy * vy + ny * ny
-            det = det0 + blur * (xx0 + yy0) + blur * blur
+            columns, xx0, xy, yy0, det0, det = _flatten(axes, sx, sy, thick, gx, gy, kx, ky, blur)
+            ux, uy, vx, vy, nx, ny = columns
+            det0 = max(det0, tiny)
             xx, yy = xx0 + blur, yy0 + blur
             # d/d covariance of alpha = o sqrt(det0/det) exp(-d^T cov^-1 d / 2): cov^-1 S cov^-1 / 2 with the
             # second moments S of v, plus the two logarithms of determinants.
@@ -299,9 +325,9 @@ def project_backward(
             dvx, dvy = gx * (two * vx * d_xx + vy * d_xy), gy * (two * vy * d_yy + vx * d_xy)
             dnx, dny = gx * (two * nx * d_xx + ny * d_xy), gy * (two * ny * d_yy + nx * d_xy)
             duz, dvz, dnz = zero - kx * dux - ky * duy, zero - kx * dvx - ky * dvy, zero - kx * dnx - ky * dny
-            s[i + np.uint64(19) * size] = sx * (a0 * dux + a1 * duy + a2 * duz)
-            s[i + np.uint64(20) * size] = sy * (b0 * dvx + b1 * dvy + b2 * dvz)
-            s[i + np.uint64(21) * size] = g0 / (one + exp2_of(logit * log2e))
+            s[i + _C19] = sx * (a0 * dux + a1 * duy + a2 * duz)
+            s[i + _C20] = sy * (b0 * dvx + b1 * dvy + b2 * dvz)
+            s[i + _C21] = g0 / (one + exp2_of(logit * log2e))
             # To problem axes, times scale: d loss / d matrix(q), one column for each axis.
             e0 = sx * (r[0] * dux + r[3] * duy + r[6] * duz)
             e1 = sx * (r[1] * dux + r[4] * duy + r[7] * duz)
@@ -317,10 +343,10 @@ def project_backward(
             gj = two * (x * e1 - two * y * e0 - w * e2 + x * f0 + z * f2 + w * h0 + z * h1 - two * y * h2)
             gk = two * (w * e1 - two * z * e0 + x * e2 - w * f0 - two * z * f1 + y * f2 + x * h0 + y * h1)
             along = gw * w + gi * x + gj * y + gk * z  # normalising q removes the gradient along q
-            s[i + np.uint64(15) * size] = (gw - along * w) * n
-            s[i + np.uint64(16) * size] = (gi - along * x) * n
-            s[i + np.uint64(17) * size] = (gj - along * y) * n
-            s[i + np.uint64(18) * size] = (gk - along * z) * n
+            s[i + _C15] = (gw - along * w) * n
+            s[i + _C16] = (gi - along * x) * n
+            s[i + _C17] = (gj - along * y) * n
+            s[i + _C18] = (gk - along * z) * n
         for row in range(7):
             if accumulate:
                 for i in range(m):

@@ -61,7 +61,6 @@ class Rasterizer:
         self._integers = self._records.view(np.int32 if precision == "float32" else np.int64)
         self._chunks = -(-count // CHUNK)
         self._chunk_entries = np.zeros(self._chunks, np.int64)
-        self._chunk_starts = np.zeros(self._chunks, np.int64)
         single = precision == "float32"
         # One buffer per thread: a tile's accumulators.
         size = fit_blending.BUFFER if single else 1
@@ -105,15 +104,15 @@ class Rasterizer:
                 for k, (c0, c1) in enumerate(bands)
             ],
         )
-        places = np.empty_like(tile_counts)
-        self.entries = int(lay_out(tile_counts, self._chunk_entries, places, tile_starts, self._chunk_starts))
+        tile_starts[:], places, chunk_starts = lay_out(tile_counts, self._chunk_entries)
+        self.entries = int(tile_starts[-1])
         if self.entries > self._capacity:
             self._grow(self.entries + self.entries // 4)  # radii change slowly: a quarter lasts for a fit
         lists = (view.width, self._entry_keys, self._entry_rows)
         team.run(
             scatter,
             [
-                (c0, c1, self._records, self._integers, self._chunk_starts, places[k], *lists)
+                (c0, c1, self._records, self._integers, chunk_starts, places[k], *lists)
                 for k, (c0, c1) in enumerate(bands)
             ],
         )

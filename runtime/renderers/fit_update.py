@@ -24,21 +24,63 @@ _ROWS = 7
 _STRICT = {**KERNEL, "fastmath": {"contract", "nsz"}}
 
 
-@njit(inline="always", **{name: value for name, value in _STRICT.items() if name != "cache"})
+_INLINED = {name: value for name, value in _STRICT.items() if name != "cache"}
+# Cosines this close to the limit are decided in float64: float32 tells angles below 5e-4 from nothing else.
+_DOUBT = 1e-6
+
+
+@njit(**_INLINED)
 def _normal(w, x, y, z):
     """The third column of the matrix of a unit quaternion."""
-    return 2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)
+    two = w * 0 + 2
+    return two * (x * z + w * y), two * (y * z - w * x), w * 0 + 1 - two * (x * x + y * y)
+
+
+@njit(**_INLINED)
+def _turn_back(theta, start, i, cos_limit, sin_limit):
+    """Normalise quaternion ``i`` and turn its normal back to within the limit of the initial one."""
+    w, x = np.float64(theta[0, i]), np.float64(theta[1, i])
+    y, z = np.float64(theta[2, i]), np.float64(theta[3, i])
+    sw, sx = np.float64(start[0, i]), np.float64(start[1, i])
+    sy, sz = np.float64(start[2, i]), np.float64(start[3, i])
+    norm = math.sqrt(w * w + x * x + y * y + z * z)
+    if norm > 0.0:
+        w, x, y, z = w / norm, x / norm, y / norm, z / norm
+        n0, n1, n2 = _normal(w, x, y, z)
+        m0, m1, m2 = _normal(sw, sx, sy, sz)
+        a0, a1, a2 = n1 * m2 - n2 * m1, n2 * m0 - n0 * m2, n0 * m1 - n1 * m0
+        along, across = n0 * m0 + n1 * m1 + n2 * m2, math.sqrt(a0 * a0 + a1 * a1 + a2 * a2)
+        # A float32 quaternion has norm 1 to 1e-7 only, which matters to the cosine of a small angle.
+        length = math.sqrt(along * along + across * across)
+        cosine, sine = along / length, across / length
+        if cosine < cos_limit:
+            # Turn about (normal x initial normal) by what exceeds the limit; half-angles by square roots.
+            if across < 1e-9:  # straight over: no plane to turn in
+                w, x, y, z = sw, sx, sy, sz
+            else:
+                excess = min(max(cosine * cos_limit + sine * sin_limit, -1.0), 1.0)
+                c, s = math.sqrt(0.5 + 0.5 * excess), math.sqrt(0.5 - 0.5 * excess) / across
+                t0, t1, t2 = s * a0, s * a1, s * a2
+                w, x, y, z = (
+                    c * w - t0 * x - t1 * y - t2 * z,
+                    c * x + t0 * w + t1 * z - t2 * y,
+                    c * y - t0 * z + t1 * w + t2 * x,
+                    c * z + t0 * y - t1 * x + t2 * w,
+                )
+    else:
+        w, x, y, z = sw, sx, sy, sz
+    theta[0, i], theta[1, i], theta[2, i], theta[3, i] = w, x, y, z
 
 
 @njit(**_STRICT)
 def step(
     chunk0, chunk1, theta, grads, first, second, rates, beta1, beta2, iteration, lowest, highest,
-    start, limit,
+    start, cos_limit, sin_limit,
 ):  # fmt: skip
     """Adam on chunks [chunk0, chunk1) of theta [7, N], then the guards.
 
     rates [7] per row; ``iteration`` counts from 1. lowest, highest [3, N]: bounds of ln sx, ln sy and
-    the logit; start [4, N]: the initial quaternions; ``limit``: radians that a normal may turn.
+    the logit; start [4, N]: the initial quaternions; the limit: the angle that a normal may turn.
     """
     kind = theta.dtype.type
     count = theta.shape[1]
@@ -46,53 +88,38 @@ def step(
     b1, b2, c1, c2 = kind(beta1), kind(beta2), kind(1.0 - beta1), kind(1.0 - beta2)
     unbias1 = kind(1.0 / (1.0 - beta1**iteration)) if beta1 > 0 else one
     unbias2 = kind(1.0 / (1.0 - beta2**iteration))
-    least_cosine = math.cos(limit)
+    clear = kind(cos_limit + _DOUBT)
+    momentum = beta1 > 0
+    qw, qx, qy, qz = theta[0], theta[1], theta[2], theta[3]
+    sw, sx, sy, sz = start[0], start[1], start[2], start[3]
     for chunk in range(chunk0, chunk1):
         i0, i1 = chunk * CHUNK, min((chunk + 1) * CHUNK, count)
+        # Rows as arrays of their own and unsigned indices: only so does LLVM vectorise these loops.
         for row in range(_ROWS):
-            rate = rates[row]
-            for i in range(i0, i1):
-                g = grads[row, i]
+            rate, values, slopes, squares = rates[row], theta[row], grads[row], second[row]
+            for index in range(i0, i1):
+                i = np.uint64(index)
+                g = slopes[i]
                 g = g if abs(g) < steepest else zero  # false for NaN too
-                v = b2 * second[row, i] + c2 * g * g
-                second[row, i] = v
-                if beta1 > 0:
+                v = b2 * squares[i] + c2 * g * g
+                squares[i] = v
+                if momentum:
                     g = b1 * first[row, i] + c1 * g
                     first[row, i] = g
-                theta[row, i] -= rate * (g * unbias1) / (np.sqrt(v * unbias2) + epsilon)
+                values[i] -= rate * (g * unbias1) / (np.sqrt(v * unbias2) + epsilon)
         for row in range(3):
-            for i in range(i0, i1):
-                theta[4 + row, i] = min(max(theta[4 + row, i], lowest[row, i]), highest[row, i])
-        for i in range(i0, i1):
-            w, x = np.float64(theta[0, i]), np.float64(theta[1, i])
-            y, z = np.float64(theta[2, i]), np.float64(theta[3, i])
-            sw, sx = np.float64(start[0, i]), np.float64(start[1, i])
-            sy, sz = np.float64(start[2, i]), np.float64(start[3, i])
-            norm = math.sqrt(w * w + x * x + y * y + z * z)
-            if not norm > 0.0 or limit <= 0.0:
-                w, x, y, z = sw, sx, sy, sz
+            values, low, high = theta[4 + row], lowest[row], highest[row]
+            for index in range(i0, i1):
+                i = np.uint64(index)
+                values[i] = min(max(values[i], low[i]), high[i])
+        for index in range(i0, i1):
+            i = np.uint64(index)
+            w, x, y, z = qw[i], qx[i], qy[i], qz[i]
+            shrink = one / np.sqrt(w * w + x * x + y * y + z * z)
+            w, x, y, z = w * shrink, x * shrink, y * shrink, z * shrink
+            n0, n1, n2 = _normal(w, x, y, z)
+            m0, m1, m2 = _normal(sw[i], sx[i], sy[i], sz[i])
+            if n0 * m0 + n1 * m1 + n2 * m2 >= clear:  # false for NaN
+                qw[i], qx[i], qy[i], qz[i] = w, x, y, z
             else:
-                w, x, y, z = w / norm, x / norm, y / norm, z / norm
-                n0, n1, n2 = _normal(w, x, y, z)
-                m0, m1, m2 = _normal(sw, sx, sy, sz)
-                cosine = n0 * m0 + n1 * m1 + n2 * m2
-                if cosine < least_cosine:
-                    # Turn about (normal x initial normal) by what exceeds the limit.
-                    a0, a1, a2 = n1 * m2 - n2 * m1, n2 * m0 - n0 * m2, n0 * m1 - n1 * m0
-                    sine = math.sqrt(a0 * a0 + a1 * a1 + a2 * a2)
-                    if sine < 1e-9:  # straight over: no plane to turn in
-                        w, x, y, z = sw, sx, sy, sz
-                    else:
-                        half = 0.5 * (math.atan2(sine, cosine) - limit)
-                        c, s = math.cos(half), math.sin(half) / sine
-                        t0, t1, t2 = s * a0, s * a1, s * a2
-                        w, x, y, z = (
-                            c * w - t0 * x - t1 * y - t2 * z,
-                            c * x + t0 * w + t1 * z - t2 * y,
-                            c * y - t0 * z + t1 * w + t2 * x,
-                            c * z + t0 * y - t1 * x + t2 * w,
-                        )
-            theta[0, i] = kind(w)
-            theta[1, i] = kind(x)
-            theta[2, i] = kind(y)
-            theta[3, i] = kind(z)
+                _turn_back(theta, start, index, cos_limit, sin_limit)

@@ -26,7 +26,7 @@ _W0, _W1, _W2, _W3, _W4, _W5 = (float(t) for t in _TAPS)
 _INLINE = {name: value for name, value in KERNEL.items() if name != "cache"}
 
 
-@njit(inline="always", **_INLINE)
+@njit(**_INLINE)
 def _blur_row(line, out, width):
     """out [width] = the window along ``line`` [width + 10], whose first and last five are zero."""
     kind = line.dtype.type
@@ -41,7 +41,7 @@ def _blur_row(line, out, width):
         out[x] = value
 
 
-@njit(inline="always", **_INLINE)
+@njit(**_INLINE)
 def _blur_column(plane, y, out, width):
     """out [width] = the window down rows y .. y + 10 of ``plane`` [H + 10, W], framed by zeros."""
     kind = plane.dtype.type
