@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
+from numba.np.numpy_support import carray
 
 from wonderzoom.runtime.renderers import packing_kernels as packing
 from wonderzoom.runtime.renderers.cpu_memory import float_bits, floats_at

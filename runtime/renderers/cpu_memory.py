@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from wonderzoom.runtime.renderers.simd import vector
+from wonderzoom.runtime.renderers.simd import intrinsic, vector
 
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)

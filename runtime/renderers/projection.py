@@ -161,11 +161,11 @@ def _box(mean: F64, reach: F64, size: int) -> NDArray[np.int64]:
 
 def falloff(splats: Splats, i: int, columns: F64, rows: F64) -> F64:
     """The Gaussian of splat i, in [0, 1], at pixel centres: [len(rows), len(columns)]."""
-    unit = splats.units[i]
-    xx, xy, yy = splats.conics[i]
+    unit = float(splats.units[i])
+    xx, xy, yy = splats.conics[i].tolist()
     dx = ((columns - splats.means[i, 0]) / unit)[None, :]
     dy = ((rows - splats.means[i, 1]) / unit)[:, None]
-    return np.exp(-0.5 * (xx * dx * dx + yy * dy * dy) - xy * dx * dy)
+    return np.asarray(np.exp(-0.5 * (xx * dx * dx + yy * dy * dy) - xy * dx * dy), np.float64)
 
 
 def pixel_centres(first: int, last: int) -> F64:

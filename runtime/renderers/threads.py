@@ -7,7 +7,7 @@ so a team of one does exactly what a team of many does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
@@ -61,7 +61,7 @@ class Team:
 
 
 @contextmanager
-def said_when_slow(seconds: float, say: Callable[[], None]) -> Iterator[None]:
+def said_when_slow(seconds: float, say: Callable[[], None]) -> Generator[None, None, None]:
     """Call ``say`` (in a thread of its own) if the body is still at work after ``seconds``, else never."""
     timer = threading.Timer(seconds, say)
     timer.start()

@@ -4,6 +4,7 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -50,9 +51,9 @@ def test_columns_are_the_surfels(count: int, seed: int) -> None:
         flat[columns.X : columns.Z + 1].T + packed.spheres[chunk, :3], s.means, rtol=0, atol=1e-7
     )
     lengths, axes = np.exp(s.log_scales.astype(np.float64)), quat_to_matrix(s.quats)
-    close = {"rtol": 1e-6, "atol": 1e-9}
-    np.testing.assert_allclose(flat[columns.UX : columns.UZ + 1].T, axes[:, :, 0] * lengths[:, :1], **close)
-    np.testing.assert_allclose(flat[columns.VX : columns.VZ + 1].T, axes[:, :, 1] * lengths[:, 1:], **close)
+    close = partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-9)
+    close(flat[columns.UX : columns.UZ + 1].T, axes[:, :, 0] * lengths[:, :1])
+    close(flat[columns.VX : columns.VZ + 1].T, axes[:, :, 1] * lengths[:, 1:])
     normal = np.cross(flat[columns.UX : columns.UZ + 1].T, flat[columns.VX : columns.VZ + 1].T)
     thickness = THICKNESS * np.exp(s.native.astype(np.float64))
     np.testing.assert_allclose(np.linalg.norm(normal, axis=1) * flat[columns.NORMAL], thickness, rtol=1e-5)
