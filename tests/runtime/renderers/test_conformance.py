@@ -26,6 +26,7 @@ from wonderzoom.scene_graph.world import World
 # Every renderer: its name and how it is made (something with ``render`` and ``close``).
 RENDERERS: dict[str, Callable[[], Any]] = {"cpu": lambda: CpuRenderer(threads=2)}
 
+H_REF = 27  # short side of the pictures that test worlds are made of
 BACKGROUND = (0.2, 0.4, 0.6)
 STEP = 1.0 / 255.0
 CLOSE = 2.0 * STEP  # how far a pixel may be from the oracle's,
@@ -48,9 +49,9 @@ class Scene:
         return Scene(visible, camera, RenderSettings(h_ref=h_ref, background=BACKGROUND, **settings))
 
     @staticmethod
-    def in_world(world: World, camera: Camera, h_ref: int, **settings: Any) -> "Scene":
-        """A view of a world made from pictures with a short side of ``h_ref``."""
-        chosen = RenderSettings(h_ref=h_ref, background=BACKGROUND, metric=world.header.metric, **settings)
+    def in_world(world: World, camera: Camera, **settings: Any) -> "Scene":
+        """A view of a world made from pictures with a short side of H_REF."""
+        chosen = RenderSettings(h_ref=H_REF, background=BACKGROUND, metric=world.header.metric, **settings)
         return Scene(visible_set(world, camera, chosen), camera, chosen)
 
 
@@ -77,22 +78,23 @@ def coarse_cloud(octaves: float, focal: float = 1e40) -> Scene:
 
 @cache
 def nested() -> tuple[World, list[Camera]]:
-    return nested_world(2, tilt=0.3)
+    return nested_world(2, tilt=0.3, width=36, height=H_REF)
 
 
 def nested_view(node: int, zoom: float, yaw: float = 0.12, pitch: float = 0.07, **settings: Any) -> Scene:
     world, cameras = nested()
-    return Scene.in_world(world, cameras[node].orbited(yaw, pitch).zoomed(zoom), 36, **settings)
+    return Scene.in_world(world, cameras[node].orbited(yaw, pitch).zoomed(zoom), **settings)
 
 
 @cache
 def branching() -> tuple[World, list[Camera]]:
-    return branching_world(clicks=((0.3, 0.4, 4.0), (0.4, 0.5, 10.0)), grandchildren=0)
+    clicks = ((0.3, 0.4, 4.0), (0.4, 0.5, 10.0))
+    return branching_world(clicks, grandchildren=0, width=36, height=H_REF)
 
 
 def branching_view() -> Scene:
     world, cameras = branching()
-    return Scene.in_world(world, cameras[0].orbited(-0.1, 0.2).zoomed(2.5), 36)
+    return Scene.in_world(world, cameras[0].orbited(-0.1, 0.2).zoomed(2.5))
 
 
 def empty() -> Scene:
@@ -139,7 +141,7 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "one pixel": lambda: a_cloud(9, camera=a_camera(1, 1), octaves=(0.0, 5.0)),
     "a strip": lambda: a_cloud(9, camera=a_camera(131, 3), octaves=(0.0, 3.0)),
     "a column": lambda: a_cloud(9, camera=a_camera(2, 97), octaves=(0.0, 3.0)),
-    "tiny surfels": lambda: a_cloud(10, octaves=(-8.0, -2.0), bounded=False),
+    "tiny surfels": lambda: a_cloud(10, 100, octaves=(-8.0, -2.0), bounded=False),
     "blocks of 2^19 pixels": lambda: coarse_cloud(12.0),
     "blocks of 2^21 pixels": lambda: coarse_cloud(15.0),
     "blocks of 2^40 pixels": lambda: coarse_cloud(34.0),
@@ -253,8 +255,8 @@ def test_the_same_world_at_any_octree_depth_covers_the_same_pixels(renderer: Any
     """Law 9 for blocks and bounds that a world made."""
     views: list[RenderedView] = []
     for levels_down in (0, 180, 900):
-        world, cameras = nested_world(1, tilt=0.4, levels_down=levels_down)
-        scene = Scene.in_world(world, cameras[0].orbited(0.1, 0.2).zoomed(zoom), 36)
+        world, cameras = nested_world(1, tilt=0.4, width=36, height=H_REF, levels_down=levels_down)
+        scene = Scene.in_world(world, cameras[0].orbited(0.1, 0.2).zoomed(zoom))
         views.append(drawn(renderer, scene))
     assert views[0].alpha.mean() > 0.9
     for view in views[1:]:
@@ -265,8 +267,8 @@ def test_the_same_world_at_any_octree_depth_covers_the_same_pixels(renderer: Any
 def test_the_coarse_and_the_fine_part_of_a_deep_zoom_agree(renderer: Any) -> None:
     """Zooming where nothing finer is makes surfels grow without end; the middle keeps its colour."""
     world, cameras = nested()
-    scenes = [Scene.in_world(world, cameras[2].zoomed(2.0**octave), 36) for octave in (18, 19, 25, 60)]
-    centres = [drawn(renderer, scene).color[18, 24] for scene in scenes]
+    scenes = [Scene.in_world(world, cameras[2].zoomed(2.0**octave)) for octave in (18, 19, 25, 60)]
+    centres = [drawn(renderer, scene).color[H_REF // 2, 18] for scene in scenes]
     for colour in centres[1:]:
         np.testing.assert_allclose(colour, centres[0], atol=STEP)
 
