@@ -22,11 +22,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_picture import plants, standing
+from tools.demo_picture import flowers, plants, standing
 from tools.demo_picture.light import SUN_DIRECTION
 from tools.demo_picture.raster import ShadowMap, Triangles, fill, shade_rows
 from tools.demo_picture.terrain import land_rows
 from tools.demo_picture.view import LENS, View
+from wonderzoom.generation.embedded.things import Thing
 
 Array = NDArray[np.float64]
 SEED = 7
@@ -64,12 +65,12 @@ def land_of(view: View, threads: int, samples: int) -> tuple[Array, Array]:
     return color, depth
 
 
-def vegetation(view: View, density: float) -> Triangles:
+def vegetation(view: View) -> Triangles:
     rng = np.random.default_rng(SEED)
     pixel = 1.0 / view.focal
     made = Triangles.joined([
-        plants.grass(rng, int(260000 * density), pixel), plants.flowers(rng, pixel),
-        plants.seed_heads(rng, 1500, pixel),
+        plants.grass(rng, 300000, pixel), flowers.flowers(rng, pixel), plants.seed_heads(rng, 1500, pixel),
+        plants.pebbles(rng, 700),
     ])  # fmt: skip
     _, depth = view.project(made.corners.astype(np.float64))
     keep = (depth > 0.3).all(1)
@@ -77,20 +78,26 @@ def vegetation(view: View, density: float) -> Triangles:
 
 
 def scenery(view: View, land: Array, land_depth: Array, threads: int) -> standing.Canvas:
-    """Woods painted into the land; near things on a canvas of their own."""
+    """Woods painted into the land; near things on a canvas of their own, far to near."""
     rng = np.random.default_rng(SEED + 1)
     standing.forest(view, land, land_depth, rng, threads)
     canvas = standing.Canvas.blank(view)
-    standing.stand_thing(view, canvas, "house", -13.0, 118.0, 1.0, 0.35, 3, threads)
-    standing.stand_thing(view, canvas, "tree", -22.0, 122.0, 1.15, 0.4, 5, threads)
-    standing.stand_thing(view, canvas, "tree", -14.5, 27.0, 1.25, 1.9, 8, threads)
+    standing.stand_thing(view, canvas, Thing("house", 3), -13.0, 118.0, 1.0, 0.35, threads)
+    standing.stand_thing(view, canvas, Thing("tree", 5, LEAVES), -22.0, 122.0, 1.15, 0.4, threads)
+    standing.stand_thing(view, canvas, Thing("tree", 8, LEAVES), *TREE, 1.25, 1.9, threads)
     for x, y, tall, radius, seed, facing in SUNFLOWERS:
         ground = standing.height(x, y)
         shape = standing.sunflower_plant(seed, (tall - 0.35 * radius) / radius, facing)
         standing.stand(view, canvas, shape, (x, y, ground), radius, 0.0, seed, threads)
+    for x, y, above, turn, seed in BUTTERFLIES:
+        standing.stand_thing(view, canvas, Thing("butterfly", seed), x, y, 1.3, turn, threads, above)
     return canvas
 
 
+TREE = (-14.5, 27.0)
+LEAVES = (0.05, 0.13, 0.012)  # late summer
+# x, y, above the ground (metres), turn, seed
+BUTTERFLIES = ((-0.16, 1.55, 0.62, 0.7, 4), (0.30, 1.40, 0.52, 2.6, 9))
 # x, y, height, head radius (metres), seed, where the head looks
 SUNFLOWERS = (
     (1.62, 2.75, 1.26, 0.125, 33, (-0.55, -1.0, 0.22)),
@@ -125,11 +132,12 @@ def paint(width: int, threads: int, samples: int) -> tuple[Array, Array, View]:
     view = View.of(width, round(width * 2 / 3), plants.eye_level())
     land, land_depth = land_of(view, threads, 1 if samples < 3 else 2)
     canvas = scenery(view, land, land_depth, threads)
-    grown = vegetation(view, 1.0)
+    grown = vegetation(view)
     uv, depth = view.project(grown.corners.astype(np.float64))
     screen = np.concatenate([uv * samples, 1.0 / depth[..., None]], -1).astype(np.float32)
     key, owner = fill(screen, view.height * samples, view.width * samples, threads)
-    shadow = ShadowMap.of(grown, SUN_DIRECTION, 30.0, 0.008, threads)
+    shade = plants.tree_shade(np.random.default_rng(SEED + 2), *TREE, 9.0)
+    shadow = ShadowMap.of(Triangles.joined([grown, shade]), SUN_DIRECTION, 36.0, 0.01, threads)
     picture, result = np.zeros_like(land), np.zeros_like(land_depth)
     right, down, _ = view.axes / view.focal
 

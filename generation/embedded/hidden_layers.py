@@ -34,6 +34,7 @@ ANGLE = math.radians(10.0)
 TEAR = 1.5
 # Cuts are placed where they part the most edges; more of them, truer layers behind layers.
 MAX_CUTS = 10
+WIDE_OPEN = 16.0  # pixels: a wider tear is no more of a fault
 CUT_LEVELS = 256  # candidates, evenly over the range of parallax
 ENOUGH = 0.995  # share of all torn edges (weighed by how far they open) after which no cut is added
 # No continuation is longer than this share of the picture's long side: nobody believes it beyond.
@@ -156,7 +157,7 @@ def _slabs(scene: _Scene) -> list[tuple[float, float]]:
     step = (high - low) / CUT_LEVELS
     first = np.floor((edges[:, 0] - low) / step).astype(np.int64) + 1
     last = np.clip(np.floor((edges[:, 1] - low) / step).astype(np.int64), 0, CUT_LEVELS - 1)
-    weight = edges[:, 1] - edges[:, 0]
+    weight = np.minimum(edges[:, 1] - edges[:, 0], WIDE_OPEN)
     cuts: list[float] = []
     left, total = weight.copy(), float(weight.sum())
     while len(cuts) < MAX_CUTS and left.sum() > (1.0 - ENOUGH) * total:

@@ -10,7 +10,7 @@ from numba import njit
 
 from tools.demo_picture.noise import KERNEL, cloud_noise, smoothstep
 
-ELEVATION, AZIMUTH = math.radians(21.0), math.radians(-58.0)  # azimuth from straight ahead, left is negative
+ELEVATION, AZIMUTH = math.radians(17.0), math.radians(-78.0)  # azimuth from straight ahead, left is negative
 SUN_DIRECTION = np.array(
     [
         math.sin(AZIMUTH) * math.cos(ELEVATION),
@@ -18,12 +18,12 @@ SUN_DIRECTION = np.array(
         math.sin(ELEVATION),
     ]
 )
-SUN = np.array([2.75, 1.85, 0.95])
-SKY = np.array([0.27, 0.36, 0.54])  # what a surface that faces up gets from the blue half
+SUN = np.array([3.50, 2.12, 0.92])
+SKY = np.array([0.20, 0.29, 0.48])  # what a surface that faces up gets from the blue half
 GROUND = np.array([0.17, 0.19, 0.08])  # what comes back from the meadow
 HAZE_NEAR_SUN = np.array([1.16, 0.82, 0.52])
-HAZE_AWAY = np.array([0.46, 0.54, 0.70])
-HAZE_LENGTH = 9500.0  # metres to 1 - 1/e of haze
+HAZE_AWAY = np.array([0.40, 0.47, 0.62])
+HAZE_LENGTH = 12500.0  # metres to 1 - 1/e of haze
 
 CLOUD_BASE, CLOUD_TOP = 1500.0, 2500.0
 CLOUD_STEPS, LIGHT_STEPS = 56, 5
@@ -46,8 +46,8 @@ def haze_color(dx, dy, dz, sun, channel):
 def clear_sky(dx, dy, dz, sun, channel):
     """Radiance of the cloudless sky."""
     up = max(0.0, dz / math.sqrt(dx * dx + dy * dy + dz * dz))
-    zenith = (0.075, 0.205, 0.50)[channel]
-    low = (0.92, 0.72, 0.56)[channel]
+    zenith = (0.055, 0.185, 0.52)[channel]
+    low = (1.02, 0.74, 0.50)[channel]
     t = math.exp(-up * 5.6)
     c = sunward(dx, dy, dz, sun)
     glow = math.exp((c - 1.0) * 3.0)

@@ -19,9 +19,11 @@ from tools.demo_picture.country import LAKE, height, wood
 from tools.demo_picture.light import GROUND, HAZE_LENGTH, SKY, SUN, SUN_DIRECTION, haze_color
 from tools.demo_picture.noise import KERNEL, fractal
 from tools.demo_picture.view import View
-from wonderzoom.generation.embedded.shapes import LEAF, Shape, ShapeArrays, aligned, turned
+from wonderzoom.generation.embedded.shape_columns import LEAF
+from wonderzoom.generation.embedded.shape_frames import aligned, turned
+from wonderzoom.generation.embedded.shapes import Shape, ShapeArrays
 from wonderzoom.generation.embedded.things import METRES, Thing
-from wonderzoom.generation.embedded.things_plants import (
+from wonderzoom.generation.embedded.things_flowers import (
     disc_material,
     flower_head,
     leaf_material,
@@ -143,26 +145,17 @@ def seen_from(
 def stand_thing(
     view: View,
     canvas: Canvas,
-    kind: str,
+    thing: Thing,
     x: float,
     y: float,
     size: float,
     turn: float,
-    seed: int,
     threads: int,
+    above: float = 0.0,
 ) -> None:
-    """A thing of the library on the ground; ``size`` 1 is its own real size."""
-    thing = Thing(kind, seed)
-    stand(
-        view,
-        canvas,
-        thing.shape,
-        (x, y, height(x, y) - 0.02 * size),
-        METRES[kind] * size,
-        turn,
-        seed,
-        threads,
-    )
+    """A thing of the library on the ground, or ``above`` it; ``size`` 1 is its own real size."""
+    at = (x, y, height(x, y) + above - 0.02 * size)
+    stand(view, canvas, thing.shape, at, METRES[thing.kind] * size, turn, thing.seed, threads)
 
 
 # ---- sunflowers ----------------------------------------------------------------------------------
