@@ -72,9 +72,10 @@ class CpuFitter:
         first = np.zeros_like(theta if settings.betas[0] > 0 else theta[:, :0])
         second, grads = np.zeros_like(theta), np.zeros_like(theta)
         limit = min(max(settings.max_turn - _TURN_MARGIN, 0.0), math.pi)
-        cos_limit, sin_limit = math.cos(limit), math.sin(limit)
-        lowest, highest = _bounds(theta, problem.log_scales[rows], settings.max_log_scale_change)
+        bounds = _bounds(theta, problem.log_scales[rows], settings.max_log_scale_change)
+        guards = (*bounds, start, math.cos(limit), math.sin(limit))
         rates = np.array([settings.quat_rate] * 4 + [settings.scale_rate] * 2 + [settings.opacity_rate])
+        betas = np.array(settings.betas)
         objective = Objective(problem, rows, settings, self._precision, team)
         random = np.random.Generator(np.random.Philox(problem.seed))
         backgrounds = random.random((steps, len(problem.views), 3))
@@ -83,15 +84,10 @@ class CpuFitter:
         for index in range(steps):
             losses.append(objective.evaluate(theta, backgrounds[index], grads, control))
             share = 1.0 - (1.0 - settings.last_rate) * index / max(steps - 1, 1)
-            now = (rates * share).astype(theta.dtype)
-            team.run(
-                step,
-                [
-                    (c0, c1, theta, grads, first, second, now, *settings.betas, index + 1, lowest, highest,
-                     start, cos_limit, sin_limit)
-                    for c0, c1 in chunks
-                ],
-            )  # fmt: skip
+            unbias = 1.0 / (1.0 - betas ** (index + 1))
+            now = [numbers.astype(theta.dtype) for numbers in (rates * share, betas, unbias)]
+            moved = (theta, grads, first, second, *now, *guards)
+            team.run(step, [(c0, c1, *moved) for c0, c1 in chunks])
             control.progress((index + 1) / (steps + 1))
         # Over the first backgrounds again, so that the two ends compare: a fit never makes a picture worse.
         result = objective.evaluate(theta, backgrounds[0], None, control)

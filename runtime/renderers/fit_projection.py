@@ -87,16 +87,14 @@ def _log2_of(x):
     return lambda x: math.log(x) * 1.4426950408889634
 
 
-# Compiled once for both kernels and inlined by LLVM: inlining by numba would type them twice. For ``_axes``
-# LLVM refuses, and the loops around it would not vectorise (measured: 145 ns a surfel instead of 78).
+# Compiled once for both kernels and inlined by LLVM: inlining by numba would type them twice.
 _INLINED = {name: value for name, value in KERNEL.items() if name != "cache"}
 
 
-@njit(inline="always", **_INLINED)
-def _axes(w, x, y, z, r):
-    """View-space axes (three columns) of a surfel: r @ matrix(q), q normalised."""
-    two = w * 0 + 2
-    one = w * 0 + 1
+@njit(**_INLINED)
+def _axes(w, x, y, z, r, one):
+    """View-space axes (three columns) of a surfel: r @ matrix(q), q normalised; ``one`` in their precision."""
+    two = one + one
     a0 = one - two * (y * y + z * z)
     a1 = two * (x * y + w * z)
     a2 = two * (x * z - w * y)
@@ -191,7 +189,7 @@ def project(
             px, py = s[i + _C7], s[i + _C8]
             pz, thick = s[i + _C9], s[i + _C10]
             n = one / np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-            axes = _axes(qw * n, qx * n, qy * n, qz * n, r)
+            axes = _axes(qw * n, qx * n, qy * n, qz * n, r, one)
             w = one + pz * inverse_f
             iw = one / max(w, near)
             gx, gy = ax * iw, ay * iw
@@ -301,7 +299,7 @@ def project_backward(
             sum_xy, sum_yy = s[i + _C13], s[i + _C14]
             n = one / np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
             w, x, y, z = qw * n, qx * n, qy * n, qz * n
-            axes = _axes(w, x, y, z, r)
+            axes = _axes(w, x, y, z, r, one)
             a0, a1, a2, b0, b1, b2, _, _, _ = axes
             iw = one / max(one + pz * inverse_f, near)
             gx, gy = ax * iw, ay * iw

@@ -30,10 +30,10 @@ _DOUBT = 1e-6
 
 
 @njit(**_INLINED)
-def _normal(w, x, y, z):
-    """The third column of the matrix of a unit quaternion."""
-    two = w * 0 + 2
-    return two * (x * z + w * y), two * (y * z - w * x), w * 0 + 1 - two * (x * x + y * y)
+def _normal(w, x, y, z, one):
+    """The third column of the matrix of a unit quaternion; ``one`` in its precision (an int widens it)."""
+    two = one + one
+    return two * (x * z + w * y), two * (y * z - w * x), one - two * (x * x + y * y)
 
 
 @njit(**_INLINED)
@@ -46,8 +46,8 @@ def _turn_back(theta, start, i, cos_limit, sin_limit):
     norm = math.sqrt(w * w + x * x + y * y + z * z)
     if norm > 0.0:
         w, x, y, z = w / norm, x / norm, y / norm, z / norm
-        n0, n1, n2 = _normal(w, x, y, z)
-        m0, m1, m2 = _normal(sw, sx, sy, sz)
+        n0, n1, n2 = _normal(w, x, y, z, 1.0)
+        m0, m1, m2 = _normal(sw, sx, sy, sz, 1.0)
         a0, a1, a2 = n1 * m2 - n2 * m1, n2 * m0 - n0 * m2, n0 * m1 - n1 * m0
         along, across = n0 * m0 + n1 * m1 + n2 * m2, math.sqrt(a0 * a0 + a1 * a1 + a2 * a2)
         # A float32 quaternion has norm 1 to 1e-7 only, which matters to the cosine of a small angle.
@@ -74,22 +74,21 @@ def _turn_back(theta, start, i, cos_limit, sin_limit):
 
 @njit(**_STRICT)
 def step(
-    chunk0, chunk1, theta, grads, first, second, rates, beta1, beta2, iteration, lowest, highest,
-    start, cos_limit, sin_limit,
+    chunk0, chunk1, theta, grads, first, second, rates, betas, unbias, lowest, highest, start,
+    cos_limit, sin_limit,
 ):  # fmt: skip
     """Adam on chunks [chunk0, chunk1) of theta [7, N], then the guards.
 
-    rates [7] per row; ``iteration`` counts from 1. lowest, highest [3, N]: bounds of ln sx, ln sy and
-    the logit; start [4, N]: the initial quaternions; the limit: the angle that a normal may turn.
+    rates [7] per row; betas [2] and unbias [2] = 1 / (1 - beta^steps). lowest, highest [3, N]: bounds of
+    ln sx, ln sy and the logit; start [>= 4, N]: the initial quaternions; the limit: how far a normal may turn.
     """
     kind = theta.dtype.type
     count = theta.shape[1]
     steepest, epsilon, zero, one = kind(_STEEPEST), kind(EPSILON), kind(0), kind(1)
-    b1, b2, c1, c2 = kind(beta1), kind(beta2), kind(1.0 - beta1), kind(1.0 - beta2)
-    unbias1 = kind(1.0 / (1.0 - beta1**iteration)) if beta1 > 0 else one
-    unbias2 = kind(1.0 / (1.0 - beta2**iteration))
+    b1, b2, c1, c2 = betas[0], betas[1], one - betas[0], one - betas[1]
+    unbias1, unbias2 = unbias[0], unbias[1]
+    momentum = b1 > zero
     clear = kind(cos_limit + _DOUBT)
-    momentum = beta1 > 0
     qw, qx, qy, qz = theta[0], theta[1], theta[2], theta[3]
     sw, sx, sy, sz = start[0], start[1], start[2], start[3]
     for chunk in range(chunk0, chunk1):
@@ -117,8 +116,8 @@ def step(
             w, x, y, z = qw[i], qx[i], qy[i], qz[i]
             shrink = one / np.sqrt(w * w + x * x + y * y + z * z)
             w, x, y, z = w * shrink, x * shrink, y * shrink, z * shrink
-            n0, n1, n2 = _normal(w, x, y, z)
-            m0, m1, m2 = _normal(sw[i], sx[i], sy[i], sz[i])
+            n0, n1, n2 = _normal(w, x, y, z, one)
+            m0, m1, m2 = _normal(sw[i], sx[i], sy[i], sz[i], one)
             if n0 * m0 + n1 * m1 + n2 * m2 >= clear:  # false for NaN
                 qw[i], qx[i], qy[i], qz[i] = w, x, y, z
             else:
