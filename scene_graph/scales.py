@@ -114,6 +114,8 @@ def modulate(opacity: ArrayLike, alpha: ArrayLike, modulation: Modulation = "opt
     o = np.clip(np.asarray(opacity, np.float64), 0.0, MAX_OPACITY)
     alpha = np.asarray(alpha, np.float64)
     if modulation == "optical_mass":
+        if (alpha >= 1.0).all():  # the usual case of a renderer's chunk, and the series are slow
+            return np.broadcast_to(o, np.broadcast_shapes(o.shape, alpha.shape)).copy()
         return np.where(alpha >= 1.0, o, li2_inverse(alpha * li2(o)))
     if modulation == "paper":
         return alpha * o

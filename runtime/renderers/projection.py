@@ -100,6 +100,9 @@ def project_block(
         rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
 
         weights = block_weights(block, points, residency, camera, settings, rows)
+        seen = weights > 0.0  # the others have handed over to finer ones
+        rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
+        weights = weights[seen]
         opacities = scales.modulate(surfels.opacities[rows], weights, _law(settings))
 
         # Axes of the ellipsoid in view coordinates: columns of [N, 3, 3].
