@@ -32,7 +32,7 @@ LARGEST = 320  # pixels along a side
 SLACK = 1.05  # of the bounding sphere
 RIM = 2  # pixels that the layer behind a thing reaches out from under it
 # A point counts as seen when a view's depth there agrees within this many of the view's pixels.
-AGREE = 3.0
+AGREE = 2.0
 # Surfels seen more obliquely than this by their view would be long and blurred; another view has them better.
 MIN_FACING = 0.2
 

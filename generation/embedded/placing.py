@@ -18,6 +18,7 @@ from wonderzoom.generation.depth_registration import fill_from_nearest
 from wonderzoom.generation.embedded.lexicon import Placement
 from wonderzoom.generation.embedded.lighting import Light
 from wonderzoom.generation.embedded.memory import Place, PlacedThing
+from wonderzoom.generation.embedded.standing import SUNK
 from wonderzoom.generation.embedded.things import UPRIGHT, YAW, Silhouette, build, silhouette
 from wonderzoom.generation.stages import Observation
 from wonderzoom.scene_graph.camera import NEAR, Camera, matrix_to_quat
@@ -43,6 +44,14 @@ EDGE_ROOM = 0.02
 JUMP = 0.1  # ... which are steps beyond this share of the short side within EDGE_ROOM
 CANDIDATES = 48  # sites tried for each of several things
 SPREAD = 0.36  # of the frame to either side of its centre, where several things stand
+# A thing that the surface would hide in part tries these further turns (radians) and places (of the short side).
+TURNS = (0.0, 0.8, -0.8)
+MOVES = ((0.0, 0.0), (0.0, 0.08), (-0.08, 0.0), (0.08, 0.0), (0.0, -0.08), (-0.1, 0.1), (0.1, 0.1))
+FREE = 0.03  # hidden share that nobody notices
+PER_MOVE, PER_TURN = (
+    0.4,
+    0.03,
+)  # hidden share that a move by the whole short side, a radian of turn, must save
 ROUGHEST = 0.06  # of the short side: the surface is smoothed this much before its slope is taken
 
 
@@ -52,7 +61,8 @@ class Ground:
 
     camera: Camera
     frame: tuple[int, int, int, int]  # (left, top, right, bottom) of the requested frame
-    zeta: F32  # [H, W] filled, smoothed
+    surface: F32  # [H, W] zeta, filled
+    zeta: F32  # [H, W] the same, smoothed
     usable: Mask  # [H, W] known and not beside a jump in depth
 
     @staticmethod
@@ -70,7 +80,7 @@ class Ground:
         blurred = cv2.GaussianBlur(zeta, (0, 0), ROUGHEST * short, borderType=cv2.BORDER_REFLECT)
         inside = np.zeros(known.shape, np.bool_)
         inside[frame[1] : frame[3], frame[0] : frame[2]] = True
-        return Ground(camera, frame, blurred, flat & room & inside)
+        return Ground(camera, frame, smooth, blurred, flat & room & inside)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -181,6 +191,50 @@ def _unit_px(seen: Silhouette, wanted: _Wanted, alone: bool, frame: tuple[int, i
     return max(min(usual, whole), least)
 
 
+def _hidden(ground: Ground, base: F64, seen: Silhouette, unit_px: float) -> float:
+    """Share of a thing's outline that the surface would hide, if it stood at the view point ``base``."""
+    if not len(seen.points):
+        return 0.0
+    camera = ground.camera
+    points = base + unit_px * seen.points
+    uv, _ = camera.project(points)
+    column = np.clip(uv[:, 0].astype(np.int64), 0, camera.width - 1)
+    row = np.clip(uv[:, 1].astype(np.int64), 0, camera.height - 1)
+    return float((points[:, 2] > ground.surface[row, column] + SUNK * unit_px).mean())
+
+
+def _stand(
+    wanted: _Wanted, ground: Ground, at: tuple[float, float], alone: bool, scale: float
+) -> tuple[F64, F64, float]:
+    """(base [3], object -> view axes, pixels of an object unit at the base): the pose that is hidden least.
+
+    Turns and moves a little from what was drawn by lot only where the surface would hide a part.
+    """
+    camera = ground.camera
+    shape = build(wanted.kind, wanted.seed, wanted.color)
+    short = min(ground.size)
+    best: tuple[float, F64, F64, float] | None = None
+    for turned in TURNS:
+        for moved in MOVES:
+            u, v = at[0] + moved[0] * short, at[1] + moved[1] * short
+            x, y = ground.site(u, v)
+            turn = _pose(wanted.kind, ground.normal(x, y), wanted.yaw + turned, camera)
+            seen = silhouette(shape, turn)
+            unit_px = scale * _unit_px(seen, wanted, alone, ground.size)
+            # The outline's middle goes to the chosen pixel; the base stands where that leaves it.
+            x, y = ground.site(u - seen.centre[0] * unit_px, v - seen.centre[1] * unit_px)
+            base = ground.point(x, y)
+            unit_px *= max(1.0 + float(base[2]) * camera.inverse_f, NEAR)
+            hidden = _hidden(ground, base, seen, unit_px)
+            cost = hidden + PER_MOVE * math.hypot(*moved) + PER_TURN * abs(turned)
+            if best is None or cost < best[0]:
+                best = (cost, base, turn, unit_px)
+            if hidden < FREE:  # later ones are farther from what was wanted
+                return best[1:]
+    assert best is not None
+    return best[1:]
+
+
 def _spread_out(ground: Ground, count: int, rng: np.random.Generator) -> list[tuple[float, float]]:
     """Pixels for the outlines' centres: the pivot for one thing, else well apart, on usable ground."""
     u, v = ground.middle
@@ -221,17 +275,8 @@ def place_things(
     camera = ground.camera
     placed: list[PlacedThing] = []
     for each, (u, v) in zip(wanted, centres, strict=True):
-        shape = build(each.kind, each.seed, each.color)
-        x, y = ground.site(u, v)
-        turn = _pose(each.kind, ground.normal(x, y), each.yaw, camera)
-        seen = silhouette(shape, turn)
-        unit_px = scale * _unit_px(seen, each, len(wanted) == 1, ground.size)
-        # The outline's middle goes to the chosen pixel; the base stands where that leaves it.
-        x, y = ground.site(u - seen.centre[0] * unit_px, v - seen.centre[1] * unit_px)
-        base = ground.point(x, y)
-        depth = max(1.0 + float(base[2]) * camera.inverse_f, NEAR)
-        ax, ay = camera.aspect
-        ln_unit = camera.ln_scale + math.log(unit_px * depth / math.sqrt(ax * ay))
+        base, turn, unit_px = _stand(each, ground, (u, v), len(wanted) == 1, scale)
+        ln_unit = camera.ln_scale + math.log(unit_px)
         w, i, j, k = (float(q) for q in matrix_to_quat(camera.rotation.T @ turn))
         placed.append(
             PlacedThing(

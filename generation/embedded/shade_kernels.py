@@ -55,10 +55,10 @@ def sun_lobe(dx, dy, dz, light, roughness):
 @njit(**KERNEL)
 def environment(dx, dy, dz, light, sun, sky, ground, roughness):
     """Radiance from a direction without the sun's disc."""
-    t = smoothstep(-0.04 - 0.45 * roughness, 0.08 + 0.45 * roughness, dz)
+    t = smoothstep(-0.14 - 0.45 * roughness, 0.20 + 0.45 * roughness, dz)
     c = dx * light[0] + dy * light[1] + dz * light[2]
-    glow = 0.30 * math.exp((c - 1.0) * 3.2) + 0.55 * math.exp((c - 1.0) * 14.0) * (1 - roughness)
-    horizon = math.exp(-abs(dz) * 4.5) * 0.30
+    glow = 0.13 * math.exp((c - 1.0) * 3.2) + 0.45 * math.exp((c - 1.0) * 14.0) * (1 - roughness)
+    horizon = math.exp(-abs(dz) * 4.5) * 0.22
     cloud = 1.0
     if roughness < 0.45 and dz > 0:
         cloud += (1 - roughness / 0.45) * 0.75 * fractal3(dx * 2.6 + 5, dy * 2.6, dz * 3.4, 3, U(7))

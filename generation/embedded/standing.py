@@ -133,7 +133,7 @@ class Standing:
         (u, v), _depth = camera.project(centre)
         # Off the axis a sphere looks longer, by no more than this.
         tilt = 1.0 + float(np.hypot(u - camera.cx, v - camera.cy)) * camera.inverse_f
-        reach = min(radius / near * tilt, 1e9) * max(camera.aspect) + 1.0
+        reach = min(radius / near * tilt, 1e15) * max(camera.aspect) + 1.0
         if reach < SMALLEST_PX:
             return None
         left, right = max(0.0, u - reach), min(float(camera.width), u + reach)

@@ -65,9 +65,9 @@ YAW: dict[str, float] = {"bird": 0.6, "fish": 1.25, "house": 0.5}
 
 CANONICAL_EYE = np.array([2.6, -3.0, 2.6])  # direction from which a thing is judged
 CANONICAL_SHARE = 0.30  # of the window that a thing should cover there
-FILLED = 0.92  # of the canonical window, at most, along each axis
+FILLED = 0.82  # of the canonical window, at most, along each axis
 CAMERA_RADII = 4.5  # distance of the canonical camera in bounding radii
-PROBE = 64  # pixels: enough to weigh a silhouette
+PROBE = 48  # pixels: enough to weigh a silhouette
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class Silhouette:
     area: float
     low: tuple[float, float]  # (right, down) of the bounding box, from the object's origin
     high: tuple[float, float]
+    points: Array  # [N, 3] (right, down, forward) of a grid of visible points, from the object's origin
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -119,22 +120,18 @@ def silhouette(shape: ShapeArrays, turn: Array) -> Silhouette:
     pixel = side / PROBE
     right, down, forward = turn
     rays = Rays(shape.centre, forward, pixel * right, pixel * down, 0.0, PROBE, PROBE)
-    seen = outline(shape, rays)
-    if not seen.any():
-        return Silhouette(0.0, (-shape.radius, -shape.radius), (shape.radius, shape.radius))
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    middle = turn @ shape.centre
-
-    def place(column: int, row: int) -> tuple[float, float]:
-        return (
-            float(middle[0] + (column - PROBE / 2) * pixel),
-            float(middle[1] + (row - PROBE / 2) * pixel),
-        )
-
+    depth = outline(shape, rays)
+    rows, columns = np.nonzero(np.isfinite(depth))
+    if not len(rows):
+        return Silhouette(0.0, (-shape.radius, -shape.radius), (shape.radius, shape.radius), np.zeros((0, 3)))
+    across = (np.stack([columns, rows], -1) + 0.5 - PROBE / 2) * pixel
+    points = turn @ shape.centre + np.column_stack([across, depth[rows, columns]])
+    low, high = points.min(0) - 0.5 * pixel, points.max(0) + 0.5 * pixel
     return Silhouette(
-        float(seen.mean() * side * side),
-        place(int(columns[0]), int(rows[0])),
-        place(int(columns[-1]) + 1, int(rows[-1]) + 1),
+        len(rows) * pixel * pixel,
+        (float(low[0]), float(low[1])),
+        (float(high[0]), float(high[1])),
+        points,
     )
 
 

@@ -139,7 +139,7 @@ def pine(rng: Rng, color: RGB | None = None) -> Shape:
     for i in range(layers):
         share = i / layers
         z, length = 0.34 + 1.52 * share, 0.72 * (1 - share) ** 0.85 + 0.06
-        count = 8 if i < 5 else 6
+        count = 6 if i < 6 else 5
         for j in range(count):
             a = j * 2 * np.pi / count + i * 0.62 + rng.uniform(-0.15, 0.15)
             d = np.array([np.cos(a), np.sin(a), 0.0])
@@ -151,8 +151,8 @@ def pine(rng: Rng, color: RGB | None = None) -> Shape:
             s.part()
             frame = aligned(np.cross(tip - root, np.cross((0, 0, 1.0), tip - root)), tip - root)
             s.foliage(
-                (root + tip) / 2 + 0.05 * d, (0.54 * reach + 0.04, 0.17 * reach + 0.06, 0.075), needles,
-                0.072, NEEDLE, 0.17, seed=int(rng.integers(1 << 20)), rotation=frame,
+                (root + tip) / 2 + 0.05 * d, (0.54 * reach + 0.04, 0.20 * reach + 0.06, 0.080), needles,
+                0.080, NEEDLE, 0.16, seed=int(rng.integers(1 << 20)), rotation=frame,
             )  # fmt: skip
     s.part()
     s.foliage((0, 0, 1.95), (0.08, 0.08, 0.17), needles, 0.055, NEEDLE, 0.16, seed=int(rng.integers(1 << 20)))

@@ -149,12 +149,12 @@ def may_hit(shape: ShapeArrays, rays: Rays) -> bool:
     )
 
 
-def outline(shape: ShapeArrays, rays: Rays) -> Mask:
-    """Which pixels [H, W] of a window show the shape: geometry alone, for weighing and placing things."""
+def outline(shape: ShapeArrays, rays: Rays) -> Double:
+    """Depth [H, W] of a window, inf where it misses: geometry alone, for weighing and placing things."""
     out = _Buffers.of(rays.height, rays.width)
     if may_hit(shape, rays):
         _geometry(shape, rays, np.uint64(0), 1, None, out)
-    return out.owners >= 0
+    return out.depth
 
 
 def light_at(
