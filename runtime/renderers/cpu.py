@@ -32,13 +32,14 @@ from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
+from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 DEFAULT_CACHE_BYTES = 1 << 30  # 16 million surfels: what one viewer's budget can show several times over
 _PLANS = 8  # visible sets remembered: one a viewer that moves, for a handful of viewers
-_PATIENCE_S = 2.0  # loading compiled kernels takes about one second, compiling them half a minute
+_PATIENCE_S = 3.0  # loading compiled kernels takes one second or two, compiling them half a minute
 _FIRST_START = "Preparing the CPU renderer: it is compiled once on a machine (half a minute), then kept."
 
 # Opacity by weighted value, one more entry so that the last can be interpolated to; and its steps per value.
@@ -134,11 +135,10 @@ class CpuRenderer:
 
     def warm_up(self, on_wait: Callable[[str], None]) -> None:
         """Load or compile the kernels now; ``on_wait`` hears why that takes a while, if it does."""
-        empty = VisibleSet((), (), (), 0)
         camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.5, 0.5, 1, 1)
         with said_when_slow(_PATIENCE_S, lambda: on_wait(_FIRST_START)):
-            self.render(empty, camera, RenderSettings())
-            self.render_color(empty, camera, RenderSettings())
+            self.render(_one_surfel(), camera, RenderSettings())
+            self.render_color(_one_surfel(), camera, RenderSettings())
 
     @property
     def memory_bytes(self) -> int:
@@ -264,6 +264,21 @@ class CpuRenderer:
                 self._plans.clear()
             self._plans = [*self._plans[1 - _PLANS :], plan]
         return plan
+
+
+def _one_surfel() -> VisibleSet:
+    """A surfel at the world's origin: something for every kernel to work on."""
+    surfel = Surfels(
+        np.zeros((1, 3), np.float32),
+        np.array([[1, 0, 0, 0]], np.float32),
+        np.zeros((1, 2), np.float32),
+        np.ones(1, np.float32),
+        np.zeros((1, 3), np.uint8),
+        np.zeros(1, np.float32),
+        np.zeros(1, np.uint16),
+        np.zeros(1, np.uint8),
+    )
+    return VisibleSet((Block(ORIGIN.cell, "", surfel, Bounds.open(1)),), (0,), (1.0,), 0)
 
 
 def _cull(

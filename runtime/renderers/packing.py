@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,16 +60,28 @@ def pack_block(block: Block) -> PackedBlock:
     masses = np.interp(opacities, scales.LI2_INVERSE_TABLE, _MASSES).astype(np.float32)
     data = aligned_empty((chunks, COLUMNS, STRIDE), np.float32)
     spheres, intervals = np.empty((chunks, 4)), np.empty((chunks, 2))
+    columns = (s.means, s.quats, s.log_scales, opacities, masses, s.colors, s.native)
     pack(
-        s.means, s.quats, s.log_scales, opacities, masses, s.colors, s.native, bounds.parent, bounds.child,
-        THICKNESS, REACH_SIGMAS, data, spheres, intervals,
-    )  # fmt: skip
+        *map(_as_input, (*columns, bounds.parent, bounds.child)),
+        THICKNESS,
+        REACH_SIGMAS,
+        data,
+        spheres,
+        intervals,
+    )
     places = np.empty((chunks, 3), np.int64)
     places[:, 0] = data.ctypes.data + data.strides[0] * np.arange(chunks)
     places[:, 1] = CHUNK
     places[-1, 1] = len(s) - (chunks - 1) * CHUNK
     places[:, 2] = CHUNK * np.arange(chunks)
     return PackedBlock(bounds, data, places, spheres, intervals)
+
+
+def _as_input(array: NDArray[Any]) -> NDArray[Any]:
+    """Contiguous and read-only, however it came: a kernel is compiled once for each kind of array."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 class BlockCache:

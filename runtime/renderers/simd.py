@@ -4,6 +4,9 @@
 LLVM vectorises straight loops by itself but gives up on the blending loops (measured: 120 ms against 24 ms
 for a backward pass), so those are written with an explicit vector type. Eight lanes are one AVX register
 and two NEON registers; LLVM lowers either. Everything here is for use inside ``numba.njit`` functions.
+
+Numba keeps a compiled kernel until the file of *that kernel* changes: after a change here, touch the files
+that use it (or delete ``__pycache__``).
 """
 
 from __future__ import annotations

@@ -10,7 +10,10 @@ from clouds import a_camera, cloud
 from worlds import nested_world
 
 from wonderzoom.runtime.renderers import cpu
+from wonderzoom.runtime.renderers import cpu_kernels as kernels
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.renderers.cpu_blending import blend
+from wonderzoom.runtime.renderers.packing_kernels import pack
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.visible_set import visible_set
 
@@ -154,6 +157,30 @@ def test_closing_lets_frames_in_the_making_finish() -> None:
     thread.join()
     for picture in pictures:
         np.testing.assert_array_equal(picture, pictures[0])
+
+
+def test_after_the_warm_up_nothing_is_compiled_any_more(renderer: CpuRenderer) -> None:
+    """Whatever is drawn, in whatever way its arrays came: a surprise would cost a viewer seconds."""
+    renderer.warm_up(lambda _: None)
+    every = (kernels.see_blocks, kernels.cull, kernels.project, kernels.lay_out, kernels.scatter, blend, pack)
+    before = [list(kernel.signatures) for kernel in every]
+    assert all(before)
+    world, cameras = nested_world(1)
+    settings = RenderSettings(h_ref=36, metric="radial", modulation="paper", lod_bias=0.5)
+    scenes = [
+        (visible_set(world, cameras[1], settings), cameras[1], settings),
+        (cloud(CAMERA, 300, 11), CAMERA, SETTINGS),
+        (VisibleSet((), (), (), 0), CAMERA, SETTINGS),
+        (cloud(a_camera(focal=1e40), 50, 12, octaves=(20.0, 22.0), depths=(0.9, 1.1)), CAMERA, SETTINGS),
+    ]
+    for visible, camera, chosen in scenes:
+        renderer.render(visible, camera, chosen)
+        renderer.render_color(visible, camera, chosen)
+    block = scenes[1][0].blocks[0]
+    twice = np.repeat(block.bounds.parent, 2)
+    odd = block.with_bounds(replace(block.bounds, parent=twice[::2], child=block.bounds.child.copy()))
+    renderer.render(VisibleSet((odd,), (0,), (1.0,), 2), CAMERA, SETTINGS)
+    assert [list(kernel.signatures) for kernel in every] == before
 
 
 def test_a_slow_first_start_says_why_and_a_quick_one_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
