@@ -155,5 +155,6 @@ class Charts:
         view = self.view(world, node.parent, node.main.camera, zeta, node.seed)
         outer = view.picture.materials
         weights = np.empty((*zeta.shape, len(outer.names)))
-        sample_rows(0, len(zeta), view.places, np.ascontiguousarray(outer.weights), weights)
+        given = (view.places, np.ascontiguousarray(view.scale), np.ascontiguousarray(outer.weights))
+        sample_rows(0, len(zeta), *given, False, np.uint64(0), weights)
         return MaterialMap(outer.names, weights.astype(np.float32))

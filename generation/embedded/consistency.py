@@ -20,8 +20,10 @@ F32 = NDArray[np.float32]
 # Standard deviation in coarse pixels of what surfels of Nyquist scale (0.7) do beyond a box of one pixel.
 SEEN_SIGMA = 0.5
 CORRECTION_SIGMA = 0.3  # coarse pixels: below, the cubic's teeth show; above, it takes more rounds
-RATIO_ROUNDS = 2
-SUM_ROUNDS = 6
+RATIO_ROUNDS = 1
+SUM_ROUNDS = 5
+# What both low-passes take from the finest coarse structure, the sums give back: half the rounds.
+SHARPENED = 2.0
 # Factors are taken of colour + FLOOR, so that black stays finite; one round changes by at most this much.
 FLOOR = 0.05
 LEAST_FACTOR, MOST_FACTOR = 0.5, 2.0
@@ -29,7 +31,7 @@ LEAST_FACTOR, MOST_FACTOR = 0.5, 2.0
 # windows of this radius (coarse pixels), where that explains more than this much variance.
 WINDOW, UNEXPLAINED = 2, 4e-3
 STEEPEST = 1.0  # it changes contrast by at most a factor of 1 + this
-SHOULDER = 0.82  # brighter values bend toward 1 instead of clipping
+SHOULDER = 0.78  # brighter values bend toward 1 instead of clipping
 
 
 def seen(image: F32, factor: float) -> F32:
@@ -74,18 +76,36 @@ def consistent(image: F32, observation: F32, factor: float) -> F32:
     full = (image.shape[1], image.shape[0])
     sigma = CORRECTION_SIGMA * factor
 
-    def spread(coarse: F32) -> F32:
+    def spread(coarse: F32, sharpened: float = 0.0) -> F32:
+        if sharpened > 0:
+            soft = cv2.GaussianBlur(coarse, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT)
+            coarse = coarse + sharpened * (coarse - soft)
         fine = cv2.resize(coarse, full, interpolation=cv2.INTER_CUBIC)
         return cv2.GaussianBlur(fine, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
 
     image = np.maximum(image, 0.0)
     image = image * (target.mean((0, 1)) / np.maximum(image.mean((0, 1)), 1e-6))
     image = image * _contrast(image, target, factor)[..., None]
-    over = np.maximum(image - SHOULDER, 0.0)
-    image = np.minimum(image, SHOULDER) + (1 - SHOULDER) * np.tanh(over / (1 - SHOULDER))
+    strongest = image.max(-1, keepdims=True)
+    over = np.maximum(strongest - SHOULDER, 0.0)
+    bent = np.minimum(strongest, SHOULDER) + (1 - SHOULDER) * np.tanh(over / (1 - SHOULDER))
+    image = image * (bent / np.maximum(strongest, 1e-6))
     for _ in range(RATIO_ROUNDS):
         ratio = np.clip((target + FLOOR) / (seen(image, factor) + FLOOR), LEAST_FACTOR, MOST_FACTOR)
-        image = np.clip((image + FLOOR) * spread(ratio) - FLOOR, 0.0, 1.0)
+        image = within((image + FLOOR) * spread(ratio) - FLOOR)
     for _ in range(SUM_ROUNDS):
-        image = np.clip(image + spread(target - seen(image, factor)), 0.0, 1.0)
-    return image.astype(np.float32)
+        image = within(image + spread(target - seen(image, factor), SHARPENED))
+    return np.clip(image, 0.0, 1.0).astype(np.float32)
+
+
+def within(image: F32) -> F32:
+    """Colours in [0, 1]: what is too bright turns pale instead of turning yellow, channel by channel."""
+    image = np.maximum(image, 0.0)
+    bright = image.max(-1) > 1.0
+    if bright.any():
+        color = image[bright]
+        strongest = color.max(-1, keepdims=True)
+        grey = np.minimum(color @ LUMA, 1.0)[..., None]
+        share = (strongest - 1.0) / np.maximum(strongest - grey, 1e-6)
+        image[bright] = np.minimum(color + share * (grey - color), 1.0)
+    return image

@@ -72,8 +72,8 @@ def synthesise(
 
     Raises ValueError for shapes that disagree or a material out of range, ``Cancelled``.
     """
-    points = np.ascontiguousarray(points, np.float64)
-    material = np.ascontiguousarray(material, np.int64)
+    points = np.require(points, np.float64, ["C", "W"])  # writeable: one type, one compilation
+    material = np.require(material, np.int64, ["C", "W"])
     shape = material.shape
     if points.shape != (*shape, 2):
         raise ValueError(f"points must be {(*shape, 2)}, got {points.shape}")
@@ -82,7 +82,7 @@ def synthesise(
             f"materials must be -1..{len(ladders.names) - 1}, got {material.min()}..{material.max()}"
         )
     fields = [
-        np.array(np.broadcast_to(np.asarray(a, np.float64), shape), order="C")  # writeable: one type to numba
+        np.require(np.broadcast_to(np.asarray(a, np.float64), shape), None, ["C", "W"])
         for a in (orientation, contrast, footprint, largest)
     ]
     picture, origin, scale = NO_BASE, (0.0, 0.0), 1.0

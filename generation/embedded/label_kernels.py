@@ -13,7 +13,8 @@ from numba import njit
 from wonderzoom.generation.embedded.lattice_kernels import KERNEL, SMALL, U, noise
 
 SWAY = 0.45  # chart pixels: how far the noise of one pixel's size moves a border
-FADE = 0.55  # each octave moves it by this much of the one before
+FADE = 0.42  # each octave moves it by this much of the one before
+MOST_OCTAVES = 10  # a border seen a thousand times closer is smooth, and hardly ever seen
 
 
 @njit(**KERNEL)
@@ -24,7 +25,7 @@ def sway(x, y, pixel, seed):
     size = 1.0
     amount = SWAY
     octave = U(0)
-    while size > 2 * pixel and amount > 0.25 * pixel:
+    while size > 2 * pixel and amount > 0.25 * pixel and octave < U(MOST_OCTAVES):
         dx += amount * noise(x / size + 0.37, y / size, seed + octave)
         dy += amount * noise(x / size, y / size + 0.73, seed + octave + U(50))
         size *= 0.5
@@ -62,12 +63,19 @@ def label_rows(first, last, places, pixel, weights, seed, labels):
 
 
 @njit(**KERNEL)
-def sample_rows(first, last, places, fields, result):
-    """Rows first..last-1: ``fields`` [h, w, K] at ``places`` [H, W, 2], bilinear in full float64."""
+def sample_rows(first, last, places, pixel, fields, swaying, seed, result):
+    """Rows first..last-1: ``fields`` [h, w, K] at ``places`` [H, W, 2], bilinear in full float64.
+
+    ``swaying``: the places are moved as borders between materials are.
+    """
     height, width, count = fields.shape
+    dx = 0.0
+    dy = 0.0
     for y in range(first, last):
         for x in range(places.shape[1]):
-            i, j, fx, fy = cell_of(places, y, x, 0.0, 0.0, height, width)
+            if swaying:
+                dx, dy = sway(places[y, x, 0], places[y, x, 1], pixel[y, x], U(seed))
+            i, j, fx, fy = cell_of(places, y, x, dx, dy, height, width)
             for k in range(count):
                 result[y, x, k] = (1 - fy) * ((1 - fx) * fields[j, i, k] + fx * fields[j, i + 1, k]) + fy * (
                     (1 - fx) * fields[j + 1, i, k] + fx * fields[j + 1, i + 1, k]

@@ -32,6 +32,8 @@ def _one_sided(height: Double, axis: int, pixel: Double) -> Double:
 
     A step between two elements then shades one element or the other, never a bright or dark line between.
     """
+    if height.shape[axis] < 2:
+        return np.zeros_like(height)
     step = np.diff(height, axis=axis)
     ends = [(0, 0), (0, 0)]
     ends[axis] = (1, 1)

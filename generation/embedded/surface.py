@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wonderzoom.generation.embedded.bands import over_rows
 from wonderzoom.generation.embedded.base_upscaling import FACTORS, upscaled
 from wonderzoom.generation.embedded.detail import Base, synthesise
-from wonderzoom.generation.embedded.features import Features, features_of
+from wonderzoom.generation.embedded.features import Features, blurred, features_of
 from wonderzoom.generation.embedded.label_kernels import label_rows, sample_rows
 from wonderzoom.generation.embedded.ladders import LADDERS
 from wonderzoom.generation.embedded.materials import MaterialMap
@@ -34,8 +34,11 @@ FULL_CONTRAST = 0.06
 LEAST_CONTRAST, MOST_CONTRAST = 0.04, 0.5
 # Orientation in steps, so that lattices stay whole over a patch instead of bending from pixel to pixel.
 ORIENTATION_STEP = math.pi / 8
-# Grass grows upward; water, sand and sky lie level, whatever their texture says.
-UPRIGHT, LEVEL = ("grass",), ("water", "sky", "sand")
+# Materials with a grain follow what the picture shows. Grass grows upward, everything else lies level: where
+# directions change a lattice breaks off, and only a grain is worth that.
+GRAINED = ("fur", "fibre", "wood", "bark", "metal", "fabric")
+UPRIGHT = ("grass",)
+PATCH_SIGMA = 5.0  # pixels
 SAMPLES = 2
 
 
@@ -66,8 +69,10 @@ def picture_of(
     contrast = np.clip(features.roughness / FULL_CONTRAST, LEAST_CONTRAST, MOST_CONTRAST)
     if grown:
         contrast = np.ones_like(contrast)
+    # Directions of patches, not of pixels: an average of what has a direction.
+    weight = blurred(features.coherence, 1.0)
     twice = 2.0 * features.orientation
-    along = np.stack([np.cos(twice), np.sin(twice)], -1).astype(np.float32)
+    along = np.stack([blurred(weight * wave, PATCH_SIGMA) for wave in (np.cos(twice), np.sin(twice))], -1)
     return Picture(image, materials, contrast, along)
 
 
@@ -94,17 +99,19 @@ def draw_surface(
     low = np.clip(np.floor(places.min((0, 1))).astype(int) - MARGIN, 0, (width - 2, height - 2))
     high = np.clip(np.ceil(places.max((0, 1))).astype(int) + MARGIN, low + 2, (width, height))
     window = np.s_[low[1] : high[1], low[0] : high[0]]
-    local = places - low
+    places, scale = np.ascontiguousarray(places), np.ascontiguousarray(scale)
     factor = enlargement(float(np.median(scale)))
     base = Base(upscaled(picture.image[window], factor), (low[0] * metres, low[1] * metres), factor / metres)
-    kind = _labels(picture.materials, window, local, scale, seed, threads, cancelled)
-    fields = np.concatenate([picture.contrast[window][..., None], picture.along[window]], -1)
+    kind = _labels(picture.materials, window, places, scale, seed, threads, cancelled)
     found = np.empty((*kind.shape, 3))
-    over_rows(sample_rows, len(places), threads, cancelled, local, fields, found)
+    fields = np.concatenate([picture.contrast[..., None], picture.along], -1)
+    over_rows(
+        sample_rows, len(places), threads, cancelled, places, scale, fields, True, _unsigned(seed), found
+    )
     contrast, angle = found[..., 0], 0.5 * np.arctan2(found[..., 2], found[..., 1])
     angle = np.round(angle / ORIENTATION_STEP) * ORIENTATION_STEP
+    angle[~np.isin(kind, [LADDERS.index(name) for name in GRAINED])] = 0.0
     angle[np.isin(kind, [LADDERS.index(name) for name in UPRIGHT])] = -0.5 * math.pi
-    angle[np.isin(kind, [LADDERS.index(name) for name in LEVEL])] = 0.0
     pixel = scale * metres
     largest = LARGEST * metres
     detail = synthesise(
@@ -112,6 +119,10 @@ def draw_surface(
         samples=SAMPLES, threads=threads, base=base, cancelled=cancelled,
     )  # fmt: skip
     return Drawn(relit(detail.color, detail.height, detail.occlusion, pixel), detail.height, kind)
+
+
+def _unsigned(seed: int) -> np.uint64:
+    return np.uint64(seed & (2**64 - 1))
 
 
 def _labels(
@@ -123,13 +134,12 @@ def _labels(
     threads: int,
     cancelled: Callable[[], bool] | None,
 ) -> NDArray[np.int64]:
-    """Rows of LADDERS [H, W] at ``places`` (pixels of the window)."""
+    """Rows of LADDERS [H, W] at ``places``; ``window`` holds all of them."""
     rows = np.array([LADDERS.index(name) for name in materials.names])
-    weights = materials.weights[window]
-    leading = np.unique(weights.argmax(-1))
+    leading = np.unique(materials.weights[window].argmax(-1))
     if len(leading) == 1:
         return np.full(places.shape[:2], rows[leading[0]])
     labels = np.empty(places.shape[:2], np.int64)
-    given = (np.ascontiguousarray(places), np.ascontiguousarray(scale), np.ascontiguousarray(weights))
-    over_rows(label_rows, len(places), threads, cancelled, *given, np.uint64(seed & (2**64 - 1)), labels)
+    weights = np.ascontiguousarray(materials.weights)
+    over_rows(label_rows, len(places), threads, cancelled, places, scale, weights, _unsigned(seed), labels)
     return rows[labels]

@@ -56,6 +56,9 @@ MOST_RUNGS = 160  # about 1e100 between the coarsest element and a pixel; charts
 # full, the sum over a deep ladder would drown the fine relief.
 LARGE, LARGE_FADE = 150.0, 0.25
 MOST_HUE = 0.35  # the sums of hues level off here
+# A shift of hue multiplies and adds: in a saturated colour the weak channels have nothing to multiply. The sum is
+# this share of the strongest channel.
+PIGMENT = 0.6
 TILE = 8  # pixels
 # Elements of this many pixels are straight within a tile: their outlines bend by less than 0.1 pixel.
 TILED = 100.0 * TILE
@@ -289,9 +292,10 @@ def detail_rows(
                     r0, g0, b0 = bilinear(base, px, py)
                 warm = MOST_HUE * math.tanh(st[RED] / MOST_HUE)
                 fresh = MOST_HUE * math.tanh(st[GREEN] / MOST_HUE)
-                red += r0 * light * (1 + warm) * st[TINTED]
-                green += g0 * light * (1 + fresh) * st[TINTED + 1]
-                blue += b0 * light * (1 - warm) * st[TINTED + 2]
+                pigment = PIGMENT * max(r0, g0, b0)
+                red += max(0.0, r0 + (r0 + pigment) * warm) * light * st[TINTED]
+                green += max(0.0, g0 + (g0 + pigment) * fresh) * light * st[TINTED + 1]
+                blue += max(0.0, b0 - (b0 + pigment) * warm) * light * st[TINTED + 2]
                 opened += st[OPENED]
                 if sample == 0:  # height from one sample: an average would soften every crest
                     height[y, x] = st[RAISED]

@@ -1,0 +1,147 @@
+"""I'_i: agrees with what was seen, the same from every camera, finer than what was seen, and things exact."""
+
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from photo_world import METRES, PhotoWorld, photo
+
+from wonderzoom.generation.embedded.chart import Charts, ChartView
+from wonderzoom.generation.embedded.consistency import observed, seen
+from wonderzoom.generation.embedded.memory import EmbeddedMemory, LaidMaterial, Place, PlacedThing
+from wonderzoom.generation.embedded.standing import Drawn, draw_things
+from wonderzoom.generation.embedded.upscaling import CHART, RELIEF, STANDING, EmbeddedUpscaler, chart_of
+from wonderzoom.scene_graph.camera import Camera, matrix_to_quat
+from wonderzoom.scene_graph.ports import Cancelled, Control
+
+FACTOR = 6.0
+SIDE = 120
+IMAGE = photo()
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return float(-10 * np.log10(np.mean((a - b) ** 2) + 1e-12))
+
+
+def upscale(found: PhotoWorld, camera: Camera, factor: float = FACTOR, **options: object):
+    context = found.context(found.observed(camera, factor), **options)
+    return EmbeddedUpscaler(Charts()).upscale(context, (), Control()), context
+
+
+def with_memory(**fields: object) -> PhotoWorld:
+    """A photo on a plane whose root remembers more."""
+    found = PhotoWorld.of(IMAGE, tilt=0.3)
+    root = found.root
+    memory = EmbeddedMemory(metres_per_pixel=METRES, **fields)
+    found.world.nodes[root.id] = replace(root, generator_state=memory.encode())
+    return found
+
+
+def ladybug(found: PhotoWorld, camera: Camera, pixels: float) -> PlacedThing:
+    """One that lies on the plane at a camera's pivot, ``pixels`` of the camera long per unit."""
+    normal = found.plane.seen(found.root.main.camera)
+    normal = -normal if normal[2] > 0 else normal
+    x = np.cross(normal, [0.0, 1.0, 0.0])
+    x /= np.linalg.norm(x)
+    turn = np.stack([x, np.cross(normal, x), normal], -1)
+    quat = tuple(float(q) for q in matrix_to_quat(found.root.main.camera.rotation.T @ turn))
+    ln_unit = camera.ln_scale + math.log(pixels)
+    light = ((1.2, 1.15, 1.0), (0.4, 0.45, 0.5), (0.3, 0.3, 0.25))
+    return PlacedThing("ladybug", 3, Place.of(camera.pivot), quat, ln_unit, *light)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.6])
+def test_low_passed_and_downsampled_it_equals_what_was_seen(tilt: float):
+    found = PhotoWorld.of(IMAGE, tilt)
+    camera = found.zoomed(FACTOR, 48.0, 36.0, SIDE)
+    image, context = upscale(found, camera)
+    o = context.observation
+    assert image.shape == o.color.shape and image.dtype == np.float32
+    assert psnr(seen(image, FACTOR), observed(o.color, FACTOR)) >= 40
+    fine, blurred = (np.abs(np.diff(p.mean(-1))).mean() for p in (image, o.color))
+    assert fine > 1.5 * blurred
+
+
+def test_the_same_request_gives_the_same_bytes_with_any_number_of_threads():
+    found = PhotoWorld.of(IMAGE, 0.4)
+    camera = found.zoomed(FACTOR, 40.0, 30.0, SIDE)
+    one, _ = upscale(found, camera, threads=1)
+    three, _ = upscale(found, camera, threads=3)
+    assert np.array_equal(one, three)
+
+
+def test_from_15_degrees_aside_the_texture_is_the_same():
+    """Zoom, orbit, zoom again: the picture seen aside, brought back, has the same fine detail."""
+    found = PhotoWorld.of(IMAGE, 0.2)
+    camera = found.zoomed(30.0, 24.0, 30.0, SIDE)
+    straight, _ = upscale(found, camera)
+    aside_camera = camera.orbited(math.radians(15), 0.0)
+    aside, _ = upscale(found, aside_camera)
+    zeta = found.plane.zeta(camera)
+    matrix, origin = aside_camera.map_from(camera)
+    at, _ = aside_camera.project(camera.unproject(camera.pixel_centres(), zeta) @ matrix.T + origin)
+    at = (at - 0.5).astype(np.float32)
+    back = cv2.remap(aside, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+
+    def fine(picture: np.ndarray) -> np.ndarray:
+        grey = cv2.GaussianBlur(picture.mean(-1), (0, 0), 1.0)
+        return (grey - cv2.GaussianBlur(grey, (0, 0), 5.0))[20:-20, 20:-20].ravel()
+
+    assert np.corrcoef(fine(straight), fine(back))[0, 1] > 0.75
+
+
+def test_standing_things_are_traced_again_and_exact():
+    camera = PhotoWorld.of(IMAGE, 0.3).zoomed(FACTOR, 48.0, 36.0, SIDE)
+    plain = PhotoWorld.of(IMAGE, 0.3)
+    found = with_memory(things=(ladybug(plain, camera, 20.0),))
+    image, context = upscale(found, camera)
+    drawn = context.shared[STANDING]
+    assert isinstance(drawn, Drawn)
+    solid = drawn.alpha > 0.999
+    assert 0.02 < solid.mean() < 0.6
+    things = [ladybug(plain, camera, 20.0)]
+    exact = draw_things(things, camera, np.zeros_like(image), 1)
+    assert np.abs(image - exact.image)[solid].max() < 2e-3
+    without, _ = upscale(plain, camera)
+    assert np.abs(image - without)[solid].mean() > 0.05
+
+
+def test_laid_patches_are_drawn_again():
+    found = with_memory(materials=(LaidMaterial("moss", (70.0, 36.0), 12.0, 5),))
+    camera = found.zoomed(FACTOR, 70.0, 36.0, SIDE)
+    mossy, context = upscale(found, camera)
+    plain, _ = upscale(PhotoWorld.of(IMAGE, 0.3), camera)
+    assert context.shared[RELIEF].std() > 0
+    apart = np.abs(mossy - plain).mean()
+    assert apart > 0.01
+    o = context.observation
+    assert psnr(seen(mossy, FACTOR), observed(o.color, FACTOR)) >= 40  # and still what was seen
+
+
+def test_where_depth_is_unknown_there_is_a_picture_too():
+    found = PhotoWorld.of(IMAGE)
+    camera = found.zoomed(FACTOR, 48.0, 36.0, SIDE)
+    observation = found.observed(camera, FACTOR)
+    zeta = observation.zeta.copy()
+    zeta[:30] = np.nan
+    context = found.context(replace(observation, zeta=zeta))
+    image = EmbeddedUpscaler(Charts()).upscale(context, (), Control())
+    assert np.isfinite(image).all()
+
+
+def test_other_stages_find_the_chart():
+    found = PhotoWorld.of(IMAGE)
+    _, context = upscale(found, found.zoomed(FACTOR, side=48))
+    assert isinstance(chart_of(context), ChartView)
+    del context.shared[CHART]
+    with pytest.raises(ValueError, match="has not run"):
+        chart_of(context)
+
+
+def test_cancelling_stops_it():
+    found = PhotoWorld.of(IMAGE)
+    context = found.context(found.observed(found.zoomed(FACTOR, side=48), FACTOR))
+    with pytest.raises(Cancelled):
+        EmbeddedUpscaler(Charts()).upscale(context, (), Control(cancelled=lambda: True))
