@@ -42,6 +42,7 @@ _INT = ir.IntType(32)
 _FLOATS = ir.VectorType(_FLOAT, LANES)
 _INTS = ir.VectorType(_INT, LANES)
 _FAST = ("fast",)
+_AS_WRITTEN = ("nsz",)  # no reassociation
 
 # exp2(f), f in [-1/2, 1/2], as a cubic: relative error 1e-4, a twentieth of one step of an 8-bit picture.
 _EXP2 = (0.055922036, 0.242640083, 0.693121034, 0.999924481)
@@ -218,9 +219,11 @@ def exp2(typing_context, x):
     def codegen(context, builder, signature, args):
         low = _constant(-126)
         bounded = builder.select(builder.fcmp_ordered(">", args[0], low, flags=_FAST), args[0], low)
-        # Adding _ROUNDER rounds: the whole number is then in the lowest bits. No fast flags: they undo it.
-        shifted = builder.fadd(bounded, _constant(_ROUNDER))
-        rest = builder.fsub(bounded, builder.fsub(shifted, _constant(_ROUNDER)))
+        # Adding _ROUNDER rounds: the whole number is then in the lowest bits. Reassociation would undo it, and
+        # numba adds a kernel's flags to every operation without any: hence a harmless one.
+        shifted = builder.fadd(bounded, _constant(_ROUNDER), flags=_AS_WRITTEN)
+        whole = builder.fsub(shifted, _constant(_ROUNDER), flags=_AS_WRITTEN)
+        rest = builder.fsub(bounded, whole, flags=_AS_WRITTEN)
         power = _constant(_EXP2[0])
         for coefficient in _EXP2[1:]:
             power = builder.fadd(builder.fmul(power, rest, flags=_FAST), _constant(coefficient), flags=_FAST)

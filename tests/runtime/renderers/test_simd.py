@@ -10,9 +10,11 @@ from wonderzoom.runtime.renderers.cpu_memory import bits_float, float_bits, floa
 from wonderzoom.runtime.renderers.threads import Team
 
 F32 = np.float32
+# As the renderers compile, fast-math flags included, but never from a cache: it would not see a change of a word.
+KERNEL = {**simd.KERNEL, "cache": False}
 
 
-@njit(nogil=True)
+@njit(**KERNEL)
 def vector_words(x, y, z, out):
     """Rows of ``out``: what each word makes of eight numbers."""
     zero = np.uint64(0)
@@ -65,7 +67,7 @@ def test_exp2_stays_finite_below_and_exact_at_whole_numbers() -> None:
     np.testing.assert_allclose(powers[4:], [1.0, 2.0, 2.0**126, 2.0**0.5], rtol=1e-4)
 
 
-@njit
+@njit(**KERNEL)
 def scalar_words(x):
     return simd.log2(x), simd.exp2_exact(x)
 
@@ -83,7 +85,7 @@ def test_the_exact_exp2_is_float32_s_own(x: float) -> None:
     np.testing.assert_allclose(power, np.exp2(np.clip(x, -126.0, 126.0)), rtol=3e-7)
 
 
-@njit
+@njit(**KERNEL)
 def through_a_record(numbers, record, vectors):
     for i in range(8):
         record[np.uint64(i)] = bits_float(numbers[i])
@@ -114,7 +116,7 @@ def test_an_array_is_read_at_its_address() -> None:
     assert read_at(values.ctypes.data, 7) == 10.5
 
 
-@njit(nogil=True)
+@njit(**KERNEL)
 def take_turns(counter, owner, mine):
     while True:
         turn = simd.fetch_add(counter, 1)
