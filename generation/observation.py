@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 # Overscan of 3 sigma of the coarsest surfel that will be covered; beyond 48 px it costs more new surfels
 # (20 % at 512) than the soft rim is worth.
 MAX_MARGIN = 48
+# How wide the overscan must be is seen at a fraction of the resolution.
+GLANCE = 4
 # A pixel counts as seen when most of its light comes from surfels.
 SEEN = 0.5
 
@@ -55,18 +57,24 @@ def plane_zeta(
 
     Sharper than the blended depth: no mixture of near and far at silhouettes, slopes inside one surfel kept.
     """
-    means, normals, reach = [], [], []
-    for block in visible.blocks:
-        frame = camera.cell_frame(block.cell)
-        s = block.surfels
-        means.append(s.means.astype(np.float64) @ frame.matrix.T + frame.origin)
-        axes = quat_to_matrix(s.quats)[..., 2]
-        normals.append(axes @ camera.rotation.T)
-        reach.append(3.0 * np.exp(s.log_scales.max(1).astype(np.float64)) * frame.edge_px)
-    if not means:
+    if not (ids >= 0).any():
         return zeta.astype(np.float64)
-    row = np.maximum(ids, 0)
-    m, n, r = np.concatenate(means)[row], np.concatenate(normals)[row], np.concatenate(reach)[row]
+    # Only surfels that dominate a pixel are turned into view coordinates: a small part of what is visible.
+    used, row = np.unique(np.maximum(ids, 0), return_inverse=True)
+    row = row.reshape(ids.shape)
+    m, n, r = np.empty((len(used), 3)), np.empty((len(used), 3)), np.empty(len(used))
+    first = 0
+    for block in visible.blocks:
+        s = block.surfels
+        low, high = np.searchsorted(used, (first, first + len(s)))
+        if low < high:
+            rows = used[low:high] - first
+            frame = camera.cell_frame(block.cell)
+            m[low:high] = s.means[rows].astype(np.float64) @ frame.matrix.T + frame.origin
+            n[low:high] = quat_to_matrix(s.quats[rows])[..., 2] @ camera.rotation.T
+            r[low:high] = 3.0 * np.exp(s.log_scales[rows].max(1).astype(np.float64)) * frame.edge_px
+        first += len(s)
+    m, n, r = m[row], n[row], r[row]
     ax, ay = camera.aspect
     uv = camera.pixel_centres()
     a = np.stack([(uv[..., 0] - camera.cx) / ax, (uv[..., 1] - camera.cy) / ay, np.zeros(ids.shape)], -1)
@@ -84,11 +92,12 @@ def observe(world: World, camera: Camera, renderer: Renderer) -> Observation:
     """Render the coarse scene at C_i, widened by the overscan that what it covers asks for."""
     settings = settings_of(world)
     camera = camera.rebased()
-    first = _look(world, camera, renderer, settings, 0)
+    small = camera.resized(*(max(1, side // GLANCE) for side in (camera.width, camera.height)))
+    first = _look(world, small, renderer, settings, 0)
     seen = first.surfel_ids >= 0
     if seen.mean() < 0.01:
         raise GenerationError("observe", "the camera sees nothing of this world: aim at its content")
-    coarsest = float(np.quantile(first.ratio[seen], 0.98))
+    coarsest = GLANCE * float(np.quantile(first.ratio[seen], 0.98))
     margin = int(min(MAX_MARGIN, math.ceil(3.0 * NYQUIST_SIGMA * max(1.0, coarsest))))
     return _look(world, camera.widened(margin), renderer, settings, margin)
 

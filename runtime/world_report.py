@@ -10,15 +10,16 @@ from rich.tree import Tree
 
 from wonderzoom.runtime.camera_file import cell_out
 from wonderzoom.runtime.frames import frame_of
+from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.scene_graph.camera import bounded_exp
 from wonderzoom.scene_graph.scale_node import Interval, ScaleNode
 from wonderzoom.scene_graph.world import World
 
 
 def magnification(world: World, node: ScaleNode) -> float:
-    """How much finer than the root's frame this node's frame is, each at its pivot; saturates at 1e299."""
+    """How many times the root's frame is enlarged in this node's frame, at its pivot; saturates at 1e299."""
     root = world.path(node.id)[0]
-    return bounded_exp(frame_of(root, world.header).ln_scale - frame_of(node, world.header).ln_scale)
+    return bounded_exp(zoom_ln(frame_of(root, world.header), frame_of(node, world.header)))
 
 
 def surfel_count(world: World, node: ScaleNode) -> int:

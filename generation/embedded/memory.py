@@ -95,21 +95,23 @@ def own_memory(node: ScaleNode) -> EmbeddedMemory | None:
     return decode(node.generator_state)
 
 
-def gather(world: World) -> tuple[list[PlacedThing], list[LaidMaterial]]:
-    """Everything that live nodes have placed and laid, parents before children, then by id."""
-    things: list[PlacedThing] = []
-    materials: list[LaidMaterial] = []
+def history(world: World) -> list[EmbeddedMemory]:
+    """What the live nodes added, parents before children, then by id."""
+    memories: list[EmbeddedMemory] = []
     level = [] if world.root is None else [world.root]
     while level:
-        for node in level:
-            memory = own_memory(node)
-            if memory is not None:
-                things += memory.things
-                materials += memory.materials
+        memories += [memory for memory in map(own_memory, level) if memory is not None]
         level = sorted(
             (child for node in level for child in world.children(node.id)), key=lambda node: node.id
         )
-    return things, materials
+    return memories
+
+
+def gather(world: World) -> tuple[list[PlacedThing], list[LaidMaterial]]:
+    """Everything that live nodes have placed and laid, in the order of ``history``."""
+    memories = history(world)
+    things = [thing for memory in memories for thing in memory.things]
+    return things, [material for memory in memories for material in memory.materials]
 
 
 def metres_per_pixel(world: World, node: ScaleNode) -> float:

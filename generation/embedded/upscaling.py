@@ -1,11 +1,14 @@
 """I'_i: the view that was asked for, as fine as it was asked for (stage ``upscale``).
 
 Nothing generated is ever enlarged: the photo's content goes on as detail of its chart, laid patches and
-placed things are drawn again. The result agrees with what the coarse scene shows here. Things stand in front of
-the agreement, not in it: the surface is corrected where one sees it, the things' pixels are exact already.
+placed things are drawn again, in the order in which they came: moss on a beetle lies on the beetle. The result
+agrees with what the coarse scene shows here. Things stand in front of the agreement, not in it: the surface is
+corrected where one sees it, the things' own pixels are exact already.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,23 +17,26 @@ from numpy.typing import NDArray
 from wonderzoom.generation.depth_registration import register_depth
 from wonderzoom.generation.embedded.chart import Charts, ChartView
 from wonderzoom.generation.embedded.consistency import consistent
-from wonderzoom.generation.embedded.laying import lay
-from wonderzoom.generation.embedded.memory import gather
+from wonderzoom.generation.embedded.laying import cover_of, lay
+from wonderzoom.generation.embedded.memory import EmbeddedMemory, LaidMaterial, PlacedThing, history
 from wonderzoom.generation.embedded.standing import Drawn, draw_things
 from wonderzoom.generation.embedded.surface import draw_surface
 from wonderzoom.generation.embedded.tracing import lin, srgb
 from wonderzoom.generation.stages import ZoomContext
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.ports import Control
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+Things = tuple[PlacedThing, ...]
 
-# Keys of ``ZoomContext.shared``: ChartView, zeta before anything new [H, W], relief in metres [H, W], Drawn.
+# Keys of ``ZoomContext.shared``: ChartView, zeta before anything new [H, W], relief in metres [H, W], and what
+# stands in the view (Drawn or None).
 CHART, ZETA, RELIEF, STANDING = "chart", "zeta", "relief", "standing"
 # Observations within this many coarse pixels of a thing hold its colour.
 BLEED = 1.5
 VISIBLE = 0.02  # of a pixel: less of a thing does not colour the observation
+OPAQUE = 0.995  # of a pixel: what lies behind so much of a thing is not drawn at all
 LEAST_FACTOR = 1.05  # below, there is nothing to agree about
 # Colour behind things comes from ever wider averages of what is seen beside them (coarse pixels).
 WIDTHS = (2.0, 6.0, 18.0, 54.0)
@@ -51,27 +57,114 @@ class EmbeddedUpscaler:
             context.world, context.parent.id, observation.camera, zeta, context.request.seed
         )
         context.shared[CHART], context.shared[ZETA] = chart, zeta
-        surface = draw_surface(
-            chart.picture, chart.places, chart.scale, chart.metres, chart.seed, threads, control.cancelled
+        brush = _Brush(chart, observation.camera, threads, control)
+        ground, later = _in_order(history(context.world), chart)
+        drawn = [brush.things(step) if isinstance(step, tuple) else None for step in later]
+        control.progress(0.4)
+        hidden = np.zeros(zeta.shape, np.float32)
+        for step, things in zip(later, drawn, strict=True):
+            np.maximum(hidden, brush.cover(step) if things is None else things.alpha, out=hidden)
+        image, height = brush.surface(ground, hidden)
+        control.progress(0.8)
+        if float(hidden.min()) < OPAQUE:
+            image = consistent(image, _without(observation.color, hidden, factor), factor)
+        standing: Drawn | None = None
+        for step, things in zip(later, drawn, strict=True):
+            if things is not None:
+                image, standing = over(things, image), _in_front(things, standing)
+            elif not isinstance(step, tuple):
+                image, height = brush.laid(step, image, height)
+        context.shared[RELIEF], context.shared[STANDING] = height, standing
+        return image
+
+
+@dataclass(frozen=True, slots=True)
+class _Brush:
+    """Draws what nodes have added into one view."""
+
+    chart: ChartView
+    camera: Camera
+    threads: int
+    control: Control
+
+    def surface(self, ground: list[LaidMaterial], hidden: F32) -> tuple[F32, F64]:
+        """Picture and relief of the chart with the patches on it, where it is not hidden; black elsewhere."""
+        image, height = np.zeros((*hidden.shape, 3), np.float32), np.zeros(hidden.shape)
+        open_ = hidden < OPAQUE
+        if not open_.any():
+            return image, height
+        rows, columns = np.flatnonzero(open_.any(1)), np.flatnonzero(open_.any(0))
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        chart = self.chart
+        seen = draw_surface(
+            chart.picture,
+            np.ascontiguousarray(chart.places[part]),
+            np.ascontiguousarray(chart.scale[part]),
+            chart.metres,
+            chart.seed,
+            self.threads,
+            self.control.cancelled,
         )
-        control.progress(0.6)
-        things, materials = gather(context.world)
-        image, height = np.clip(surface.image, 0.0, None), surface.height
-        for each in materials:
-            if each.chart != ("" if chart.is_root else chart.node):
-                continue  # an outer chart's: it is in the picture of this one
-            laid = lay(each, image, chart.places, chart.scale, chart.metres, threads, control.cancelled)
-            if laid is not None:
-                image, height = laid.image, np.where(laid.cover > 0.5, laid.height, height)
-        context.shared[RELIEF] = height
-        control.progress(0.75)
-        black = np.zeros_like(image)
-        drawn = draw_things(things, observation.camera, black, threads, control.cancelled)
-        context.shared[STANDING] = drawn
-        control.progress(0.9)
-        behind = _without(observation.color, drawn, factor)
-        image = consistent(image.astype(np.float32), behind, factor)
-        return over(drawn, image)
+        image[part], height[part] = np.clip(seen.image, 0.0, None), seen.height
+        for material in ground:
+            image, height = self.laid(material, image, height)
+        return image, height
+
+    def laid(self, material: LaidMaterial, image: F32, height: F64) -> tuple[F32, F64]:
+        """Picture and relief with a patch over them."""
+        chart = self.chart
+        laid = lay(
+            material, image, chart.places, chart.scale, chart.metres, self.threads, self.control.cancelled
+        )
+        return (
+            (image, height) if laid is None else (laid.image, np.where(laid.cover > 0.5, laid.height, height))
+        )
+
+    def things(self, things: Things) -> Drawn:
+        """Things over black."""
+        black = np.zeros((*self.chart.scale.shape, 3), np.float32)
+        return draw_things(things, self.camera, black, self.threads, self.control.cancelled)
+
+    def cover(self, material: LaidMaterial | Things) -> F32:
+        """How much of each pixel a patch covers."""
+        assert isinstance(material, LaidMaterial)
+        chart = self.chart
+        return cover_of(material, chart.places, chart.scale, self.threads, self.control.cancelled)
+
+
+def _in_order(
+    memories: list[EmbeddedMemory], chart: ChartView
+) -> tuple[list[LaidMaterial], list[LaidMaterial | Things]]:
+    """(patches on the bare surface, then things and the patches on them) in the order in which they came.
+
+    Patches of an outer chart are in the picture of this one already.
+    """
+    name = "" if chart.is_root else chart.node
+    ground: list[LaidMaterial] = []
+    later: list[LaidMaterial | Things] = []
+    for memory in memories:
+        for material in memory.materials:
+            if material.chart == name:
+                (later if later else ground).append(material)
+        if memory.things:
+            later.append(memory.things)
+    return ground, later
+
+
+def _in_front(new: Drawn, old: Drawn | None) -> Drawn:
+    """The geometry of things with later things before them; the picture is that of the later ones alone."""
+    if old is None:
+        return new
+    solid = new.owner >= 0
+    number = new.owner + 1 + int(old.owner.max())
+    return Drawn(
+        new.image,
+        np.maximum(new.alpha, old.alpha),
+        np.where(solid, new.zeta, old.zeta),
+        np.where(solid[..., None], new.normals, old.normals),
+        np.where(solid, number, old.owner).astype(np.int32),
+        new.shade,
+    )
 
 
 def over(drawn: Drawn, image: F32) -> F32:
@@ -81,11 +174,11 @@ def over(drawn: Drawn, image: F32) -> F32:
     return srgb(lin(image) * (1.0 - drawn.alpha[..., None]) + lin(drawn.image))
 
 
-def _without(observed: F32, drawn: Drawn, factor: float) -> F32:
-    """The observation as if the things were not there: filled from beside them."""
+def _without(observed: F32, cover: F32, factor: float) -> F32:
+    """The observation as if what covers the surface were not there: filled from beside it."""
     size = 2 * int(np.ceil(BLEED * factor)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    hidden = cv2.dilate((drawn.alpha > VISIBLE).astype(np.uint8), kernel) > 0
+    hidden = cv2.dilate((cover > VISIBLE).astype(np.uint8), kernel) > 0
     if not hidden.any() or hidden.all():
         return observed
     known = (~hidden).astype(np.float32)
