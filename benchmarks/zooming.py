@@ -12,6 +12,7 @@ import argparse
 import math
 import tempfile
 import time
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import cv2
@@ -20,9 +21,10 @@ import numpy as np
 from benchmarks.machine import machine, median, table
 from wonderzoom.generation.jobs import CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, App
+from wonderzoom.runtime.authoring import read_request
 from wonderzoom.runtime.build import add, start_world
-from wonderzoom.runtime.demo import demo_request
 from wonderzoom.runtime.frames import aim, settings_of
+from wonderzoom.runtime.plans import read_plan
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.ports import RenderedView
 from wonderzoom.scene_graph.store import WorldStore
@@ -32,6 +34,13 @@ from wonderzoom.scene_graph.world import World
 AT = (0.5, 0.72)
 FACTOR = 4.0
 SIDE = 512
+
+
+def demo_request(app: App) -> CreateRequest:
+    """The demo's picture with its depth."""
+    with as_file(files("wonderzoom.runtime.demo")) as shipped:
+        plan = read_plan(shipped / "demo.toml")
+        return read_request(plan.image, plan.depth, plan.focal, app, metres_per_unit=plan.metres_per_unit)
 
 
 class Clocked:
@@ -109,12 +118,12 @@ def main() -> None:
     parser.add_argument("--prompt", default="", help="also edit: then the picture differs from O_i by intent")
     parser.add_argument("--threads", type=int, default=None)
     options = parser.parse_args()
-    request: CreateRequest = demo_request()
     stages: list[dict[str, float]] = []
     totals: list[float] = []
     previews: list[float] = []
     rows: list[list[str]] = []
     with App(options.threads) as app, tempfile.TemporaryDirectory() as folder:
+        request = demo_request(app)
         start = time.perf_counter()
         created = app.create(DEFAULT_GENERATOR, request, Watch())
         print(f"E_0 in {time.perf_counter() - start:.1f} s, compilation included", flush=True)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wonderzoom.generation.jobs import CreateRequest
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, App
+from wonderzoom.runtime.authoring import read_request
 from wonderzoom.runtime.build import build
-from wonderzoom.runtime.demo import demo_request
 from wonderzoom.runtime.frames import covered, frame_of, settings_of
-from wonderzoom.runtime.pictures import SHORT_SIDE, read_picture
-from wonderzoom.runtime.plans import ROOT, Plan, PlannedZoom
+from wonderzoom.runtime.pictures import SHORT_SIDE
+from wonderzoom.runtime.plans import ROOT, Plan, PlannedZoom, read_plan
 from wonderzoom.runtime.world_report import magnification
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.scale_node import ScaleNode
@@ -48,103 +49,79 @@ class Step:
     prompt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A picture and ten zooms, each into the one before."""
-
-    picture: str
-    steps: tuple[Step, ...]
-
-
 CENTRE = (0.5, 0.5)
 CHAINS = {
-    "astronaut": Chain(
-        "astronaut",
-        (
-            Step((0.22, 0.78), 6.0),
-            Step((0.5, 0.55), 6.0, "a ladybug"),
-            Step((0.5, 0.47), 6.0),
-            Step(CENTRE, 6.0),
-            Step(CENTRE, 6.0),
-            Step((0.45, 0.5), 5.0, "moss"),
-            Step(CENTRE, 5.0, "a mushroom"),
-            Step((0.5, 0.4), 5.0),
-            Step(CENTRE, 5.0),
-            Step(CENTRE, 5.0),
-        ),
+    "astronaut": (
+        Step((0.22, 0.78), 6.0),
+        Step((0.5, 0.55), 6.0, "a ladybug"),
+        Step((0.5, 0.47), 6.0),
+        Step(CENTRE, 6.0),
+        Step(CENTRE, 6.0),
+        Step((0.45, 0.5), 5.0, "moss"),
+        Step(CENTRE, 5.0, "a mushroom"),
+        Step((0.5, 0.4), 5.0),
+        Step(CENTRE, 5.0),
+        Step(CENTRE, 5.0),
     ),
-    "coffee": Chain(
-        "coffee",
-        (
-            Step((0.2, 0.85), 5.0),
-            Step(CENTRE, 5.0, "an ant"),
-            Step((0.5, 0.5), 5.0),
-            Step(CENTRE, 6.0),
-            Step(CENTRE, 6.0),
-            Step(CENTRE, 5.0, "frost"),
-            Step(CENTRE, 5.0, "a gem"),
-            Step((0.5, 0.5), 5.0),
-            Step(CENTRE, 5.0),
-            Step(CENTRE, 5.0),
-        ),
+    "coffee": (
+        Step((0.2, 0.85), 5.0),
+        Step(CENTRE, 5.0, "an ant"),
+        Step((0.5, 0.5), 5.0),
+        Step(CENTRE, 6.0),
+        Step(CENTRE, 6.0),
+        Step(CENTRE, 5.0, "frost"),
+        Step(CENTRE, 5.0, "a gem"),
+        Step((0.5, 0.5), 5.0),
+        Step(CENTRE, 5.0),
+        Step(CENTRE, 5.0),
     ),
-    "chelsea": Chain(
-        "chelsea",
-        (
-            Step((0.30, 0.18), 5.0),
-            Step(CENTRE, 5.0),
-            Step(CENTRE, 5.0, "a dewdrop"),
-            Step((0.6, 0.7), 6.0),
-            Step(CENTRE, 6.0),
-            Step(CENTRE, 5.0, "sand"),
-            Step(CENTRE, 5.0, "a shell"),
-            Step((0.5, 0.5), 5.0),
-            Step(CENTRE, 5.0),
-            Step(CENTRE, 5.0),
-        ),
-    ),
-    "meadow": Chain(
-        "meadow",
-        (
-            Step((0.3, 0.8), 5.0),
-            Step((0.5, 0.6), 5.0, "a ladybug on a leaf"),
-            Step((0.5, 0.47), 5.0),
-            Step(CENTRE, 6.0),
-            Step(CENTRE, 6.0),
-            Step(CENTRE, 5.0, "moss"),
-            Step(CENTRE, 5.0, "two tiny mushrooms"),
-            Step((0.5, 0.5), 5.0),
-            Step(CENTRE, 5.0),
-            Step(CENTRE, 5.0),
-        ),
+    "chelsea": (
+        Step((0.30, 0.18), 5.0),
+        Step(CENTRE, 5.0),
+        Step(CENTRE, 5.0, "a dewdrop"),
+        Step((0.6, 0.7), 6.0),
+        Step(CENTRE, 6.0),
+        Step(CENTRE, 5.0, "sand"),
+        Step(CENTRE, 5.0, "a shell"),
+        Step((0.5, 0.5), 5.0),
+        Step(CENTRE, 5.0),
+        Step(CENTRE, 5.0),
     ),
 }
+# The demo's own plan, and two zooms more.
+DEMO = "meadow"
+FURTHER = (Step(CENTRE, 6.0), Step(CENTRE, 6.0))
 
 
-def plan_of(chain: Chain) -> Plan:
-    """The chain as a plan."""
-    zooms: list[PlannedZoom] = []
-    for number, step in enumerate(chain.steps, 1):
+def zooms_of(steps: Sequence[Step], before: Sequence[PlannedZoom] = ()) -> tuple[PlannedZoom, ...]:
+    """The zooms of a chain, each into the one before it."""
+    zooms = list(before)
+    for number, step in enumerate(steps, len(zooms) + 1):
         name = f"zoom-{number}"
         parent = zooms[-1].name if zooms else ROOT
         zooms.append(
             PlannedZoom(name, parent, step.at, step.factor, None, step.prompt, number, "add", f"{name}: ")
         )
-    picture = Path(chain.picture)
-    return Plan(picture, None, None, "", 0, DEFAULT_GENERATOR, SHORT_SIDE, tuple(zooms))
+    return tuple(zooms)
 
 
-def request_of(chain: Chain, folder: Path) -> CreateRequest:
-    """The chain's picture, read as the command line reads it."""
-    if chain.picture == "meadow":
-        return demo_request()
+def planned(name: str, folder: Path, app: App) -> tuple[Plan, CreateRequest]:
+    """Plan and picture of a chain, read as the command line reads them."""
+    if name == DEMO:
+        with as_file(files("wonderzoom.runtime.demo")) as shipped:
+            plan = read_plan(shipped / "demo.toml")
+            request = read_request(
+                plan.image, plan.depth, plan.focal, app, metres_per_unit=plan.metres_per_unit
+            )
+        return replace(plan, zooms=zooms_of(FURTHER, plan.zooms)), request
     from skimage import data
 
     photos = {"astronaut": data.astronaut, "coffee": data.coffee, "chelsea": data.chelsea}
-    path = folder / f"{chain.picture}.png"
-    Image.fromarray(photos[chain.picture]()).save(path)
-    read = read_picture(path, SHORT_SIDE)
-    return CreateRequest(read.image, focal=read.focal)
+    path = folder / f"{name}.png"
+    Image.fromarray(photos[name]()).save(path)
+    zooms = zooms_of(CHAINS[name])
+    plan = Plan(path, None, None, None, "", 0, DEFAULT_GENERATOR, SHORT_SIDE, zooms)
+    return plan, read_request(path, None, None, app)
 
 
 def draw(app: App, world: World, camera: Camera) -> np.ndarray:
@@ -174,9 +151,9 @@ def sheet(tiles: Sequence[tuple[np.ndarray, str]], columns: int) -> Image.Image:
     return picture
 
 
-def make(name: str, chain: Chain, app: App, worlds: Path, output: Path) -> None:
+def make(name: str, app: App, worlds: Path, output: Path) -> None:
     """Build, open again, draw."""
-    built = build(plan_of(chain), request_of(chain, worlds), worlds / name, app)
+    built = build(*planned(name, worlds, app), worlds / name, app)
     with WorldStore.open(worlds / name) as store:
         world = store.load()
     nodes = [world.node(node) for node in built.nodes.values()]
@@ -186,8 +163,8 @@ def make(name: str, chain: Chain, app: App, worlds: Path, output: Path) -> None:
     ]
     sheet(tiles, COLUMNS).save(output / f"{name}.jpg", quality=QUALITY)
     bug = next((i for i, node in enumerate(nodes) if "ladybug" in node.prompt), None)
-    if bug is not None and name == "meadow":
-        sheet(tiles[max(bug - 2, 0) : bug + 2][::-1], 4).save(output / "ladybug.jpg", quality=QUALITY)
+    if bug is not None and name == DEMO:
+        sheet(tiles[max(bug - 2, 0) : bug + 2], 4).save(output / "ladybug.jpg", quality=QUALITY)
     print(output / f"{name}.jpg", flush=True)
 
 
@@ -195,16 +172,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=sorted(CHAINS), help="one chain")
+    parser.add_argument("--only", choices=sorted((DEMO, *CHAINS)), help="one chain")
     parser.add_argument("--worlds", type=Path, default=Path("world"), help="where the worlds are kept")
     parser.add_argument("--output", type=Path, default=Path("docs/sheets"))
     options = parser.parse_args()
     options.worlds.mkdir(parents=True, exist_ok=True)
     options.output.mkdir(parents=True, exist_ok=True)
     with App() as app:
-        for name, chain in CHAINS.items():
+        for name in (DEMO, *CHAINS):
             if options.only in (None, name):
-                make(name, chain, app, options.worlds, options.output)
+                make(name, app, options.worlds, options.output)
 
 
 if __name__ == "__main__":
