@@ -176,7 +176,7 @@ def _completed(path: Path, depth: NDArray[np.float32], notes: list[str]) -> Dept
         raise BadDepthMap(
             f"{path}: only {known.mean():.1%} of the depth map are positive numbers, too few to go on"
         )
-    _, labels = cv2.connectedComponents(np.isnan(depth).astype(np.uint8), connectivity=4)
+    _, labels = cv2.connectedComponents(np.isnan(depth).astype(np.uint8), connectivity=8)
     at_top = np.isin(labels, np.unique(labels[0][labels[0] > 0]))
     sky = np.isposinf(depth)
     if float(at_top.mean()) >= _LEAST_SKY:

@@ -1,5 +1,7 @@
 """The demo: what is shipped is whole, and each run leaves the same files however the one before it ended."""
 
+import json
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import av
@@ -10,6 +12,9 @@ from PIL import Image
 
 from wonderzoom.runtime import film
 from wonderzoom.runtime.demo import command
+from wonderzoom.runtime.depth_maps import read_depth
+from wonderzoom.runtime.pictures import read_picture
+from wonderzoom.runtime.plans import read_plan
 from wonderzoom.scene_graph.store import WorldStore
 
 PLAN = """
@@ -118,3 +123,29 @@ def test_a_world_of_another_demo_is_left_alone_and_the_line_says_what_to_do(stag
 def test_a_file_in_the_way_is_said(stage: Desk) -> None:
     Path("demo").write_text("mine")
     assert "demo: File exists" in stage.fails("demo")
+
+
+# ---- what is shipped ----------------------------------------------------------------------------
+
+
+def test_the_shipped_plan_and_its_pictures_are_whole() -> None:
+    with as_file(files("wonderzoom.runtime.demo")) as folder:
+        plan = read_plan(folder / command.PLAN)
+        assert plan.depth is not None and len(plan.zooms) >= 4
+        picture = read_picture(plan.image, plan.short_side)
+        depth = read_depth(plan.depth, picture.framing)
+        about = json.loads((folder / "meadow.json").read_text())
+    assert picture.notes == ()  # nothing had to be cut, enlarged or guessed
+    assert 0.05 < depth.sky.mean() < 0.5 and not any("filled" in note for note in depth.notes)
+    assert plan.metres_per_unit == about["metres_per_step"]
+    assert plan.focal is not None
+    width = picture.framing.source[0]
+    shown = picture.framing.focal(plan.focal) / picture.framing.scale * about["width"] / width
+    assert shown == pytest.approx(about["focal_pixels"], rel=1e-3)
+
+
+def test_the_shipped_plan_is_one_chain_so_that_its_film_shows_all_of_it() -> None:
+    with as_file(files("wonderzoom.runtime.demo")) as folder:
+        plan = read_plan(folder / command.PLAN)
+    names = ["root", *(zoom.name for zoom in plan.zooms)]
+    assert [zoom.parent for zoom in plan.zooms] == names[:-1]
