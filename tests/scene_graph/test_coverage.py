@@ -54,16 +54,18 @@ def covers(view: View, place: Position, sigma: float) -> bool:
 
 
 def footprint(block: Block, row: int) -> Iterator[Position]:
-    """The centre and eight points of the 3-sigma rim."""
+    """The centre, eight points of the 3-sigma rim, and eight between them half-way out."""
     surfels = block.surfels
     mean = surfels.means[row].astype(np.float64)
     axes = quat_to_matrix(surfels.quats[row].astype(np.float64))
     first, second = np.exp(surfels.log_scales[row].astype(np.float64))
     yield Position(block.cell, (float(mean[0]), float(mean[1]), float(mean[2])))
-    for turn in range(8):
-        angle = 2.0 * math.pi * turn / 8.0
-        rim = mean + 3.0 * (math.cos(angle) * first * axes[:, 0] + math.sin(angle) * second * axes[:, 1])
-        yield Position(block.cell, (float(rim[0]), float(rim[1]), float(rim[2])))
+    for sigmas, phase in ((3.0, 0.0), (1.5, 0.5)):
+        for turn in range(8):
+            angle = 2.0 * math.pi * (turn + phase) / 8.0
+            across = math.cos(angle) * first * axes[:, 0] + math.sin(angle) * second * axes[:, 1]
+            point = mean + sigmas * across
+            yield Position(block.cell, (float(point[0]), float(point[1]), float(point[2])))
 
 
 def views_of(nodes: dict[str, ScaleNode]) -> list[tuple[str, View]]:

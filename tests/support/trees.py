@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from worlds import Placed, Plane, facing, first_camera, joined, lift, look_and_zoom, make_node, plane_view
 
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import LN2, Cell, Position
 from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.surfels import FILL, STRUCTURE, SURFACE
@@ -138,3 +139,31 @@ def _mask(name: str, camera: Camera) -> NDArray[np.bool_]:
     if name == "hole":
         return ~((u > 0.3) & (u < 0.55) & (v > 0.4) & (v < 0.7))
     return np.ones(u.shape, np.bool_)
+
+
+def deeper(tree: Tree, levels: int) -> Tree:
+    """The same content that many octaves smaller: other cells, not a bit of difference in the columns."""
+    ids: dict[str, str] = {}
+    nodes: list[tuple[ScaleNode, list[Placed]]] = []
+    for node, blocks in tree.nodes:
+        views = tuple(replace(view, camera=deeper_camera(view.camera, levels)) for view in node.views)
+        parent = None if node.parent is None else ids[node.parent]
+        moved = make_node(views, parent, node.prompt, node.seed)
+        ids[node.id] = moved.id
+        nodes.append((moved, [(deeper_cell(cell, levels), surfels) for cell, surfels in blocks]))
+    cameras = tuple(deeper_camera(camera, levels) for camera in tree.cameras)
+    plane = replace(tree.plane, point=deeper_position(tree.plane.point, levels))
+    return replace(tree, plane=plane, cameras=cameras, nodes=tuple(nodes))
+
+
+def deeper_cell(cell: Cell, levels: int) -> Cell:
+    return Cell(cell.level + levels, *cell.index)
+
+
+def deeper_position(position: Position, levels: int) -> Position:
+    return Position(deeper_cell(position.cell, levels), position.offset)
+
+
+def deeper_camera(camera: Camera, levels: int) -> Camera:
+    pivot = deeper_position(camera.pivot, levels)
+    return replace(camera, pivot=pivot, ln_distance=camera.ln_distance - levels * LN2)
