@@ -26,11 +26,12 @@ def membrane(values: NDArray[np.floating], known: Mask) -> F32:
         weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0])
         # A cell that knows a quarter of its area knows enough.
         sure = np.minimum(1.0, 4.0 * weight)
-        levels.append((color * (sure / np.maximum(weight, 1e-8))[..., None], sure))
+        scaled = color * (sure / np.maximum(weight, 1e-8))[..., None]
+        levels.append((np.asarray(scaled, np.float32), np.asarray(sure, np.float32)))
     color, weight = levels[-1]
     result = color / np.maximum(weight, 1e-8)[..., None]
     for color, weight in levels[-2::-1]:
         size = (weight.shape[1], weight.shape[0])
         grown = cv2.resize(result, size, interpolation=cv2.INTER_LINEAR).reshape(color.shape)
         result = color + (1.0 - weight[..., None]) * grown
-    return result
+    return np.asarray(result, np.float32)

@@ -1,6 +1,6 @@
 """Paint the demo picture: an evening meadow above a mountain lake, with its exact depth.
 
-    python -m tools.paint_demo_picture --out runtime/demo           # the shipped files: ten minutes of two cores
+    python -m tools.paint_demo_picture --out runtime/demo           # the shipped files: ten minutes of two free cores
     python -m tools.paint_demo_picture --out SOMEWHERE --preview    # smaller and coarser: two minutes
 
 Everything is a formula or a thing of the embedded generator; no photograph is used, and the same command
@@ -31,7 +31,7 @@ from wonderzoom.generation.embedded.things import Thing
 
 Array = NDArray[np.float64]
 SEED = 7
-SAMPLES = 3  # along each axis of a pixel, for plants; grass is thinner than a pixel
+SAMPLES = 2  # along each axis of a pixel; it is made smaller once more where it is used
 BARE = 100.0  # metres: beyond, the land shows its own colours, before it is under grass
 STEP = 0.01  # metres per depth step: 65535 of them reach 655 m
 TRUE_TO = 150.0  # metres: farther depth is squeezed (logarithmically) so that mountains fit into 16 bits
@@ -130,7 +130,7 @@ def squeezed(depth: Array) -> NDArray[np.uint16]:
 def paint(width: int, threads: int, samples: int) -> tuple[Array, Array, View]:
     """Linear colour, depth in metres (inf: sky) and the view."""
     view = View.of(width, round(width * 2 / 3), plants.eye_level())
-    land, land_depth = land_of(view, threads, 1 if samples < 3 else 2)
+    land, land_depth = land_of(view, threads, samples)
     canvas = scenery(view, land, land_depth, threads)
     grown = vegetation(view)
     uv, depth = view.project(grown.corners.astype(np.float64))
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--preview", action="store_true", help="small and coarse, to look at the composition")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
-    width, samples = (asked.size * 3 // 4, 2) if asked.preview else (asked.size, SAMPLES)
+    width, samples = (asked.size * 3 // 4, 1) if asked.preview else (asked.size, SAMPLES)
     picture, depth, view = paint(width, asked.threads, samples)
     write(asked.out, picture, depth, view)
 

@@ -158,7 +158,7 @@ def _upright(
     nearest = np.where(narrow, nearest, 0.0)
     # What their parts have below the horizon belongs to them too.
     below = np.where(part & (stands > 0.3), nearest[:, None], 0.0).max(0)[pieces.labels]
-    found = np.maximum(nearest[things], below)
+    found = np.maximum(nearest[np.asarray(things, np.int64)], below)
     return np.where(found > 0, 1.0, weight), np.where(found > 0, found, depth)
 
 
@@ -186,7 +186,7 @@ def _object(image: F32, features: Features) -> F64:
     share = np.clip((nearness - low) / max(float(high - low), 1e-6), 0.0, 1.1)
     far = 1.0 / NEAR_TO_FAR
     depth = 1.0 / stepped((far + (1.0 - far) * share).astype(np.float32))
-    return depth * (ARM_LENGTH / float(np.median(depth)))
+    return np.asarray(depth * (ARM_LENGTH / float(np.median(depth))), np.float64)
 
 
 def _saliency(image: F32) -> F32:
@@ -195,15 +195,17 @@ def _saliency(image: F32) -> F32:
     ratio = min(1.0, SALIENCY_SIDE / max(height, width))
     size = (max(2, round(width * ratio)), max(2, round(height * ratio)))
     small = cv2.resize(np.ascontiguousarray(image, np.float32), size, interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(cv2.bilateralFilter(small, 7, 0.12, 5.0), cv2.COLOR_RGB2LAB) / 100.0
+    lab = np.asarray(
+        cv2.cvtColor(cv2.bilateralFilter(small, 7, 0.12, 5.0), cv2.COLOR_RGB2LAB) / 100.0, np.float32
+    )
     gx, gy = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
     slope = np.sqrt((gx * gx + gy * gy).sum(-1)) / 8.0
     cost = np.maximum(slope - np.percentile(slope, 30), 0.0) + 0.002
     distance = _distances(cost.astype(np.float64))
     distance = np.clip(distance / max(float(np.percentile(distance, 98)), 1e-9), 0.0, 1.0)
     # An island inside a thing (a button, an eye) is enclosed once more than the thing, but not nearer.
-    distance = cv2.medianBlur((distance * 255.0).astype(np.uint8), ISLANDS) / 255.0
-    return cv2.resize(distance.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    distance = np.asarray(cv2.medianBlur((distance * 255.0).astype(np.uint8), ISLANDS), np.float32) / 255.0
+    return np.asarray(cv2.resize(distance, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _distances(cost: F64) -> F64:

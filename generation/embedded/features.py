@@ -58,14 +58,15 @@ def grey(image: F32) -> F32:
 
 def blurred(values: F32, sigma: float) -> F32:
     """Gaussian average of standard deviation ``sigma`` pixels, mirrored at the border."""
-    return cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
 def features_of(image: F32) -> Features:
     """Measure a picture [H, W, 3], sRGB in [0, 1]."""
     picture = np.ascontiguousarray(image, np.float32)
     luminance = grey(picture)
-    hue, saturation, value = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV))
+    hsv = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), np.float32)
+    hue, saturation, value = (np.ascontiguousarray(hsv[..., channel]) for channel in range(3))
     coherence, orientation = _structure(luminance)
     return Features(
         luminance=luminance,
@@ -82,8 +83,8 @@ def features_of(image: F32) -> Features:
 def _structure(luminance: F32) -> tuple[F32, F32]:
     """Coherence and orientation of the structure tensor."""
     smooth = blurred(luminance, GRADIENT_SIGMA)
-    gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
-    gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    gx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8), np.float32)
+    gy = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8), np.float32)
     xx, yy, xy = (blurred(product, ORIENTATION_SIGMA) for product in (gx * gx, gy * gy, gx * gy))
     split = np.sqrt((xx - yy) ** 2 + 4.0 * xy**2)
     coherence = split / (xx + yy + 1e-6)  # 1e-6: gradients of a quarter of a byte have no direction
@@ -96,7 +97,7 @@ def _roughness(luminance: F32) -> F32:
     window = max(9, int(min(luminance.shape) * TEXTURE_WINDOW) | 1)
     as_bytes = (np.clip(texture / TEXTURE_RANGE, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     typical = cv2.medianBlur(as_bytes, window).astype(np.float32) * (TEXTURE_RANGE / 255.0)
-    return blurred(typical, 3.0) / (blurred(luminance, 5.0) + DARK)
+    return np.asarray(blurred(typical, 3.0) / (blurred(luminance, 5.0) + DARK), np.float32)
 
 
 def _sharpness(luminance: F32) -> F32:

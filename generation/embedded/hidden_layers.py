@@ -208,9 +208,10 @@ def _continued(scene: _Scene, known: Mask, wanted: Mask) -> tuple[F32, F32]:
     smooth = membrane(np.concatenate([scene.image, scene.near[..., None]], -1), known)
     rows, columns = np.nonzero(wanted)
     # The nearest known pixel of each wanted one, and the point beyond it at the same distance.
-    _, label = cv2.distanceTransformWithLabels(
+    _, found = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
+    label = np.asarray(found, np.int64)
     place = np.zeros((int(label.max()) + 1, 2), np.int64)
     place[label[known]] = np.argwhere(known)
     nearest = place[label[rows, columns]]
@@ -304,7 +305,7 @@ def _mirrored(values: F32, padding: tuple[int, int, int, int], method: int = cv2
     """Mirrored at the border by (above, below, left, right) pixels, at the margin's resolution."""
     wide = cv2.copyMakeBorder(values, *padding, cv2.BORDER_REFLECT)
     size = (wide.shape[1] // MARGIN_SHRINK, wide.shape[0] // MARGIN_SHRINK)
-    return cv2.resize(wide, size, interpolation=method)
+    return np.asarray(cv2.resize(wide, size, interpolation=method), np.float32)
 
 
 def _rise(scene: _Scene, padding: tuple[int, int, int, int]) -> F32:

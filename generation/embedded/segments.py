@@ -42,7 +42,7 @@ def segments_of(image: F32) -> Segments:
     size = (max(2, round(width * ratio)), max(2, round(height * ratio)))
     small = cv2.resize(np.ascontiguousarray(image, np.float32), size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), SMOOTHING)
-    lab = cv2.cvtColor(np.clip(small, 0.0, 1.0), cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.cvtColor(np.clip(small, 0.0, 1.0), cv2.COLOR_RGB2LAB), np.float32)
     slope = _slope(lab)
     pieces = _merged(lab, slope, _superpixels(slope))
     labels = cv2.resize(pieces.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST).astype(

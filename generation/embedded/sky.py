@@ -113,12 +113,11 @@ def _spread(image: F32, sky: Mask) -> F32:
     result = np.zeros_like(image)
     open_ = np.ones(sky.shape, np.bool_)
     for sigma in (2.0 * RIM, 8.0 * RIM, 32.0 * RIM):
-        size = (
-            max(1, image.shape[1] // 8),
-            max(1, image.shape[0] // 8),
-        )  # smooth already: an eighth is enough
+        # It is smooth: an eighth of the pixels is enough.
+        size = (max(1, image.shape[1] // 8), max(1, image.shape[0] // 8))
         both = np.concatenate([image * weight[..., None], weight[..., None]], -1)
-        both = blurred(cv2.resize(both, size, interpolation=cv2.INTER_AREA), sigma / 8.0)
+        small = np.asarray(cv2.resize(both, size, interpolation=cv2.INTER_AREA), np.float32)
+        both = blurred(small, sigma / 8.0)
         both = cv2.resize(both, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
         take = open_ & (both[..., 3] > 0.02)
         result[take] = both[take, :3] / both[take, 3:]
@@ -138,6 +137,7 @@ class _Patches:
 
 
 def _patches(mask: Mask) -> _Patches:
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    _, found, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    labels, boxes = np.asarray(found, np.int32), np.asarray(stats, np.int32)
     columns = (cv2.CC_STAT_TOP, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA)
     return _Patches(labels, *(boxes[:, column] for column in columns))

@@ -73,7 +73,7 @@ def light_of(turn: float) -> Lighting:
     """The evening's light in the coordinates of a thing that was yawed by ``turn``."""
     c, s = math.cos(-turn), math.sin(-turn)
     x, y, z = SUN_DIRECTION
-    sun, sky, ground = (tuple(float(v) for v in a) for a in (SUN * 0.86, SKY * 0.95, GROUND * 1.2))
+    sun, sky, ground = ((float(r), float(g), float(b)) for r, g, b in (SUN * 0.86, SKY * 0.95, GROUND * 1.2))
     return Lighting((c * x - s * y, s * x + c * y, z), sun, sky, ground)
 
 
@@ -136,7 +136,7 @@ def seen_from(
     traced = trace(shape, rays, light_of(turn), seed, metres, threads)
     alpha = traced.alpha.astype(np.float64)[..., None]
     both = np.concatenate([traced.color * alpha, alpha], -1)
-    both = cv2.resize(both, size, interpolation=cv2.INTER_AREA)
+    both = np.asarray(cv2.resize(both, size, interpolation=cv2.INTER_AREA), np.float64)
     samples = traced.depth.reshape(height, FINE, width, FINE).transpose(0, 2, 1, 3).reshape(height, width, -1)
     depth = 1.0 + np.sort(samples, -1)[..., 0]  # of the nearest surface in the pixel
     return Seen(both[..., :3] / np.maximum(both[..., 3:], 1e-6), both[..., 3], depth)
@@ -224,9 +224,8 @@ def tree_picture(kind: str, seed: int, turn: float, threads: int) -> Picture:
     levels = [level]
     while min(levels[-1].shape[:2]) > 4:
         a = levels[-1]
-        levels.append(
-            cv2.resize(a, (max(1, a.shape[1] // 2), max(1, a.shape[0] // 2)), interpolation=cv2.INTER_AREA)
-        )
+        size = (max(1, a.shape[1] // 2), max(1, a.shape[0] // 2))
+        levels.append(np.asarray(cv2.resize(a, size, interpolation=cv2.INTER_AREA), np.float32))
     return Picture(tuple(levels), w / h)
 
 

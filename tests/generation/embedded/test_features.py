@@ -54,7 +54,10 @@ def test_roughness_is_relative_to_brightness() -> None:
 
 def test_blur_takes_sharpness_away() -> None:
     picture = np.random.default_rng(4).random((128, 128, 3), np.float32)
-    sharp, soft = features_of(picture), features_of(cv2.GaussianBlur(picture, (0, 0), 2.0))
+    sharp, soft = (
+        features_of(picture),
+        features_of(np.asarray(cv2.GaussianBlur(picture, (0, 0), 2.0), np.float32)),
+    )
     assert np.median(soft.sharpness) < 0.5 * np.median(sharp.sharpness)
 
 

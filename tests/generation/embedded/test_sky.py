@@ -19,7 +19,7 @@ def landscape(zenith: tuple[float, ...], low: tuple[float, ...], seed: int = 0) 
     rng = np.random.default_rng(seed)
     picture = np.empty((192, 256, 3), np.float32)
     share = np.linspace(0, 1, HORIZON, dtype=np.float32)[:, None, None]
-    picture[:HORIZON] = np.float32(zenith) * (1 - share) + np.float32(low) * share
+    picture[:HORIZON] = np.asarray(zenith, np.float32) * (1 - share) + np.asarray(low, np.float32) * share
     picture[HORIZON:] = (0.2, 0.35, 0.1) + rng.normal(0, 0.08, (92, 256, 1))
     return np.clip(picture, 0, 1)
 
