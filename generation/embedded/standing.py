@@ -44,7 +44,7 @@ SMALLEST_PX = 1.5
 # longer traced, and its surface goes on as any other picture content does.
 FINEST_UNITS = 1e-12
 # A thing stands on its surface, and surfaces are rough: it is hidden only where it lies this deep behind (units).
-SUNK = 0.6
+SUNK = 1.0
 # The surface is in a thing's shadow only this near to the plane that it stands on (object units).
 GROUND_REACH = 1.2
 # ... and this far from the thing's bounding sphere, in radii: the sun is never low enough to reach farther.
