@@ -94,7 +94,7 @@ def lay(
         threads=threads, cancelled=cancelled,
     )  # fmt: skip
     height = np.where(cover > GONE, found.height, 0.0) + THICKNESS * scale * cover
-    painted = relit(color * found.color, height, found.occlusion, scale)
+    painted = relit((color * found.color).astype(np.float32), height, found.occlusion, scale)
     shadow = cv2.GaussianBlur(cover, (0, 0), SHADOW_PX)
     shadow = np.roll(shadow, (int(SHADOW_PX), int(SHADOW_PX) - 1), (0, 1)) * (1 - cover)
     mixed = image * (1 - SHADOW * shadow[..., None]) * (1 - cover[..., None]) + painted * cover[..., None]

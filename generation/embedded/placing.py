@@ -80,7 +80,8 @@ class Ground:
         blurred = cv2.GaussianBlur(zeta, (0, 0), ROUGHEST * short, borderType=cv2.BORDER_REFLECT)
         inside = np.zeros(known.shape, np.bool_)
         inside[frame[1] : frame[3], frame[0] : frame[2]] = True
-        return Ground(camera, frame, smooth, blurred, flat & room & inside)
+        surface, soft = np.asarray(smooth, np.float32), np.asarray(blurred, np.float32)
+        return Ground(camera, frame, surface, soft, flat & room & inside)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -195,22 +195,25 @@ class _Buffers:
 
     @staticmethod
     def of(height: int, width: int) -> _Buffers:
-        def empty(*channels: int, dtype: type = np.float32) -> NDArray[np.floating]:
-            return np.zeros((height, width, *channels), dtype)
+        def single(*channels: int) -> Single:
+            return np.zeros((height, width, *channels), np.float32)
+
+        def double(*channels: int) -> Double:
+            return np.zeros((height, width, *channels))
 
         return _Buffers(
             depth=np.full((height, width), np.inf),
-            points=empty(3, dtype=np.float64),
-            normals=empty(3),
+            points=double(3),
+            normals=single(3),
             owners=np.full((height, width), -1, np.int32),
-            chart=empty(2, dtype=np.float64),
-            colors=empty(3),
+            chart=double(2),
+            colors=single(3),
             partial=np.zeros((height, width), np.bool_),
             tint=np.ones((height, width, 3), np.float32),
             cavity=np.ones((height, width), np.float32),
-            relief=empty(dtype=np.float64),
-            radiance=empty(3),
-            alpha=empty(),
+            relief=double(),
+            radiance=single(3),
+            alpha=single(),
         )
 
 

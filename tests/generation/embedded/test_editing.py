@@ -136,7 +136,8 @@ def test_the_chart_of_the_upscaler_gives_the_same_patch_as_the_cameras() -> None
     """With another generator's upscaler there is no chart to share: the cameras say the same."""
     alone, after = context_of("moss"), context_of("moss")
     EmbeddedUpscaler(Charts()).upscale(after, (), Control())
-    edit(alone), edit(after)
+    edit(alone)
+    edit(after)
     (a,), (b,) = prompted(alone).materials, prompted(after).materials
     assert a.center == pytest.approx(b.center, abs=0.5) and a.radius == pytest.approx(b.radius, rel=0.05)
 

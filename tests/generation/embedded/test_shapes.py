@@ -45,7 +45,10 @@ def assert_bounded(shape: ShapeArrays) -> None:
     bounds = shape.bounds[0]
     points = shape.centre + rng.uniform(-1.3, 1.3, (4000, 3)) * shape.radius
     inside = (
-        np.array([primitive_distance(shape.primitives, shape.tables, 0, *p, FAR, 0.0) for p in points]) <= 0
+        np.array(
+            [primitive_distance(shape.primitives, shape.tables, 0, x, y, z, FAR, 0.0) for x, y, z in points]
+        )
+        <= 0
     )
     offset = points - bounds[BALL : BALL + 3]
     assert (np.linalg.norm(offset, axis=1)[inside] <= bounds[BALL_REACH]).all()

@@ -34,8 +34,8 @@ def test_every_kind_stands_on_its_base_and_has_known_ladders(kind: str) -> None:
     every = np.arange(len(shape.primitives))
     below = rng.uniform(-1, 1, (200, 3)) * shape.radius
     below[:, 2] = -0.25 - 0.1 * rng.random(200)
-    for point in below:  # roots and feet may sink in a little, nothing is built under the ground
-        d = distance(shape.primitives, shape.bounds, shape.tables, every, len(every), *point, 0.0)[0]
+    for x, y, z in below:  # roots and feet may sink in a little, nothing is built under the ground
+        d = distance(shape.primitives, shape.bounds, shape.tables, every, len(every), x, y, z, 0.0)[0]
         assert d > 0
 
 
