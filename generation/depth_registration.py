@@ -26,15 +26,19 @@ def fill_from_nearest(values: F32, known: Mask) -> F32:
         return values
     if not known.any():
         return np.zeros_like(values)
-    index = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return values[tuple(index)]
+    found = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    rows, columns = np.asarray(found, np.int64)
+    return values[rows, columns]
 
 
 def guided_filter(guide: F32, values: F32, radius: int, epsilon: float) -> F32:
     """He et al. 2013: ``values`` smoothed along the edges of a grey ``guide`` (both [H, W])."""
 
-    def mean(x: F32) -> F32:
-        return cv2.blur(x, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+    def mean(x: NDArray[np.floating]) -> F32:
+        size = (2 * radius + 1, 2 * radius + 1)
+        return np.asarray(
+            cv2.blur(np.asarray(x, np.float32), size, borderType=cv2.BORDER_REFLECT), np.float32
+        )
 
     mean_guide, mean_values = mean(guide), mean(values)
     slope = (mean(guide * values) - mean_guide * mean_values) / (
@@ -56,7 +60,8 @@ def register_depth(target: F32, image: F32, coarse: float) -> tuple[F32, Mask]:
     edge = (far - near) > EDGE_SLOPE * coarse
     sigma = 0.6 * coarse
     if not edge.any():
-        return cv2.GaussianBlur(zeta, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), edge
+        smooth = cv2.GaussianBlur(zeta, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        return np.asarray(smooth, np.float32), np.asarray(edge, np.bool_)
 
     def averaged(weights: F32) -> F32:
         """Local means of ``zeta`` over what has weight; where nothing near has, those of the nearest."""

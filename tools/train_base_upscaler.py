@@ -80,12 +80,12 @@ def outline(
         axes = (int(radius), max(1, int(radius * rng.uniform(0.15, 1))))
         turn = rng.uniform(0, 180)
         cv2.ellipse(mask, (int(at[0]), int(at[1])), axes, turn, 0, 360, 255, -1, cv2.LINE_AA)
-        return mask.astype(np.float32) / 255
+        return (mask / 255).astype(np.float32)
     if kind == 2:
         points = at + np.cumsum(rng.normal(size=(6, 2)), 0) * radius * 0.35
         width = max(1, int(radius * rng.uniform(0.02, 0.25)))
         cv2.polylines(mask, [points.astype(np.int32)], False, 255, width, cv2.LINE_AA)
-        return mask.astype(np.float32) / 255
+        return (mask / 255).astype(np.float32)
     if kind == 3:
         angle, half = rng.uniform(0, np.pi), radius * rng.uniform(0.05, 0.8)
         c, s = np.cos(angle), np.sin(angle)
@@ -96,7 +96,7 @@ def outline(
         reach = radius * rng.uniform(0.4, 1, len(angles))
         points = np.stack([at[0] + reach * np.cos(angles), at[1] + reach * np.sin(angles)], -1)
     cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return mask.astype(np.float32) / 255
+    return (mask / 255).astype(np.float32)
 
 
 def dead_leaves(rng: np.random.Generator, side: int = SIDE) -> F32:
@@ -131,7 +131,7 @@ def dead_leaves(rng: np.random.Generator, side: int = SIDE) -> F32:
     picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
     if rng.uniform() < 0.4:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.8))
-    return np.clip(picture, 0, 1)
+    return np.clip(picture, 0, 1).astype(np.float32)
 
 
 # ---- net and training ---------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def batches(pictures: list[NDArray[np.uint8]], rng: np.random.Generator) -> Iter
                 patch = patch[:, ::-1]
             if rng.uniform() < 0.5:
                 patch = patch.transpose(1, 0, 2)
-            patches.append(np.ascontiguousarray(patch[..., rng.permutation(3)]))
+            patches.append(np.ascontiguousarray(patch[..., rng.permutation(3)], np.float32))
         yield torch.from_numpy(np.stack(patches)).permute(0, 3, 1, 2)
 
 

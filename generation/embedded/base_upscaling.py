@@ -80,10 +80,10 @@ def _shock(image: F32, factor: int) -> F32:
     """Dark and bright sides of coherent edges spread until they meet: one iteration."""
 
     def smooth(values: F32, sigma: float) -> F32:
-        return cv2.GaussianBlur(values, (0, 0), sigma)
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)
 
     def slope(values: F32, dx: int, dy: int, scale: float) -> F32:
-        return cv2.Sobel(values, cv2.CV_32F, dx, dy, ksize=3, scale=scale)
+        return np.asarray(cv2.Sobel(values, cv2.CV_32F, dx, dy, ksize=3, scale=scale), np.float32)
 
     grey = smooth(image @ LUMA, max(0.8, 0.16 * factor))
     gx, gy = slope(grey, 1, 0, 1 / 8), slope(grey, 0, 1, 1 / 8)
@@ -101,9 +101,8 @@ def _shock(image: F32, factor: int) -> F32:
     share = (SHOCK_SHARE * coherence**2)[..., None]
     window = np.ones((3, 3), np.uint8)
     darker, brighter = cv2.erode(image, window), cv2.dilate(image, window)
-    return image - share * (
-        np.maximum(toward, 0.0) * (image - darker) + np.maximum(-toward, 0.0) * (image - brighter)
-    )
+    moved = np.maximum(toward, 0.0) * (image - darker) + np.maximum(-toward, 0.0) * (image - brighter)
+    return np.asarray(image - share * moved, np.float32)
 
 
 def upscaled(image: F32, factor: int) -> F32:
@@ -119,7 +118,7 @@ def upscaled(image: F32, factor: int) -> F32:
     size = (image.shape[1] * factor, image.shape[0] * factor)
     interpolation = cv2.INTER_AREA if factor < NET_FACTOR else cv2.INTER_CUBIC
     fine = cv2.resize(_net(image), size, interpolation=interpolation)
-    fine = back_projected(fine, image, 2)
+    fine = back_projected(np.asarray(fine, np.float32), image, 2)
     for _ in range(int(SHOCKS * factor)):
         fine = _shock(fine, factor)
     averaged = cv2.resize(fine, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_AREA)

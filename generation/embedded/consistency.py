@@ -38,13 +38,13 @@ def seen(image: F32, factor: float) -> F32:
     """How a picture [H, W, C] looks through pixels ``factor`` times larger: low-passed, then averaged."""
     size = (max(1, round(image.shape[1] / factor)), max(1, round(image.shape[0] / factor)))
     soft = cv2.GaussianBlur(image, (0, 0), SEEN_SIGMA * factor, borderType=cv2.BORDER_REFLECT)
-    return cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def observed(observation: F32, factor: float) -> F32:
     """O_i at its own resolution: averages over coarse pixels (it is low-passed already)."""
     size = (max(1, round(observation.shape[1] / factor)), max(1, round(observation.shape[0] / factor)))
-    return cv2.resize(observation, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(observation, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _contrast(image: F32, target: F32, factor: float) -> F32:
@@ -52,8 +52,9 @@ def _contrast(image: F32, target: F32, factor: float) -> F32:
     guide = np.log(seen(image, factor) @ LUMA + FLOOR)
     wanted = np.log(target @ LUMA + FLOOR) - guide
 
-    def mean(values: F32) -> F32:
-        return cv2.blur(values, (2 * WINDOW + 1, 2 * WINDOW + 1), borderType=cv2.BORDER_REFLECT)
+    def mean(values: NDArray[np.floating]) -> F32:
+        size = (2 * WINDOW + 1, 2 * WINDOW + 1)
+        return np.asarray(cv2.blur(values, size, borderType=cv2.BORDER_REFLECT), np.float32)
 
     mean_guide, mean_wanted = mean(guide), mean(wanted)
     slope = (mean(guide * wanted) - mean_guide * mean_wanted) / (
@@ -79,9 +80,9 @@ def consistent(image: F32, observation: F32, factor: float) -> F32:
     def spread(coarse: F32, sharpened: float = 0.0) -> F32:
         if sharpened > 0:
             soft = cv2.GaussianBlur(coarse, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT)
-            coarse = coarse + sharpened * (coarse - soft)
+            coarse = np.asarray(coarse + sharpened * (coarse - soft), np.float32)
         fine = cv2.resize(coarse, full, interpolation=cv2.INTER_CUBIC)
-        return cv2.GaussianBlur(fine, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        return np.asarray(cv2.GaussianBlur(fine, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
 
     image = np.maximum(image, 0.0)
     image = image * (target.mean((0, 1)) / np.maximum(image.mean((0, 1)), 1e-6))
@@ -92,7 +93,7 @@ def consistent(image: F32, observation: F32, factor: float) -> F32:
     image = image * (bent / np.maximum(strongest, 1e-6))
     for _ in range(RATIO_ROUNDS):
         ratio = np.clip((target + FLOOR) / (seen(image, factor) + FLOOR), LEAST_FACTOR, MOST_FACTOR)
-        image = within((image + FLOOR) * spread(ratio) - FLOOR)
+        image = within((image + FLOOR) * spread(np.asarray(ratio, np.float32)) - FLOOR)
     for _ in range(SUM_ROUNDS):
         image = within(image + spread(target - seen(image, factor), SHARPENED))
     return np.clip(image, 0.0, 1.0).astype(np.float32)

@@ -59,7 +59,7 @@ def _skin(image: F32, features: Features) -> tuple[F32, F32]:
     smooth = np.clip(1.35 - features.roughness / 0.03, 0.1, 1.1)
     window = 2 * (min(color.shape) // 16) + 1
     coat = np.maximum(color, np.clip(cv2.blur(color, (window, window)) * 1.3, 0, 1))  # with its stripes
-    return color * smooth * (1 - furry), coat * furry
+    return np.asarray(color * smooth * (1 - furry), np.float32), np.asarray(coat * furry, np.float32)
 
 
 def _strands(features: Features, rough: F32) -> F32:
@@ -68,7 +68,7 @@ def _strands(features: Features, rough: F32) -> F32:
     streaked = aligned * np.clip(rough * 1.2 - 0.45, 0, 1)
     window = 2 * (min(streaked.shape) // 16) + 1
     region = cv2.blur(streaked.astype(np.float32), (window, window))
-    return np.clip((region - 0.12) * 2.2, 0, 1)
+    return np.asarray(np.clip((region - 0.12) * 2.2, 0, 1), np.float32)
 
 
 def _grain(features: Features, brown: F32) -> F32:
@@ -76,7 +76,8 @@ def _grain(features: Features, brown: F32) -> F32:
     crisp = np.clip((blurred(features.sharpness, 8.0) - 0.75) * 4.0, 0, 1)
     aligned = np.clip((blurred(features.coherence, 8.0) - 0.45) * 5.0, 0, 1)
     window = 2 * (min(brown.shape) // 24) + 1
-    return np.clip(cv2.blur((brown * crisp * aligned).astype(np.float32), (window, window)) * 2.0, 0, 1)
+    region = cv2.blur((brown * crisp * aligned).astype(np.float32), (window, window))
+    return np.clip(region * 2.0, 0, 1).astype(np.float32)
 
 
 def _scores(image: F32, features: Features, sky: Mask) -> dict[str, F32]:

@@ -83,7 +83,9 @@ class PhotoWorld:
     ) -> Observation:
         """What surfels of the node's picture (default: the photo) show at ``camera``."""
         node = of or self.root
-        picture = (node.main.image if image is None else image).astype(np.float32) / 255
+        shown = node.main.image if image is None else image
+        assert shown is not None
+        picture = (shown / 255).astype(np.float32)
         zeta = self.plane.zeta(camera)
         places, _ = places_on(node.main.camera, camera, zeta)
         at = (places - 0.5).astype(np.float32)
@@ -93,7 +95,7 @@ class PhotoWorld:
         return Observation(
             camera=camera,
             margin=0,
-            color=np.clip(color, 0, 1),
+            color=np.clip(color, 0, 1).astype(np.float32),
             alpha=np.ones(shape, np.float32),
             zeta=zeta.astype(np.float32),
             ratio=np.full(shape, factor, np.float32),

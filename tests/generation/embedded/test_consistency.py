@@ -49,7 +49,7 @@ def test_detail_survives():
     """The correction removes what disagrees and leaves the finer texture in place."""
     before = observation(6.0, 1)
     drawn = before * 0.5 * texture(2, 0.15)
-    image = consistent(drawn, before, 6.0)
+    image = consistent(drawn.astype(np.float32), before, 6.0)
 
     def fine(picture: np.ndarray) -> np.ndarray:
         log = np.log(picture.mean(-1) + 0.05)
@@ -71,7 +71,7 @@ def test_an_edge_gets_its_contrast_without_a_halo():
     """A step that is too weak in the image is strengthened at the step, not in a band beside it."""
     before = np.full((SIDE, SIDE, 3), 0.25, np.float32)
     before[:, SIDE // 2 :] = 0.75
-    before = cv2.GaussianBlur(before, (0, 0), 3.0)
+    before = np.asarray(cv2.GaussianBlur(before, (0, 0), 3.0), np.float32)
     weak = np.full((SIDE, SIDE, 3), 0.45, np.float32)
     weak[:, SIDE // 2 :] = 0.55
     image = consistent(weak, before, 6.0)[SIDE // 2, :, 0]

@@ -18,14 +18,14 @@ SIDE = 64
 
 @pytest.fixture(scope="module")
 def picture() -> Picture:
-    image = photo(128, 96).astype(np.float32) / 255
+    image = (photo(128, 96) / 255).astype(np.float32)
     features = features_of(image)
     return picture_of(image, materials_of(image, features, np.zeros(image.shape[:2], np.bool_)), features)
 
 
 def look(picture: Picture, u: float, v: float, scale: float, side: int = SIDE, threads: int = 1) -> Drawn:
     step = (np.arange(side) + 0.5 - side / 2) * scale
-    places = np.stack(np.meshgrid(u + step, v + step), -1)
+    places = np.stack(np.meshgrid(u + step, v + step), -1).astype(np.float64)
     return draw_surface(picture, places, np.full((side, side), scale), METRES, 7, threads)
 
 
