@@ -96,7 +96,7 @@ def quality(problem: FitProblem, threads: int) -> Quality:
         view = RasterView.of(problem.views[0], problem.means, "float32")
         image, left_over = raster.forward(view, theta, target.mean((0, 1)))
     shown = np.clip(image.T.reshape(target.shape), 0, 1)
-    similarity = float(structural_similarity(target, shown, channel_axis=2, data_range=1.0))
+    similarity = float(np.asarray(structural_similarity(target, shown, channel_axis=2, data_range=1.0)))
     decibels = -10 * math.log10(float(np.mean((shown - target) ** 2)))
     return Quality(decibels, similarity, float(left_over.mean()))
 

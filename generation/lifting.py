@@ -31,8 +31,8 @@ SAME_STEP = 0.25
 # Steeper than this (80 degrees) toward one side and different toward the other: an outline, not a surface.
 # Things one pixel thin have two of them and would otherwise be smeared into what is behind.
 OUTLINE_SLOPE = 6.0
-# Better start than the paper's 0.1: after the ten steps of ``FitSettings`` 2 to 5 dB more, from 0.8 to 0.99
-# within 0.2 dB (benchmarks/fitting.py); and surfels that no fit sees already cover.
+# Better start than the paper's 0.1: after the ten steps of ``FitSettings`` 2 to 5 dB more, 0.8 and 0.95
+# within 0.4 dB (benchmarks/fitting.py); and surfels that no fit sees already cover.
 START_OPACITY = 0.95
 
 

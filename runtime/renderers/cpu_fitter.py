@@ -3,7 +3,7 @@
 Opacity, orientation and scales follow Adam on 0.8 L1 + 0.2 D-SSIM (Sec. 3.1 of the paper), over a random
 background colour in every iteration, so that the loss itself asks for full cover; positions and colours
 stay. The result is the same bytes for any number of threads: every sum has one fixed order. While it runs a
-fit holds about 270 bytes a surfel and 150 a pixel of each view; nothing of it outlives the call.
+fit holds about 280 bytes a surfel and 150 a pixel of each view; nothing of it outlives the call.
 """
 
 from __future__ import annotations

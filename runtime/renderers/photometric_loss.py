@@ -148,7 +148,7 @@ class PhotometricLoss:
     ) -> None:
         """target [H, W, 3]; mask [H, W] or None. A pixel whose target is not finite does not count."""
         self.height, self.width = target.shape[:2]
-        counts: NDArray[np.bool_] = np.isfinite(target).all(axis=2)
+        counts: NDArray[np.bool_] = np.asarray(np.isfinite(target).all(axis=2))
         if mask is not None:
             counts &= mask
         self.pixels = int(counts.sum())

@@ -14,7 +14,7 @@ from plane_and_step import PlaneAndStep
 from wonderzoom.generation.lifting import lift
 from wonderzoom.generation.stages import Layer
 from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter, initial_theta
-from wonderzoom.runtime.renderers.fit_rasterizer import Rasterizer, RasterView
+from wonderzoom.runtime.renderers.fit_rasterizer import Precision, Rasterizer, RasterView
 from wonderzoom.runtime.renderers.threads import Team
 from wonderzoom.scene_graph.camera import quat_to_matrix
 from wonderzoom.scene_graph.ports import (
@@ -30,7 +30,7 @@ DEFAULT = FitSettings()
 GREY = np.full(3, 0.5)
 
 
-def fit(problem, settings=DEFAULT, threads=1, control=None, precision="float32") -> FitResult:
+def fit(problem, settings=DEFAULT, threads=1, control=None, precision: Precision = "float32") -> FitResult:
     return CpuFitter(threads, precision).fit(problem, settings, control or Control())
 
 
@@ -77,7 +77,7 @@ def test_views_that_the_fit_never_saw_gain_too():
     lifted = lift(Layer(scene.camera, own.target, zeta.astype(np.float32), np.ones(zeta.shape, bool)))
     problem = FitProblem(
         means=lifted.means.astype(np.float32),
-        colors=lifted.colors.astype(np.float32) / 255,
+        colors=lifted.colors.astype(np.float32) / np.float32(255),
         quats=lifted.quats,
         log_scales=lifted.log_scales,
         opacities=lifted.opacities,
@@ -169,7 +169,7 @@ def test_no_rate_breaks_a_guard_or_makes_the_loss_worse(seed, rate, max_turn, ma
     np.testing.assert_allclose(np.linalg.norm(result.quats, axis=1), 1, atol=1e-6)
     normals = [quat_to_matrix(q)[:, :, 2] for q in (problem.quats, result.quats)]
     cosine = np.clip((normals[0] * normals[1]).sum(1), -1, 1)
-    sine = np.linalg.norm(np.cross(*normals), axis=1)
+    sine = np.linalg.norm(np.cross(normals[0], normals[1]), axis=1)
     assert np.arctan2(sine, cosine).max() <= max_turn + 1e-6
 
 
@@ -241,7 +241,7 @@ def test_rows_that_are_not_finite_come_back_as_they_were():
         np.testing.assert_array_equal(result.log_scales[row], problem.log_scales[row])
         np.testing.assert_array_equal(result.opacities[row], broken["opacities"][row])
     kept = np.setdiff1d(np.arange(60), (3, 5, 8))
-    alone = FitProblem(*(column[kept] for column in columns(problem)), problem.views, problem.seed)
+    alone = FitProblem(*(column[kept] for column in columns(problem)), views=problem.views, seed=problem.seed)
     np.testing.assert_array_equal(fit(alone).quats, result.quats[kept])
 
 
@@ -301,6 +301,6 @@ def test_working_memory_is_bounded_and_released():
         kept, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # cpu_fitter's docstring: 270 bytes a surfel and 150 a pixel; the margin is for tiles at the edges.
-    assert peak < 1.25 * (270 + 150) * side * side
+    # cpu_fitter's docstring: 280 bytes a surfel and 150 a pixel; the margin is for tiles at the edges.
+    assert peak < 1.25 * (280 + 150) * side * side
     assert kept < result.quats.nbytes + result.log_scales.nbytes + result.opacities.nbytes + 20_000

@@ -54,6 +54,7 @@ def test_the_loss_is_the_mean_over_views():
 def test_the_cover_term_is_the_mean_transmittance_of_the_mask():
     problem = a_problem(2, views=1, masked=True)
     mask = problem.views[0].mask
+    assert mask is not None
     theta = initial_theta(problem, np.arange(len(problem.means)), "float64")
     with Team(1) as team:
         raster = Rasterizer(problem.colors, problem.thickness, "float64", team)
