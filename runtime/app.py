@@ -6,6 +6,7 @@ the machine. Everything is made when it is first needed: ``info`` loads no kerne
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
 DEFAULT_GENERATOR = "embedded"
+_PATIENCE_S = 1.0  # loading compiled kernels ends within it
 
 
 class UnknownGenerator(UsageError):
@@ -39,8 +41,17 @@ def _embedded(threads: int) -> Stages:
     return EmbeddedGenerator(threads)
 
 
+def _warm_embedded() -> threading.Thread:
+    from wonderzoom.generation.embedded.generator import warm_up_in_background
+
+    return warm_up_in_background()
+
+
 # Name on the command line -> how it is made from a number of threads.
 GENERATORS: dict[str, Callable[[int], Stages]] = {DEFAULT_GENERATOR: _embedded}
+# Those whose zooms have kernels to compile -> how that is begun in another thread.
+WARM_UPS: dict[str, Callable[[], threading.Thread]] = {DEFAULT_GENERATOR: _warm_embedded}
+_WARMING = "Preparing zooms: their kernels are compiled once on a machine (about a minute), then kept."
 
 
 class App:
@@ -53,6 +64,7 @@ class App:
         self._renderer: CpuRenderer | None = None
         self._stages: dict[str, Stages] = {}
         self._pipelines: dict[str, Pipeline] = {}
+        self._warming: dict[str, threading.Thread] = {}
 
     @property
     def renderer(self) -> CpuRenderer:
@@ -89,8 +101,11 @@ class App:
         return self.stages(generator).name
 
     def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created:
-        """E_0 of a picture."""
-        return self.pipeline(generator).create(request, watch)
+        """E_0 of a picture. What zooms need is compiled meanwhile: one will come, now or in another process."""
+        pipeline = self.pipeline(generator)
+        if generator in WARM_UPS and generator not in self._warming:
+            self._warming[generator] = WARM_UPS[generator]()
+        return pipeline.create(request, watch)
 
     def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
         """E_i at a camera; in the mode ``replace`` the named node goes in the same commit."""
@@ -98,12 +113,21 @@ class App:
 
     # ---- life -----------------------------------------------------------------------------------
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; what is being compiled is finished first, as the next process would start again."""
+        for thread in self._warming.values():
+            thread.join(_PATIENCE_S)
+            if thread.is_alive():
+                self.reporter.note(_WARMING)
+                thread.join()
+        self._close()
+
+    def _close(self) -> None:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
         self._pipelines.clear()
         self._stages.clear()
+        self._warming.clear()
 
     def __enter__(self) -> App:
         return self
@@ -111,4 +135,7 @@ class App:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+        else:  # whoever is interrupted, or in error, is not kept waiting; these threads end with the process
+            self._close()

@@ -3,17 +3,19 @@
 import io
 import subprocess
 import sys
+import threading
 
 import pytest
 from plane_maker import request
 
-from wonderzoom.generation.jobs import Watch
+from wonderzoom.generation.jobs import CreateRequest, Watch
 from wonderzoom.runtime import app as app_room
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, App, UnknownGenerator
 from wonderzoom.runtime.progress import Reporter
 
 LOADED = """
 import sys
+import threading
 from wonderzoom.runtime.app import App
 with App():
     pass
@@ -57,6 +59,42 @@ def test_renderer_and_pipeline_are_made_once_and_their_threads_end() -> None:
         assert app.pipeline(DEFAULT_GENERATOR) is app.pipeline(DEFAULT_GENERATOR)
         assert app.generator_name(DEFAULT_GENERATOR) == app.pipeline(DEFAULT_GENERATOR).generator.name
     app.close()  # twice is once
+
+
+def test_zooms_are_prepared_while_a_world_is_made_and_an_error_waits_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release, ended = threading.Event(), threading.Event()
+    begun: list[str] = []
+
+    def warm() -> threading.Thread:
+        def work() -> None:
+            release.wait()
+            ended.set()
+
+        begun.append("once")
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        return thread
+
+    class MakesNothing:
+        def create(self, request: CreateRequest, watch: Watch) -> None:
+            return None
+
+    monkeypatch.setitem(app_room.WARM_UPS, DEFAULT_GENERATOR, warm)
+    monkeypatch.setattr(app_room, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(App, "pipeline", lambda self, name: MakesNothing())
+    with pytest.raises(KeyboardInterrupt), App(1, quiet()) as app:
+        app.create(DEFAULT_GENERATOR, request(), Watch())
+        raise KeyboardInterrupt
+    assert begun == ["once"] and not ended.is_set()
+    stream = io.StringIO()
+    with App(1, Reporter(lambda: 0.0, stream)) as app:
+        app.create(DEFAULT_GENERATOR, request(), Watch())
+        app.create(DEFAULT_GENERATOR, request(), Watch())
+        threading.Timer(0.2, release.set).start()
+    assert begun == ["once", "once"] and ended.is_set()
+    assert "compiled once" in stream.getvalue()
 
 
 def test_threads_are_those_that_the_machine_has_unless_told_otherwise() -> None:
