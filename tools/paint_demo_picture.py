@@ -31,7 +31,9 @@ from wonderzoom.generation.embedded.things import Thing
 
 Array = NDArray[np.float64]
 SEED = 7
-SAMPLES = 2  # along each axis of a pixel; it is made smaller once more where it is used
+WIDTH = 768  # what a picture of short side 512 has: larger would be made smaller before it is used
+SAMPLES = 3  # along each axis of a pixel, for plants: grass is thinner than a pixel
+LAND_SAMPLES = 2  # for what lies behind them
 BARE = 100.0  # metres: beyond, the land shows its own colours, before it is under grass
 STEP = 0.01  # metres per depth step: 65535 of them reach 655 m
 TRUE_TO = 150.0  # metres: farther depth is squeezed (logarithmically) so that mountains fit into 16 bits
@@ -130,7 +132,7 @@ def squeezed(depth: Array) -> NDArray[np.uint16]:
 def paint(width: int, threads: int, samples: int) -> tuple[Array, Array, View]:
     """Linear colour, depth in metres (inf: sky) and the view."""
     view = View.of(width, round(width * 2 / 3), plants.eye_level())
-    land, land_depth = land_of(view, threads, samples)
+    land, land_depth = land_of(view, threads, min(samples, LAND_SAMPLES))
     canvas = scenery(view, land, land_depth, threads)
     grown = vegetation(view)
     uv, depth = view.project(grown.corners.astype(np.float64))
@@ -182,7 +184,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the three files")
     parser.add_argument(
-        "--size", type=int, default=1032, help="width in pixels; the height is two thirds of it"
+        "--size", type=int, default=WIDTH, help="width in pixels; the height is two thirds of it"
     )
     parser.add_argument("--preview", action="store_true", help="small and coarse, to look at the composition")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
