@@ -30,7 +30,7 @@ LEAST_FACTOR, MOST_FACTOR = 0.5, 2.0
 # The first correction of brightness follows the edges of the image: linear in its own logarithm within
 # windows of this radius (coarse pixels), where that explains more than this much variance.
 WINDOW, UNEXPLAINED = 2, 4e-3
-STEEPEST = 1.0  # it changes contrast by at most a factor of 1 + this
+STEEPEST = 0.25  # it changes contrast by at most a factor of 1 + this; more, and a chain of zooms runs away
 SHOULDER = 0.78  # brighter values bend toward 1 instead of clipping
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from photo_world import METRES, PhotoWorld, photo
 
-from wonderzoom.generation.embedded.chart import Charts, ChartView
+from wonderzoom.generation.embedded.chart import Charts, ChartView, metres_below, starts_chart
 from wonderzoom.generation.embedded.consistency import observed, seen
 from wonderzoom.generation.embedded.memory import EmbeddedMemory, LaidMaterial, Place, PlacedThing
 from wonderzoom.generation.embedded.standing import Drawn, draw_things
@@ -90,6 +90,29 @@ def test_from_15_degrees_aside_the_texture_is_the_same():
         return (grey - cv2.GaussianBlur(grey, (0, 0), 5.0))[20:-20, 20:-20].ravel()
 
     assert np.corrcoef(fine(straight), fine(back))[0, 1] > 0.75
+
+
+def test_twenty_zooms_stay_textured_through_every_new_chart():
+    """Factor 6 each, 3.6e15 in all: two new charts on the way, and no view is flat or without hue."""
+    found = PhotoWorld.of(IMAGE)
+    stage, parent, charts = EmbeddedUpscaler(Charts()), found.root.id, set()
+    for number in range(1, 21):
+        camera = found.zoomed(FACTOR**number, 30.0, 30.0, SIDE)
+        context = found.context(found.observed(camera, FACTOR, found.world.node(parent)), parent)
+        image = stage.upscale(context, (), Control())
+        chart = chart_of(context)
+        charts.add(chart.node)
+        o = context.observation
+        assert (
+            psnr(seen(image, FACTOR), observed(o.color, FACTOR)) >= 36
+        )  # a clipped highlight costs a little
+        light = np.log(image.mean(-1) + 0.02)
+        assert light.std() > 0.03, number
+        assert np.abs(np.diff(light, axis=1)).mean() > 0.01, number
+        assert np.ptp(np.quantile(image[..., 0] / (image.sum(-1) + 0.02), [0.02, 0.98])) > 0.004, number
+        memory = EmbeddedMemory(metres_per_pixel=metres_below(chart), chart=starts_chart(chart))
+        parent = found.add(camera, (image * 255 + 0.5).astype(np.uint8), parent, memory)
+    assert len(charts) == 3
 
 
 def test_standing_things_are_traced_again_and_exact():
