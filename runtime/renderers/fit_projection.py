@@ -143,14 +143,10 @@ def _flatten(axes, sx, sy, thick, gx, gy, kx, ky, blur):
 @njit(**KERNEL)
 def _gather(start, count, theta, means, thickness, s):
     """Columns 0 to 10 of the scratch of a chunk: theta, means, thickness."""
-    for row in range(7):
+    for row in range(_ROWS_IN):
+        column = theta[row] if row < 7 else means[row - 7] if row < 10 else thickness
         for i in range(count):
-            s[np.uint64(row * CHUNK + i)] = theta[row, start + i]
-    for row in range(3):
-        for i in range(count):
-            s[np.uint64((7 + row) * CHUNK + i)] = means[row, start + i]
-    for i in range(count):
-        s[np.uint64(i) + _C10] = thickness[start + i]
+            s[np.uint64(row * CHUNK + i)] = column[np.uint64(start + i)]
 
 
 @njit(**KERNEL)
@@ -346,9 +342,7 @@ def project_backward(
             s[i + _C17] = (gj - along * y) * n
             s[i + _C18] = (gk - along * z) * n
         for row in range(7):
-            if accumulate:
-                for i in range(m):
-                    grads[row, start + i] += s[np.uint64((15 + row) * CHUNK + i)]
-            else:
-                for i in range(m):
-                    grads[row, start + i] = s[np.uint64((15 + row) * CHUNK + i)]
+            column = grads[row]
+            for i in range(m):
+                before = column[np.uint64(start + i)] if accumulate else zero
+                column[np.uint64(start + i)] = before + s[np.uint64((15 + row) * CHUNK + i)]
