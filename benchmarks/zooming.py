@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.machine import machine, median, table
 from wonderzoom.generation.jobs import CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, App
-from wonderzoom.runtime.authoring import read_request
+from wonderzoom.runtime.authoring import planned_request
 from wonderzoom.runtime.build import add, start_world
 from wonderzoom.runtime.frames import aim, settings_of
 from wonderzoom.runtime.plans import read_plan
@@ -40,7 +40,7 @@ def demo_request(app: App) -> CreateRequest:
     """The demo's picture with its depth."""
     with as_file(files("wonderzoom.runtime.demo")) as shipped:
         plan = read_plan(shipped / "demo.toml")
-        return read_request(plan.image, plan.depth, plan.focal, app, metres_per_unit=plan.metres_per_unit)
+        return planned_request(plan, app)
 
 
 class Clocked:

@@ -17,7 +17,7 @@ from wonderzoom.runtime.depth_maps import read_depth
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest, node_of
 from wonderzoom.runtime.pictures import SHORT_SIDE, read_picture
-from wonderzoom.runtime.plans import read_plan
+from wonderzoom.runtime.plans import Plan, read_plan
 from wonderzoom.runtime.world_report import magnification, surfel_count
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.scale_node import ScaleNode
@@ -175,7 +175,12 @@ def build_plan(command: commands.Build, maker: Maker) -> int:
 def built_world(plan_path: Path, output: Path, maker: Maker) -> Built:
     """A plan carried out, its picture read first."""
     plan = read_plan(plan_path)
-    request = read_request(
+    return build(plan, planned_request(plan, maker), output, maker)
+
+
+def planned_request(plan: Plan, maker: Maker) -> CreateRequest:
+    """The picture of a plan, read."""
+    return read_request(
         plan.image,
         plan.depth,
         plan.focal,
@@ -185,7 +190,6 @@ def built_world(plan_path: Path, output: Path, maker: Maker) -> Built:
         short_side=plan.short_side,
         metres_per_unit=plan.metres_per_unit,
     )
-    return build(plan, request, output, maker)
 
 
 # ---- remove -------------------------------------------------------------------------------------

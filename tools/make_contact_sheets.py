@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wonderzoom.generation.jobs import CreateRequest
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, App
-from wonderzoom.runtime.authoring import read_request
+from wonderzoom.runtime.authoring import planned_request
 from wonderzoom.runtime.build import build
 from wonderzoom.runtime.frames import covered, frame_of, settings_of
 from wonderzoom.runtime.pictures import SHORT_SIDE
@@ -110,9 +110,7 @@ def planned(name: str, folder: Path, app: App) -> tuple[Plan, CreateRequest]:
     if name == DEMO:
         with as_file(files("wonderzoom.runtime.demo")) as shipped:
             plan = read_plan(shipped / "demo.toml")
-            request = read_request(
-                plan.image, plan.depth, plan.focal, app, metres_per_unit=plan.metres_per_unit
-            )
+            request = planned_request(plan, app)
         return replace(plan, zooms=zooms_of(FURTHER, plan.zooms)), request
     from skimage import data
 
@@ -121,7 +119,7 @@ def planned(name: str, folder: Path, app: App) -> tuple[Plan, CreateRequest]:
     Image.fromarray(photos[name]()).save(path)
     zooms = zooms_of(CHAINS[name])
     plan = Plan(path, None, None, None, "", 0, DEFAULT_GENERATOR, SHORT_SIDE, zooms)
-    return plan, read_request(path, None, None, app)
+    return plan, planned_request(plan, app)
 
 
 def draw(app: App, world: World, camera: Camera) -> np.ndarray:
