@@ -8,14 +8,13 @@ cells are, so that only the planes of the frustum are rotated.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
-from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.cells import LN2, Cell, saturated_shift
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -25,13 +24,10 @@ TILE_BITS = 40
 # Products of coordinates must not overflow. A block further from the pivot than this many pixels is drawn
 # towards it, with its size: that changes no direction, so that culling is as exact there as elsewhere.
 _FAR = 1e285
+# Steps of more bits than this are counted in coarser units: float64 ends at 1024.
+_STEP_BITS = 1000
 # Boxes grow by this share of their distance: rounding never culls what touches.
 _SLACK = 1e-12
-
-
-def _pivot_number(value: int) -> float:
-    """float(value), saturating: no frustum tells directions at that distance apart."""
-    return float(value) if value.bit_length() < 900 else math.copysign(2.0**900, value)
 
 
 class CellTable:
@@ -73,7 +69,8 @@ class CellFrames:
         self._known = np.zeros(count, np.bool_)
         self._pivot = np.zeros((count, 3))  # whole cells from the anchor to the pivot's cell of that level
         self._rest = np.zeros((count, 3))  # the pivot's offset from that cell's centre
-        self._edge = np.zeros(count)  # edge in pixels
+        self._unit = np.ones(count)  # of the two above, in inverse cells; 1 but for the very far
+        self._edge = np.zeros(count)  # edge of a cell, or of that unit where it is larger, in pixels
 
     def of(self, rows: Rows) -> tuple[F64, F64]:
         """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot.
@@ -86,7 +83,8 @@ class CellFrames:
             for g in np.unique(group[~self._known[group]]).tolist():
                 self._learn(g)
         edge = self._edge[group]
-        steps = table._steps[rows] - self._pivot[group] - self._rest[group]  # pyright: ignore[reportPrivateUsage]
+        steps = table._steps[rows] * self._unit[group, None]  # pyright: ignore[reportPrivateUsage]
+        steps = steps - self._pivot[group] - self._rest[group]
         distance = np.maximum(np.maximum(np.abs(steps[:, 0]), np.abs(steps[:, 1])), np.abs(steps[:, 2]))
         edge = np.minimum(edge, _FAR / np.maximum(distance, 1.0))
         return steps * edge[:, None], edge
@@ -95,9 +93,11 @@ class CellFrames:
         level, *tile = self._table._keys[group]  # pyright: ignore[reportPrivateUsage]
         pivot = self._camera.pivot.rebased(level)
         whole = [p - (t << TILE_BITS) for p, t in zip(pivot.cell.index, tile, strict=True)]
-        self._pivot[group] = [_pivot_number(value) for value in whole]
-        self._rest[group] = pivot.offset
-        self._edge[group] = bounded_exp(pivot.cell.ln_edge - self._camera.ln_scale)
+        coarser = max(0, max(value.bit_length() for value in whole) - _STEP_BITS)
+        self._unit[group] = saturated_shift(1.0, -coarser)
+        self._pivot[group] = [float(value >> coarser) for value in whole]
+        self._rest[group] = np.asarray(pivot.offset) * self._unit[group]
+        self._edge[group] = bounded_exp(pivot.cell.ln_edge + coarser * LN2 - self._camera.ln_scale)
         self._known[group] = True
 
 
