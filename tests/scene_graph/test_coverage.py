@@ -161,7 +161,7 @@ def check_rows(world: World, rng: np.random.Generator, rows_a_block: int) -> tup
 def test_bounds_are_those_of_the_oracle(
     zooms: tuple[Zoom, ...], tilt: float, turn: float, radial: bool, down: int
 ) -> None:
-    tree = plant(zooms, Soil(tilt=tilt, turn=turn, radial=radial, levels_down=down))
+    tree = plant(zooms, Soil(tilt=tilt, turn=turn, radial=radial, levels_down=down, sigma=0.3))
     compared, _ = check_rows(tree.world(), np.random.default_rng(1), 5)
     assert compared
 
@@ -287,7 +287,7 @@ def test_a_view_covers_nothing_behind_it() -> None:
 @given(zoom_lists(most=5), st.floats(-0.8, 0.8))
 def test_bounds_do_not_depend_on_what_is_worked_out_with_them(zooms: tuple[Zoom, ...], tilt: float) -> None:
     """Bit for bit: block by block, all at once, or a few rows after each insertion."""
-    world = plant(zooms, Soil(tilt=tilt)).world()
+    world = plant(zooms, Soil(tilt=tilt, sigma=0.3)).world()
     blocks = world.blocks
     together = compute_bounds(blocks, world.views)
     for block, bounds in zip(blocks, together, strict=True):

@@ -33,6 +33,8 @@ from wonderzoom.scene_graph.world import World
 
 Array = NDArray[np.float64]
 DEPTHS = (0, 180, 900)  # octree levels: the start, sixty zooms of 8x, three hundred
+# Standard deviations in pixels: with small ones more coarse surfels lie wholly inside the small pictures here.
+SMALL, NYQUIST = 0.3, 0.7
 LN_RATIOS = st.floats(math.log(1.5), math.log(20.0))
 
 
@@ -202,12 +204,13 @@ def monotone(layers: Sequence[Layer], tree: Tree, world: World, draws: Sequence[
     st.lists(st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0.0, 1.0), min_size=4, max_size=4),
     st.lists(st.floats(-0.2, 1.1), min_size=4, max_size=4),
     st.integers(0, 2**32 - 1),
+    st.sampled_from([SMALL, NYQUIST]),
     examples=25,
 )
 def test_law_4a_no_point_of_a_coarse_surfel_is_ever_empty(
-    zooms: tuple[Zoom, ...], draws: list[float], shares: list[float], seed: int
+    zooms: tuple[Zoom, ...], draws: list[float], shares: list[float], seed: int, sigma: float
 ) -> None:
-    tree = plant(zooms, Soil(flat=True))
+    tree = plant(zooms, Soil(flat=True, sigma=sigma))
     world = tree.world()
     layers = flat_layers(tree, world)
     resident = monotone(layers, tree, world, draws)
@@ -289,7 +292,7 @@ def orders(tree: Tree, rng: np.random.Generator) -> list[int]:
 def test_law_5_any_order_of_insertions_gives_the_same_bounds(
     zooms: tuple[Zoom, ...], tilt: float, radial: bool, seed: int
 ) -> None:
-    tree = plant(zooms, Soil(tilt=tilt, radial=radial))
+    tree = plant(zooms, Soil(tilt=tilt, radial=radial, sigma=SMALL))
     straight, shuffled = tree.world(), tree.world(orders(tree, np.random.default_rng(seed)))
     for one, other in zip(straight.blocks, shuffled.blocks, strict=True):
         assert one.key == other.key
@@ -315,7 +318,7 @@ def test_law_5_overlapping_siblings_of_4_and_10_sum_to_one(share: float, coarse_
 def test_law_6_a_world_is_what_survives(
     zooms: tuple[Zoom, ...], tilt: float, steps: list[tuple[bool, int]]
 ) -> None:
-    tree = plant(zooms, Soil(tilt=tilt))
+    tree = plant(zooms, Soil(tilt=tilt, sigma=SMALL))
     world = tree.world([0])
     number = {tree.id(k): k for k in range(len(tree.nodes))}
     for insert, pick in steps:
@@ -351,7 +354,7 @@ def outside(block: Block, camera: Camera) -> NDArray[np.bool_]:
 def test_law_7_an_insertion_changes_bounds_only_where_it_can_be_seen(
     zooms: tuple[Zoom, ...], tilt: float
 ) -> None:
-    tree = plant(zooms, Soil(tilt=tilt))
+    tree = plant(zooms, Soil(tilt=tilt, sigma=SMALL))
     *first, last = range(len(tree.nodes))
     world = tree.world(first)
     before = {block.key: block for block in world.blocks}
@@ -390,7 +393,7 @@ def test_law_7_the_work_of_an_insertion_does_not_grow_with_the_rest(monkeypatch:
 def test_law_9_the_same_content_deeper_has_the_same_bounds_and_is_seen_alike(
     zooms: tuple[Zoom, ...], tilt: float, down: int
 ) -> None:
-    tree = plant(zooms, Soil(tilt=tilt))
+    tree = plant(zooms, Soil(tilt=tilt, sigma=SMALL))
     deep = deeper(tree, down)
     here, there = tree.world(), deep.world()
     name = {tree.id(k): deep.id(k) for k in range(len(tree.nodes))}
