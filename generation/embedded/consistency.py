@@ -21,6 +21,7 @@ F32 = NDArray[np.float32]
 SEEN_SIGMA = 0.5
 CORRECTION_SIGMA = 0.3  # coarse pixels: below, the cubic's teeth show; above, it takes more rounds
 RATIO_ROUNDS = 1
+TONE_SIGMA = 1.5  # coarse pixels: above what edges differ by, below what a thing covers
 SUM_ROUNDS = 5
 # What both low-passes take from the finest coarse structure, the sums give back: half the rounds.
 SHARPENED = 2.0
@@ -110,3 +111,15 @@ def within(image: F32) -> F32:
         share = (strongest - 1.0) / np.maximum(strongest - grey, 1e-6)
         image[bright] = np.minimum(color + share * (grey - color), 1.0)
     return image
+
+
+def toned(image: F32, observation: F32, factor: float) -> F32:
+    """``image`` with the light and colour of the observation over several coarse pixels; detail is untouched.
+
+    For things that were drawn again: their edges and texture are exact, but glass and shadow show surroundings
+    that this view does not hold.
+    """
+    missing = observed(observation, factor) - seen(image, factor)
+    missing = cv2.GaussianBlur(missing, (0, 0), TONE_SIGMA, borderType=cv2.BORDER_REFLECT)
+    fine = cv2.resize(missing, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image + fine, 0.0, 1.0).astype(np.float32)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.generation.depth_registration import register_depth
 from wonderzoom.generation.embedded.chart import Charts, ChartView
-from wonderzoom.generation.embedded.consistency import consistent
+from wonderzoom.generation.embedded.consistency import consistent, toned
 from wonderzoom.generation.embedded.laying import cover_of, lay
 from wonderzoom.generation.embedded.memory import EmbeddedMemory, LaidMaterial, PlacedThing, history
 from wonderzoom.generation.embedded.standing import Drawn, draw_things
@@ -75,7 +75,7 @@ class EmbeddedUpscaler:
             elif not isinstance(step, tuple):
                 image, height = brush.laid(step, image, height)
         context.shared[RELIEF], context.shared[STANDING] = height, standing
-        return image
+        return toned(image, observation.color, factor) if later else image
 
 
 @dataclass(frozen=True, slots=True)

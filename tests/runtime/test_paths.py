@@ -16,7 +16,6 @@ from wonderzoom.runtime.paths import (
     along,
     descent,
     hop,
-    hop_length,
     orbit,
     slerp,
     through,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wonderzoom.generation.embedded.consistency import consistent, observed, seen
+from wonderzoom.generation.embedded.consistency import consistent, observed, seen, toned
 
 SIDE = 160
 
@@ -77,3 +77,15 @@ def test_an_edge_gets_its_contrast_without_a_halo():
     image = consistent(weak, before, 6.0)[SIDE // 2, :, 0]
     assert image[SIDE // 2 - 8] < 0.32 and image[SIDE // 2 + 8] > 0.68
     assert image.max() < 0.86 and image.min() > 0.14
+
+
+@pytest.mark.parametrize("factor", [2.0, 4.0, 8.0])
+def test_toning_takes_light_and_leaves_detail(factor: float) -> None:
+    rng = np.random.default_rng(3)
+    image = (0.5 + 0.1 * rng.standard_normal((128, 128, 3))).astype(np.float32).clip(0.2, 0.8)
+    darker = (image * 0.0 + image.mean((0, 1)) - np.float32([0.15, 0.05, 0.0])).astype(np.float32)
+    result = toned(image, darker, factor)
+    assert np.abs(result.mean((0, 1)) - darker.mean((0, 1))).max() < 0.01
+    fine = image - cv2.GaussianBlur(image, (0, 0), factor)
+    kept = result - cv2.GaussianBlur(result, (0, 0), factor)
+    assert np.corrcoef(fine.ravel(), kept.ravel())[0, 1] > 0.97
