@@ -52,6 +52,8 @@ def parse_number(value: Any) -> float:
         return float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"expected a number, found {value!r:.40}")
+    if isinstance(value, int) and value.bit_length() > 1000:  # math would raise OverflowError
+        raise ValueError(f"a number of {value.bit_length()} bits is beyond all that a world holds")
     return value
 
 
