@@ -88,9 +88,9 @@ CHAINS = {
         Step(CENTRE, 5.0),
     ),
 }
-# The demo's own plan, and two zooms more.
+# The demo's own plan, and four zooms more: ten.
 DEMO = "meadow"
-FURTHER = (Step(CENTRE, 6.0), Step(CENTRE, 6.0))
+FURTHER = (Step(CENTRE, 6.0), Step(CENTRE, 6.0), Step(CENTRE, 6.0), Step(CENTRE, 6.0))
 
 
 def zooms_of(steps: Sequence[Step], before: Sequence[PlannedZoom] = ()) -> tuple[PlannedZoom, ...]:
@@ -118,7 +118,7 @@ def planned(name: str, folder: Path, app: App) -> tuple[Plan, CreateRequest]:
     path = folder / f"{name}.png"
     Image.fromarray(photos[name]()).save(path)
     zooms = zooms_of(CHAINS[name])
-    plan = Plan(path, None, None, None, "", 0, DEFAULT_GENERATOR, SHORT_SIDE, zooms)
+    plan = Plan(path, path, None, None, None, "", 0, DEFAULT_GENERATOR, SHORT_SIDE, zooms)
     return plan, planned_request(plan, app)
 
 
