@@ -167,7 +167,8 @@ def read_picture(path: Path, short_side: int = SHORT_SIDE) -> Picture:
             framing.size, Image.Resampling.LANCZOS, _within(box, opaque.size), reducing_gap=3.0
         )
         result = ImageOps.exif_transpose(_with_exif(_srgb(small, image, notes), exif))
-    upright = framing_of(*(whole[::-1] if turned else whole), short_side)
+    width, height = (whole[1], whole[0]) if turned else whole
+    upright = framing_of(width, height, short_side)
     if result.size != upright.size:
         raise BadPicture(f"{path}: its orientation makes no sense")
     if upright.box[0] >= 1.0 or upright.box[1] >= 1.0:
