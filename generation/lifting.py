@@ -132,7 +132,8 @@ def surface_frames(normals: Array) -> Array:
     other = np.array([0.0, 1.0, 0.0]) - n * n[:, 1:2]
     first = np.where(length > 1e-3, first, other)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
-    return np.stack([first, np.cross(n, first), n], 2)
+    second: Array = np.cross(n, first)
+    return np.stack([first, second, n], 2)
 
 
 def lift(layer: Layer, metric: Metric = "depth") -> Lifted:

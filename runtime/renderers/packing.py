@@ -61,14 +61,11 @@ def pack_block(block: Block) -> PackedBlock:
     data = aligned_empty((chunks, COLUMNS, STRIDE), np.float32)
     spheres, intervals = np.empty((chunks, 4)), np.empty((chunks, 2))
     columns = (s.means, s.quats, s.log_scales, opacities, masses, s.colors, s.native)
-    pack(
+    arguments: tuple[Any, ...] = (
         *map(_as_input, (*columns, bounds.parent, bounds.child)),
-        THICKNESS,
-        REACH_SIGMAS,
-        data,
-        spheres,
-        intervals,
+        *(THICKNESS, REACH_SIGMAS, data, spheres, intervals),
     )
+    pack(*arguments)
     places = np.empty((chunks, 3), np.int64)
     places[:, 0] = data.ctypes.data + data.strides[0] * np.arange(chunks)
     places[:, 1] = CHUNK

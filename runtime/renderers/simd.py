@@ -137,7 +137,8 @@ def _operator(symbol: Callable[..., Any], instruction: str) -> None:
         def generic(self, args: Any, kws: Any) -> Any:
             return vector(vector, vector) if args == (vector, vector) and not kws else None
 
-    infer_global(symbol)(Typer)
+    declare: Any = infer_global(symbol)
+    declare(Typer)
 
     @lower_builtin(symbol, vector, vector)
     def _lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -30,7 +30,7 @@ def test_a_drift_of_a_segment_is_taken_away_and_its_shape_kept(left: float, righ
 def test_within_the_targets_own_tolerance_nothing_moves() -> None:
     target = shape_of(0)
     assert np.array_equal(
-        align_segments(target + 1.9, target, halves(), NOWHERE, 4.0), target + np.float32(1.9)
+        align_segments(target + np.float32(1.9), target, halves(), NOWHERE, 4.0), target + np.float32(1.9)
     )
 
 

@@ -247,6 +247,11 @@ def test_the_first_camera_stands_at_the_origin(ln_distance: float) -> None:
         ({"ln_fx": 9.0}, "singular"),
         ({"width": 0}, "outside 1 to 16384"),
         ({"height": 20000}, "outside 1 to 16384"),
+        ({"ln_fx": -6.0, "ln_fy": -6.0}, "focal length of 0.00248 pixels is singular"),
+        ({"cx": 2e9}, "beyond 1e9 pixels"),
+        ({"ln_distance": -1e6}, "octaves from the start"),
+        ({"ln_fx": 1e300, "ln_fy": 1e300}, "octaves from the start"),
+        ({"pivot": Position(Cell(1 << 30, 1, 1, 1), (0.0, 0.0, 0.0))}, "cell of level 1073741824"),
     ],
 )
 def test_a_camera_is_finite_and_invertible(change: dict[str, object], message: str) -> None:

@@ -83,8 +83,8 @@ def test_law_1_stored_columns_sum_to_one(stack: Stack, share: float) -> None:
     r, total = over(stack, share), 0.0
     for x, parent, child, resident, below in stack.layers():
         ln_edge = round(x / LN2 + 6.0) * LN2
-        columns = (np.float32(value - ln_edge) for value in (x, parent, child))
-        total += float(weight(r - ln_edge, *columns, resident, below))
+        native, up, down = (np.float32(value - ln_edge) for value in (x, parent, child))
+        total += float(weight(r - ln_edge, native, up, down, resident, below))
     assert total == pytest.approx(1.0, abs=1e-5)
 
 

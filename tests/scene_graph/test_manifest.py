@@ -57,7 +57,8 @@ def test_numbers_survive(value: float) -> None:
 
 @given(st.floats(width=32, allow_nan=False))
 def test_numpys_numbers_are_numbers(value: float) -> None:
-    assert parse_number(through_text(to_number(np.float32(value)))) == value
+    single: Any = np.float32(value)
+    assert parse_number(through_text(to_number(single))) == value
 
 
 @pytest.mark.parametrize("value", [True, None, "1.0", "infinity", [1.0], {}])

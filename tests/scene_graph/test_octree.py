@@ -20,7 +20,7 @@ def block_in(cell: Cell, node: str = "a", count: int = 1, child: float = -8.0, p
     rng = np.random.default_rng(abs(hash((cell.level, *cell.index))) % 2**32)
     surfels = Surfels(
         rng.uniform(-0.5, 0.5, (count, 3)).astype(np.float32),
-        np.tile(np.float32([1, 0, 0, 0]), (count, 1)),
+        np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1)),
         np.full((count, 2), -4.5, np.float32),
         np.full(count, 0.5, np.float32),
         np.zeros((count, 3), np.uint8),

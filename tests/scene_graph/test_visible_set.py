@@ -112,7 +112,7 @@ def specks(count: int, first: int) -> list[Block]:
     """Blocks of one surfel in a row of cells that begins at index ``first``."""
     surfels = Surfels(
         np.zeros((1, 3), np.float32),
-        np.float32([[1, 0, 0, 0]]),
+        np.array([[1, 0, 0, 0]], np.float32),
         np.full((1, 2), -4.5, np.float32),
         np.full(1, 0.5, np.float32),
         np.zeros((1, 3), np.uint8),

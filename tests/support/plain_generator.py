@@ -17,7 +17,7 @@ from wonderzoom.scene_graph.ports import Control
 from wonderzoom.scene_graph.surfels import FILL
 
 NAME = "plain/1"
-RED, BLUE = np.float32([0.9, 0.1, 0.1]), np.float32([0.1, 0.2, 0.9])
+RED, BLUE = np.array([0.9, 0.1, 0.1], np.float32), np.array([0.1, 0.2, 0.9], np.float32)
 RADIUS = 0.25  # of the short side
 BALL_HEIGHT = 0.2  # of the short side, toward the camera
 

@@ -83,7 +83,7 @@ def test_an_edge_gets_its_contrast_without_a_halo():
 def test_toning_takes_light_and_leaves_detail(factor: float) -> None:
     rng = np.random.default_rng(3)
     image = (0.5 + 0.1 * rng.standard_normal((128, 128, 3))).astype(np.float32).clip(0.2, 0.8)
-    darker = (image * 0.0 + image.mean((0, 1)) - np.float32([0.15, 0.05, 0.0])).astype(np.float32)
+    darker = (image * 0.0 + image.mean((0, 1)) - np.array([0.15, 0.05, 0.0], np.float32)).astype(np.float32)
     result = toned(image, darker, factor)
     assert np.abs(result.mean((0, 1)) - darker.mean((0, 1))).max() < 0.01
     fine = image - cv2.GaussianBlur(image, (0, 0), factor)

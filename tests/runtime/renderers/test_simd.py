@@ -1,5 +1,7 @@
 """The vector words against numpy: each lane is that number's own result, to the stated error."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from wonderzoom.runtime.renderers.threads import Team
 
 F32 = np.float32
 # As the renderers compile, fast-math flags included, but never from a cache: it would not see a change of a word.
-KERNEL = {**simd.KERNEL, "cache": False}
+KERNEL: dict[str, Any] = {**simd.KERNEL, "cache": False}
 
 
 @njit(**KERNEL)
