@@ -132,7 +132,7 @@ def surface_frames(normals: Array) -> Array:
     other = np.array([0.0, 1.0, 0.0]) - n * n[:, 1:2]
     first = np.where(length > 1e-3, first, other)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
-    second: Array = np.cross(n, first)
+    second = np.asarray(np.cross(n, first), np.float64)
     return np.stack([first, second, n], 2)
 
 

@@ -173,7 +173,7 @@ def falloff(splats: Splats, i: int, columns: F64, rows: F64) -> F64:
 
 def pixel_centres(first: int, last: int) -> F64:
     """Centres of the pixels first ... last."""
-    return np.arange(first, last + 1) + 0.5
+    return np.arange(first, last + 1, dtype=np.float64) + 0.5
 
 
 def check_visible(visible: VisibleSet) -> None:
