@@ -157,22 +157,23 @@ def check_rows(world: World, rng: np.random.Generator, rows_a_block: int) -> tup
 
 
 # ---- against the oracle -----------------------------------------------------------------------------
+@settings(max_examples=15)
 @given(zoom_lists(), st.floats(-1.0, 1.0), st.floats(0.0, 6.0), st.booleans(), st.sampled_from([0, 180, 900]))
 def test_bounds_are_those_of_the_oracle(
     zooms: tuple[Zoom, ...], tilt: float, turn: float, radial: bool, down: int
 ) -> None:
     tree = plant(zooms, Soil(tilt=tilt, turn=turn, radial=radial, levels_down=down, sigma=0.3))
-    compared, _ = check_rows(tree.world(), np.random.default_rng(1), 5)
+    compared, _ = check_rows(tree.world(), np.random.default_rng(1), 4)
     assert compared
 
 
 def test_the_nearest_view_may_be_another_on_the_other_side() -> None:
     """Two zooms of one factor side by side: each is the coarser one on its own side of their overlap."""
-    tree = plant([Zoom(0, 0.4, 0.5, 1.8), Zoom(0, 0.6, 0.5, 1.8)], Soil(24, 18, sigma=0.3))
+    tree = plant([Zoom(0, 0.4, 0.5, 1.8), Zoom(0, 0.6, 0.5, 1.8)], Soil(16, 12, sigma=0.3))
     world = tree.world()
     _, children = check_rows(world, np.random.default_rng(2), 1000)
     owners = {owner for block in world.blocks_of(tree.id(0)) for owner in block.bounds.owners}
-    assert children > 60
+    assert children > 20
     assert owners == {tree.id(1), tree.id(2)}
 
 

@@ -129,7 +129,7 @@ class Changes(RuleBasedStateMachine):
 
 
 TestChanges = Changes.TestCase
-TestChanges.settings = settings(max_examples=15, stateful_step_count=15)
+TestChanges.settings = settings(max_examples=10, stateful_step_count=12)
 
 
 @settings(max_examples=20)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene_strategies import cameras
 from worlds import facing, first_camera, lift, plane_view
@@ -40,6 +40,7 @@ def numbers(surfels: Surfels) -> np.ndarray:
     return surfels.colors.astype(np.int64) @ [1, 256, 65536]
 
 
+@settings(max_examples=20)
 @given(cameras(), st.integers(1, 1500), st.integers(0, 99))
 def test_every_surfel_is_placed_once_and_where_it_was(camera: Camera, count: int, seed: int) -> None:
     given_ = scattered(camera, count, seed)
@@ -63,6 +64,7 @@ def test_every_surfel_is_placed_once_and_where_it_was(camera: Camera, count: int
         assert np.array_equal(surfels.kind, given_["kind"][rows])
 
 
+@settings(max_examples=25)
 @given(cameras(), st.integers(1, 3000), st.integers(0, 99))
 def test_blocks_are_of_the_octave_or_merged_upward_because_small(
     camera: Camera, count: int, seed: int

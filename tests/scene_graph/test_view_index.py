@@ -28,7 +28,7 @@ def node_of(camera: Camera, seed: int) -> ScaleNode:
     return make_node([View(small, nowhere, np.zeros((12, 16), np.float32))], seed=seed)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(cameras(focals=(10.0, 1e200)), min_size=1, max_size=6), st.data())
 def test_no_view_that_touches_is_passed_over(some: list[Camera], data: st.DataObject) -> None:
     """Boxes in front of a random one of the cameras, in cells of any size; the exact test decides."""
@@ -60,8 +60,8 @@ def test_no_view_that_touches_is_passed_over(some: list[Camera], data: st.DataOb
 
 
 def test_views_elsewhere_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hundred zooms along the upper rim, one box at the lower: only the root is tested exactly."""
-    zooms = [Zoom(0, 0.02 + 0.96 * k / 200, 0.1, 30.0) for k in range(200)]
+    """A hundred zooms along the upper rim, one box at the lower: only the root is tested exactly."""
+    zooms = [Zoom(0, 0.02 + 0.96 * k / 100, 0.1, 30.0) for k in range(100)]
     tree = plant([*zooms, Zoom(0, 0.5, 0.9, 30.0)], Soil(8, 6))
     index = ViewIndex(node for node, _ in tree.nodes)
     cells_, parts = zip(*tree.nodes[-1][1], strict=True)
@@ -74,7 +74,7 @@ def test_views_elsewhere_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(view_index, "boxes_in_pixels", counted)
     found = index.touching(cells_, surfel_boxes(parts))
-    assert {live.node for live, _ in found} == {tree.id(0), tree.id(201)}
+    assert {live.node for live, _ in found} == {tree.id(0), tree.id(101)}
     assert len(tested) <= 4
 
 

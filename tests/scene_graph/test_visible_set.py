@@ -28,7 +28,7 @@ def everything(world: World) -> VisibleSet:
     return VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), world.revision)
 
 
-@settings(max_examples=15)
+@settings(max_examples=12)
 @given(
     zoom_lists(most=3),
     st.floats(-0.6, 0.6),
@@ -62,7 +62,7 @@ def test_what_is_left_out_would_not_show(
     assert one.drawn == other.drawn
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(zoom_lists(most=4), st.integers(0, 4), st.floats(-1.0, 1.0))
 def test_the_order_is_that_of_nodes_and_cells(zooms: tuple[Zoom, ...], which: int, ln_factor: float) -> None:
     """Whatever the order of insertion."""
@@ -124,7 +124,7 @@ def specks(count: int, first: int) -> list[Block]:
 
 
 def test_cost_follows_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted in cells and blocks that a walk tests: ten times the content elsewhere costs a batch more."""
+    """Counted in cells and blocks that a walk tests: four times the content elsewhere costs a batch more."""
     visited: list[int] = []
     tested = octree.boxes_in_pixels
 
@@ -137,7 +137,7 @@ def test_cost_follows_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     ln_scale = -10.0 * math.log(2.0) - math.log(64.0)  # a cell spans 64 pixels
     pivot = Position(Cell(10, 1030, 900, 900), (0.0, 0.0, 0.0))
     camera = Camera(pivot, (1.0, 0.0, 0.0, 0.0), ln_scale + 6.0, 6.0, 6.0, 320.0, 240.0, 640, 480)
-    for elsewhere in (600, 6000):
+    for elsewhere in (600, 2400):
         tree = Octree()
         tree.change(added=[*near, *specks(elsewhere, 1 << 20)])
         visited.append(0)
