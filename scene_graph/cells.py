@@ -153,8 +153,12 @@ class Position:
 
     def from_(self, other: Position) -> NDArray[np.float64]:
         """Vector from ``other`` to this point in edges of ``other.cell``: [3] float64."""
-        vector = self.cell.centre_from(other.cell) - np.asarray(other.offset)
-        return vector + np.asarray(self.offset) * self.cell.edge_in(other.cell)
+        # In cells of one size the large parts are whole numbers: nothing is lost where they cancel.
+        here = self.rebased(other.cell.level)
+        whole = here.cell.centre_from(other.cell).tolist()
+        return np.array(
+            [math.fsum(p) for p in zip(whole, here.offset, (-v for v in other.offset), strict=True)]
+        )
 
     def moved(self, vector: NDArray[np.float64]) -> Position:
         """The point at ``vector`` (in edges of this cell) from here, re-based to the cell that holds it."""

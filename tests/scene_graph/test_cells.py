@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scene_strategies import cells, levels, offsets, positions
 
@@ -134,6 +134,9 @@ def test_a_coarser_frame_rounds_once(position: Position, up: int) -> None:
         assert abs(got - want) <= edge * power(-53)
 
 
+@example(
+    Position(Cell(-5, 0, 0, 0), (0.0, 0.0, -0.4453125)), Position(Cell(0, 0, 0, 0), (0.0, 0.0, 5 * 2.0**-53))
+)
 @given(positions(), positions())
 def test_the_vector_between_two_points(a: Position, b: Position) -> None:
     edge = power(-b.cell.level)
