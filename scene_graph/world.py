@@ -26,7 +26,7 @@ from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels, block_hash
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
 
 Placed = tuple[Cell, Surfels]
-_EMPTY: Interval = (math.inf, -math.inf)
+_Scales = tuple[Interval, Interval]  # parent and child bounds of a block
 
 
 class WorldError(Exception):
@@ -82,7 +82,7 @@ class World:
         self.nodes: dict[str, ScaleNode] = {}
         self.octree = Octree()
         self.views = ViewIndex(radial=self.header.metric == "radial")
-        self._cells: dict[str, set[Cell]] = {}  # of each node's blocks
+        self._cells: dict[str, dict[Cell, _Scales]] = {}  # of each node's blocks
 
     # ---- reading --------------------------------------------------------------------------------
     @property
@@ -132,7 +132,7 @@ class World:
         other.nodes = dict(self.nodes)
         other.octree.change(added=self.octree.blocks())
         other.views = self.views
-        other._cells = {node: set(cells) for node, cells in self._cells.items()}
+        other._cells = {node: dict(cells) for node, cells in self._cells.items()}
         return other
 
     # ---- proposing ------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ class World:
             for block, bounds in self._updated(views, changed, set(proposal.removed))
         ]
         nodes = tuple(
-            replace(node, **_scales_of([block for block in blocks if block.node == node.id]))
+            replace(node, **_scales_over(_scales_of(block) for block in blocks if block.node == node.id))
             for node in proposal.nodes
         )
         return Commit(revision, nodes, proposal.removed, tuple(blocks), tuple(patches))
@@ -223,14 +223,16 @@ class World:
             del self.nodes[node], self._cells[node]
         for node in commit.added:
             self.nodes[node.id] = node
-            self._cells[node.id] = {block.cell for block in commit.blocks if block.node == node.id}
+            self._cells[node.id] = {b.cell: _scales_of(b) for b in commit.blocks if b.node == node.id}
             if node.parent is not None:
                 parent = self.nodes[node.parent]
                 self.nodes[parent.id] = replace(parent, children=tuple(sorted({*parent.children, node.id})))
         self.octree.change(gone, commit.blocks)
         self.octree.rebound(patched)
+        for block in patched:
+            self._cells[block.node][block.cell] = _scales_of(block)
         for node in {patch.node for patch in commit.patches}:
-            self.nodes[node] = replace(self.nodes[node], **_scales_of(self.blocks_of(node)))
+            self.nodes[node] = replace(self.nodes[node], **_scales_over(self._cells[node].values()))
         self.views = self.views.changed(commit.removed, commit.added)
         self.revision = commit.revision
 
@@ -318,19 +320,17 @@ class World:
             wrong.append("more than one root")
         blocks = self.octree.blocks()
         live = [block for block in blocks if block.node in self.nodes]
-        fresh_bounds = dict(zip((block.key for block in live), compute_bounds(live, self.views), strict=True))
-        for block in blocks:
+        orphans = [block for block in blocks if block.node not in self.nodes]
+        wrong += [f"block {b.node!r} in {b.cell}: an orphan, its node is not live" for b in orphans]
+        for block, bounds in zip(live, compute_bounds(live, self.views), strict=True):
             where = f"block {block.node!r} in {block.cell}"
-            if block.node not in self.nodes:
-                wrong.append(f"{where}: an orphan, its node is not live")
-                continue
             if block_hash(block.cell, block.node, block.surfels) != block.hash:
                 wrong.append(f"{where}: its write-once columns do not have its hash")
-            if not fresh_bounds[block.key].same_as(block.bounds):
+            if not bounds.same_as(block.bounds):
                 wrong.append(f"{where}: its bounds are not those that the live views give")
         for name, node in self.nodes.items():
             own = [block for block in blocks if block.node == name]
-            if {block.cell for block in own} != self._cells.get(name):
+            if {block.cell: _scales_of(block) for block in own} != self._cells.get(name):
                 wrong.append(f"node {name!r}: its blocks are not those of the octree")
             if not own:
                 wrong.append(f"node {name!r}: it has no blocks")
@@ -338,7 +338,8 @@ class World:
             said = {field: getattr(node, field) for field in ("cell", "bounds", "native_scale")}
             if said != _placed_in([(block.cell, block.surfels) for block in own]):
                 wrong.append(f"node {name!r}: its cell, box or native scales are not those of its blocks")
-            if {"parent_scale": node.parent_scale, "child_scale": node.child_scale} != _scales_of(own):
+            said = {field: getattr(node, field) for field in ("parent_scale", "child_scale")}
+            if said != _scales_over(_scales_of(block) for block in own):
                 wrong.append(f"node {name!r}: its parent or child scales are not those of its blocks")
         fresh = Octree()
         fresh.change(added=blocks)
@@ -369,19 +370,23 @@ def _placed_in(blocks: list[Placed]) -> dict[str, object]:
     return {"cell": cell, "bounds": (tuple(low), tuple(high)), "native_scale": native}
 
 
-def _scales_of(blocks: list[Block]) -> dict[str, Interval]:
-    """``parent_scale`` and ``child_scale`` of a node with these blocks."""
-    parent, child = _EMPTY, _EMPTY
-    for block in blocks:
-        edge, bounds = block.cell.ln_edge, block.bounds
-        parent = (
-            min(parent[0], float(bounds.parent.min()) + edge),
-            max(parent[1], float(bounds.parent.max()) + edge),
+def _scales_of(block: Block) -> _Scales:
+    """The parent and child intervals of a block, in ln root edges per pixel."""
+    edge, bounds = block.cell.ln_edge, block.bounds
+    parent = float(bounds.parent.min()) + edge, float(bounds.parent.max()) + edge
+    return parent, (float(bounds.child.min()) + edge, float(bounds.child.max()) + edge)
+
+
+def _scales_over(scales: Iterable[_Scales]) -> dict[str, Interval]:
+    """``parent_scale`` and ``child_scale`` of a node with blocks of these intervals."""
+    found = list(scales)  # none for a node whose blocks are lost
+    parent, child = (
+        (
+            min((each[side][0] for each in found), default=math.inf),
+            max((each[side][1] for each in found), default=-math.inf),
         )
-        child = (
-            min(child[0], float(bounds.child.min()) + edge),
-            max(child[1], float(bounds.child.max()) + edge),
-        )
+        for side in (0, 1)
+    )
     return {"parent_scale": parent, "child_scale": child}
 
 

@@ -343,7 +343,7 @@ def rebounded(world: World, tree: Tree) -> None:
 
 
 def forgotten(world: World, tree: Tree) -> None:
-    world._cells[tree.id(2)].pop()
+    world._cells[tree.id(2)].popitem()
 
 
 def ghost(world: World, tree: Tree) -> None:
