@@ -103,12 +103,19 @@ def sum_at(layers: Sequence[Layer], point: Array, r: float) -> float:
 def child_residency(
     layers: Sequence[Layer], resident: Sequence[float], layer: Layer, rows: NDArray[np.intp]
 ) -> Array:
-    """R_child [R] of some rows: the least resident of the finer layers that stand for part of a footprint."""
+    """R_child [R] of some rows: the least resident of the finer layers that stand for part of a footprint.
+
+    Of a layer that is finer by sqrt 2 exactly rounding decides, row by row, whether it counts: both are tried.
+    """
     points = layer.footprints(rows)
-    nearest = np.full(points.shape[:2], -np.inf)
-    found = np.ones(points.shape[:2])
-    for there, share in zip(layers, resident, strict=True):
-        if there.native < layer.native - LN_SQRT2:
-            covered = there.covers(points.reshape(-1, 2)).reshape(nearest.shape) & (there.native > nearest)
-            nearest[covered], found[covered] = there.native, share
-    return found.min(1)
+    least = np.ones(len(rows))
+    for border in (LN_SQRT2 - 1e-6, LN_SQRT2 + 1e-6):
+        nearest, found = np.full(points.shape[:2], -np.inf), np.ones(points.shape[:2])
+        for there, share in zip(layers, resident, strict=True):
+            if there.native < layer.native - border:
+                covered = there.covers(points.reshape(-1, 2)).reshape(nearest.shape) & (
+                    there.native > nearest
+                )
+                nearest[covered], found[covered] = there.native, share
+        least = np.minimum(least, found.min(1))
+    return least
