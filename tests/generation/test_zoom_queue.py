@@ -57,9 +57,9 @@ class QueueMachine(RuleBasedStateMachine):
     def left(self, left: list[Left[int]]) -> None:
         for each in left:
             self.close(each.waiter)
-            assert each.abandoned == (each.job.phase == "abandoned")
-            if each.abandoned:
-                assert not each.job.waiters
+        last = {each.job.number: each for each in left}  # of several that leave one job
+        assert all(each.abandoned == (each.job.phase == "abandoned") for each in last.values())
+        assert sum(each.abandoned for each in left) == sum(each.abandoned for each in last.values())
 
     def waiting_viewers(self) -> set[str]:
         return {viewer for job in self.queue.jobs() if job.phase == "waiting" for viewer, _ in job.waiters}
@@ -209,7 +209,7 @@ class QueueMachineOften(QueueMachine):
 
 
 TestQueueOften = pytest.mark.slow(QueueMachineOften.TestCase)
-TestQueueOften.settings = settings(max_examples=2000, stateful_step_count=80)
+TestQueueOften.settings = settings(max_examples=400, stateful_step_count=80)
 
 
 # ---- keys and merging -------------------------------------------------------------------------------
