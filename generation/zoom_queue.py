@@ -212,9 +212,12 @@ class ZoomQueue(Generic[Wish, Outcome]):
         return job
 
     def put_back(self, number: int) -> None:
-        """A running job is to run once more, before all others. One without waiters must be finished instead."""
+        """A job that runs, or could not be committed, is to run once more, before all others.
+
+        One without waiters must be finished instead.
+        """
         job = self._jobs[number]
-        if job.phase != "running":
+        if job.phase not in ("running", "committing"):
             raise ValueError(f"job {number} is {job.phase}: only a running one can be put back")
         job.phase = "waiting"
         self._again.append(number)

@@ -127,7 +127,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def lose_the_worker(self, data: st.DataObject) -> None:
-        running = [job for job in self.queue.jobs() if job.phase == "running"]
+        running = [job for job in self.queue.jobs() if job.phase in ("running", "committing")]
         if running:
             job = data.draw(st.sampled_from(running))
             self.queue.put_back(job.number)
