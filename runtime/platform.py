@@ -8,11 +8,16 @@ a new platform needs. Linux is tested; macOS and Windows are written for and unt
 import ctypes
 import math
 import os
+import signal
 import sys
 from pathlib import Path
 
+if sys.platform == "linux":
+    import resource
+
 BACKGROUND_NICENESS = 10  # the middle of POSIX's 0..19: yields to viewers, still runs on a busy machine
 WINDOWS_BELOW_NORMAL = 0x00004000  # BELOW_NORMAL_PRIORITY_CLASS of SetPriorityClass
+PR_SET_PDEATHSIG = 1  # prctl: the signal that a process gets when its parent ends
 CGROUP_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "<quota> <period>" in microseconds, or "max <period>"
 
 
@@ -49,3 +54,37 @@ def total_memory_bytes() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return None
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Memory that a process holds now; None where the system doesn't say, or there is no such process."""
+    if sys.platform != "linux":
+        return None
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def limit_memory(most: int) -> None:
+    """Allocations of this process beyond ``most`` bytes fail (MemoryError) instead of taking the machine's.
+
+    Linux only, where it counts what is private and writable, not mapped files or address space kept free:
+    elsewhere, and for what a library takes by other ways, whoever supervises the process watches it.
+    """
+    if sys.platform == "linux":
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
+
+
+def die_with_parent() -> None:
+    """The system kills this process when its parent ends, however that ends (Linux; elsewhere pipes tell).
+
+    To Linux the parent is the thread that started this process: one that lives as long as its program.
+    """
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended just now, before the call
+            os._exit(1)

@@ -51,7 +51,7 @@ def test_a_proposal_stands_where_nothing_that_it_shows_has_changed(garden: Garde
 def test_a_proposal_has_to_look_again_where_the_world_has_changed(garden: Garden, change: str) -> None:
     there = garden.make(LEFT, seed=1)
     before = garden.seen()
-    request = garden.request((18.0, 19.0), seed=2)
+    request = garden.request((9.0, 10.0), seed=2)
     late = garden.proposal(before, request)
     if change == "its removal":
         assert garden.committer.remove(there) == 3
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_the_world_as_it_was(garden: Garden, monkeypatch: pyt
 
 def test_commits_are_made_in_the_order_in_which_they_are_asked_for(garden: Garden) -> None:
     before = garden.seen()
-    requests = [garden.request(at, seed=seed) for seed, at in enumerate((LEFT, RIGHT, (48.0, 8.0)))]
+    requests = [garden.request(at, seed=seed) for seed, at in enumerate((LEFT, RIGHT, (24.0, 4.0)))]
 
     async def main() -> list[int]:
         thread = CommitThread(garden.committer)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,40 @@ def test_lower_priority_makes_the_process_nicer() -> None:
 def test_total_memory_is_unknown_or_enough_to_run_this_test() -> None:
     total = platform.total_memory_bytes()
     assert total is None or total > 2**28
+
+
+def test_the_memory_of_a_process_is_known_or_said_to_be_unknown() -> None:
+    mine = platform.resident_bytes(os.getpid())
+    assert mine is None if sys.platform != "linux" else mine is not None and mine > 2**20
+    assert platform.resident_bytes(2**22 + 1) is None  # more than Linux counts processes to
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux limits what is private and writable")
+def test_memory_beyond_the_limit_is_an_error_of_the_one_who_asks() -> None:
+    code = (
+        "from wonderzoom.runtime.platform import limit_memory; limit_memory(2**28); bytearray(2**26);\n"
+        "try: bytearray(2**28)\n"
+        "except MemoryError: print('no')\n"
+        "bytearray(2**26); print('yes')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["no", "yes"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe that closes tells of the parent's end")
+def test_a_process_that_dies_with_its_parent_does() -> None:
+    sleeper = (
+        "from wonderzoom.runtime.platform import die_with_parent; die_with_parent(); print(flush=True); "
+    )
+    parent = (
+        "import subprocess, sys, os, signal; child = subprocess.Popen([sys.executable, '-c', sys.argv[1]],"
+        " stdout=subprocess.PIPE); child.stdout.readline(); print(child.pid, flush=True);"
+        " os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", parent, sleeper + "import time; time.sleep(60)"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    child = Path(f"/proc/{int(result.stdout)}/stat")
+    deadline = time.monotonic() + 10.0
+    while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

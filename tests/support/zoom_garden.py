@@ -14,16 +14,16 @@ from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
 
-ROOT = first_camera(96, 64, 80.0)
+ROOT = first_camera(48, 36, 40.0)
 PLANE = facing(ROOT, 0.2)
-LEFT, RIGHT = (16.0, 18.0), (80.0, 46.0)  # pixels of the first picture whose zooms do not meet
+LEFT, RIGHT = (8.0, 10.0), (40.0, 26.0)  # pixels of the first picture whose zooms do not meet
 
 
 class Garden:
     """A world of one picture on disk, its committer, and workers that have seen some revision of it."""
 
     def __init__(self, path: Path) -> None:
-        world = World(WorldHeader(h_ref=64))
+        world = World(WorldHeader())
         node, blocks = plane_node(ROOT, PLANE)
         root = world.propose(node, blocks)
         self.root = node.id
