@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from wonderzoom.generation.jobs import CreateRequest, Zoomed, ZoomRequest
+from wonderzoom.generation.jobs import CreateRequest, ZoomRequest
+from wonderzoom.generation.zoom_events import ZoomCommitted
 from wonderzoom.runtime import commands
-from wonderzoom.runtime.build import Built, Maker, add, build, check_free, start_world
+from wonderzoom.runtime.build import Built, Maker, build, check_free, start_world
 from wonderzoom.runtime.camera_file import read_camera
 from wonderzoom.runtime.depth_maps import read_depth
 from wonderzoom.runtime.errors import CommandError, UsageError
@@ -19,6 +20,7 @@ from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest, node_
 from wonderzoom.runtime.pictures import SHORT_SIDE, read_picture
 from wonderzoom.runtime.plans import Plan, read_plan
 from wonderzoom.runtime.world_report import magnification, surfel_count
+from wonderzoom.runtime.zooming import zoom_once
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
@@ -101,9 +103,8 @@ def zoom(command: commands.Zoom, maker: Maker) -> int:
         maker.generator_name(command.generator)
         with maker.reporter.stages("zoom") as watch:
             request = _request(command, camera, node, world, maker)
-            zoomed = maker.zoom(command.generator, world, request, watch)
-        node = add(store, world, zoomed)
-    _tell(command, world, node, zoomed)
+            made = zoom_once(store, world, request, command.generator, maker, watch)
+    _tell(command, world, world.node(made.node), made)
     return 0
 
 
@@ -135,7 +136,7 @@ def _request(
     return ZoomRequest(frame_of(node, world.header), *asked, node.id)  # replace: the same view again
 
 
-def _tell(command: commands.Zoom, world: World, node: ScaleNode, zoomed: Zoomed) -> None:
+def _tell(command: commands.Zoom, world: World, node: ScaleNode, made: ZoomCommitted) -> None:
     if command.json:
         print(
             json.dumps(
@@ -145,17 +146,17 @@ def _tell(command: commands.Zoom, world: World, node: ScaleNode, zoomed: Zoomed)
                     "revision": world.revision,
                     "magnification": magnification(world, node),
                     "surfels": surfel_count(world, node),
-                    "placed": list(zoomed.placed),
-                    "ignored": list(zoomed.ignored),
+                    "placed": list(made.placed),
+                    "ignored": list(made.ignored),
                 }
             )
         )
         return
     print(f"node {node.id}: {magnification(world, node):.3g}x, {surfel_count(world, node):,} surfels")
-    if zoomed.placed:
-        print(f"placed: {', '.join(zoomed.placed)}")
-    if zoomed.ignored:
-        print(f"ignored, as the generator has nothing for it: {', '.join(zoomed.ignored)}")
+    if made.placed:
+        print(f"placed: {', '.join(made.placed)}")
+    if made.ignored:
+        print(f"ignored, as the generator has nothing for it: {', '.join(made.ignored)}")
 
 
 # ---- build --------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ WINDOWS_BELOW_NORMAL = 0x00004000  # BELOW_NORMAL_PRIORITY_CLASS of SetPriorityC
 PR_SET_PDEATHSIG = 1  # prctl: the signal that a process gets when its parent ends
 CGROUP_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")  # "<quota> <period>" in microseconds, or "max <period>"
 
+CGROUP_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # bytes, or "max"
+
 
 def usable_threads() -> int:
     """How many threads can run at the same time: cores of this process, less a container's quota."""
@@ -54,6 +56,20 @@ def total_memory_bytes() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
         return None
+
+
+def usable_memory_bytes() -> int | None:
+    """Memory of the machine, or of a container's share of it; None where the system doesn't say."""
+    total = total_memory_bytes()
+    return total if sys.platform != "linux" else _cgroup_bytes(CGROUP_MEMORY_LIMIT, total)
+
+
+def _cgroup_bytes(limit: Path, otherwise: int | None) -> int | None:
+    try:
+        most = int(limit.read_text(encoding="ascii"))  # "max" is no number: no limit
+        return most if otherwise is None else min(most, otherwise)
+    except (OSError, ValueError):
+        return otherwise
 
 
 def resident_bytes(pid: int) -> int | None:

@@ -64,6 +64,20 @@ def test_total_memory_is_unknown_or_enough_to_run_this_test() -> None:
     assert total is None or total > 2**28
 
 
+@pytest.mark.parametrize(
+    ("content", "most"), [("max\n", 8000), ("5000\n", 5000), ("9000\n", 8000), ("nonsense", 8000), ("", 8000)]
+)
+def test_a_containers_memory_is_read_and_nonsense_means_no_limit(
+    tmp_path: Path, content: str, most: int
+) -> None:
+    limit = tmp_path / "memory.max"
+    limit.write_text(content, encoding="ascii")
+    assert platform._cgroup_bytes(limit, otherwise=8000) == most
+    assert platform._cgroup_bytes(tmp_path / "absent", otherwise=None) is None
+    usable = platform.usable_memory_bytes()
+    assert usable is None or 2**28 < usable <= (platform.total_memory_bytes() or 0)
+
+
 def test_the_memory_of_a_process_is_known_or_said_to_be_unknown() -> None:
     mine = platform.resident_bytes(os.getpid())
     assert mine is None if sys.platform != "linux" else mine is not None and mine > 2**20
