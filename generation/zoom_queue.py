@@ -97,7 +97,8 @@ class Refused(Exception):
     def __init__(self, reason: Reason, limit: int) -> None:
         what = f"{limit} of your requests" if reason == "quota" else f"{limit} requests"
         super().__init__(f"{what} are waiting already; try again when one is done")
-        self.reason, self.limit = reason, limit
+        self.reason: Reason = reason
+        self.limit = limit
 
 
 class ZoomQueue(Generic[Wish, Outcome]):

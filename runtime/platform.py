@@ -104,3 +104,12 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended just now, before the call
             os._exit(1)
+
+
+def leave_signals_to_parent() -> None:
+    """Ctrl-C and a service manager's SIGTERM reach a whole group of processes: whoever started this one decides.
+
+    It ends this process by closing its pipe, or by force; a job that is allowed to finish must not be interrupted.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

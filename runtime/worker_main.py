@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--memory", type=int, default=0, help="bytes; 0: not limited")
     options = parser.parse_args(argv)
     platform.die_with_parent()
+    platform.leave_signals_to_parent()
     platform.lower_priority()
     if options.memory:
         platform.limit_memory(options.memory)

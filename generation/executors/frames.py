@@ -35,7 +35,7 @@ class Frame(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields
 
 
 # ---- parent -> worker -------------------------------------------------------------------------------
-class Run(Frame, tag="run"):
+class Run(Frame, frozen=True, tag="run"):
     """Make this zoom; write the proposal to ``answer`` and the preview to ``preview``."""
 
     job: Number
@@ -67,26 +67,26 @@ class Run(Frame, tag="run"):
         return ZoomRequest(parse_camera(self.camera), self.prompt, int(self.seed, 16), self.mode, self.node)
 
 
-class CallOff(Frame, tag="call_off"):
+class CallOff(Frame, frozen=True, tag="call_off"):
     """Stop this job within a step."""
 
     job: Number
 
 
-class Ping(Frame, tag="ping"):
+class Ping(Frame, frozen=True, tag="ping"):
     """Are you there?"""
 
 
 # ---- worker -> parent -------------------------------------------------------------------------------
-class Ready(Frame, tag="ready"):
+class Ready(Frame, frozen=True, tag="ready"):
     """Jobs may come."""
 
 
-class Pong(Frame, tag="pong"):
+class Pong(Frame, frozen=True, tag="pong"):
     """Yes."""
 
 
-class Progress(Frame, tag="progress"):
+class Progress(Frame, frozen=True, tag="progress"):
     """How far the job is; ``preview``: its file is written."""
 
     job: Number
@@ -95,7 +95,7 @@ class Progress(Frame, tag="progress"):
     preview: bool = False
 
 
-class Done(Frame, tag="done"):
+class Done(Frame, frozen=True, tag="done"):
     """The proposal is written. ``base``: the revision that the worker saw."""
 
     job: Number
@@ -105,7 +105,7 @@ class Done(Frame, tag="done"):
     placed: Words
 
 
-class Failed(Frame, tag="failed"):
+class Failed(Frame, frozen=True, tag="failed"):
     """The job ended with an error, the worker goes on."""
 
     job: Number
@@ -114,7 +114,7 @@ class Failed(Frame, tag="failed"):
     retryable: bool
 
 
-class Stopped(Frame, tag="stopped"):
+class Stopped(Frame, frozen=True, tag="stopped"):
     """The job was called off and left nothing."""
 
     job: Number

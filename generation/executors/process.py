@@ -84,12 +84,12 @@ class ProcessExecutor:
             preview = self._incoming / f"zoom-{self._job}-preview.safetensors"
             frame = Run.of(self._job, wish.generator, wish.request, str(answer), str(preview))
             try:
-                proposal = await child.run(frame, on_event)
-                self._failures = 0
-                return proposal
+                return await child.run(frame, on_event)
             finally:
                 if child.lost.done():
                     await self._ended(child)
+                else:
+                    self._failures = 0
                 for path in (answer, preview):
                     for each in (path, path.with_name(path.name + ".tmp")):
                         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from wonderzoom.generation.committing import Committer, CommitThread
+from wonderzoom.generation.executors.frames import Ping, encode
 from wonderzoom.generation.jobs import STAGES, CreateRequest, Watch, ZoomRequest
 from wonderzoom.generation.service import ZoomService
 from wonderzoom.generation.zoom_events import ZoomCommitted, ZoomEvent, ZoomFailed, ZoomRunning
@@ -103,6 +105,11 @@ def test_a_worker_yields_to_those_who_look_and_ends_with_its_pipe(
         if sys.platform == "linux":
             assert process.nice() > psutil.Process().nice() or process.nice() == 19
             assert process.rlimit(psutil.RLIMIT_DATA)[0] == 2**32
+        for each in (signal.SIGINT, signal.SIGTERM):  # as its whole group gets them while the parent drains
+            worker.send_signal(each)
+        worker.stdin.write(encode(Ping()))
+        worker.stdin.flush()
+        assert b"pong" in worker.stdout.read(4 + 11)
         worker.stdin.close()
         assert worker.wait(30.0) in (0, 1)  # 1: in the middle of a kernel's compilation
 

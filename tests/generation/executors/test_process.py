@@ -91,6 +91,7 @@ def test_zooms_come_back_as_files_and_the_worker_follows_the_world(garden: Garde
         assert (proposal.zoomed.ignored, proposal.zoomed.placed) == (("unicorn",), ("planes",))
         assert [event.stage for event in bench.events] == list(STAGES)
         (shown,) = [event for event in bench.events if event.preview is not None]
+        assert shown.preview is not None
         assert shown.stage == "edit" and np.array_equal(shown.preview, PREVIEW)
         here = garden.proposal(garden.seen(), wish.request)
         garden.committer.commit(proposal, wish.request)
