@@ -83,12 +83,14 @@ def serve(
 ) -> None:
     """Work until the parent closes ``inward``."""
     line = _Line(inward, outward)
-    with open_workshop() as workshop:
-        line.send(Ready())
-        workshop.warm_up()
-        while (frame := line.next_job()) is not None:
-            line.send(_carry_out(frame, workshop, line, clock))
-    line.main_is_over.set()
+    try:
+        with open_workshop() as workshop:
+            line.send(Ready())
+            workshop.warm_up()
+            while (frame := line.next_job()) is not None:
+                line.send(_carry_out(frame, workshop, line, clock))
+    finally:
+        line.main_is_over.set()
 
 
 class _Line:
