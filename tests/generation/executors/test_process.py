@@ -28,7 +28,7 @@ from wonderzoom.runtime.platform import resident_bytes
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
 CHILD = str(SUPPORT / "worker_child.py")
 # Times of a machine that does nothing else; a busy one gets more where a child has to be on time.
-QUICK = ChildLimits(silence_s=2.0, no_progress_s=2.0, call_off_s=1.0, ping_s=0.1, watch_s=0.05)
+QUICK = ChildLimits(silence_s=3.0, no_progress_s=3.0, call_off_s=1.0, ping_s=0.1, watch_s=0.05)
 LIMITS = ProcessLimits(QUICK, first_delay_s=0.2, longest_delay_s=1.0)
 PATIENT = replace(LIMITS, child=replace(QUICK, silence_s=30.0, no_progress_s=30.0, call_off_s=30.0))
 
