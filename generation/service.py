@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -31,7 +32,7 @@ from wonderzoom.generation.zoom_events import (
     failure_of,
 )
 from wonderzoom.generation.zoom_merging import ZoomWish, same_wish
-from wonderzoom.generation.zoom_queue import Job, Left, QueueLimits, Refused, ZoomQueue
+from wonderzoom.generation.zoom_queue import Job, Left, Phase, QueueLimits, Refused, ZoomQueue
 from wonderzoom.generation.zoom_ticket import ZoomTicket
 
 log = logging.getLogger(__name__)
@@ -132,6 +133,10 @@ class ZoomService:
     def pending(self, viewer: str) -> list[ZoomTicket]:
         """The requests of a viewer that have not ended, oldest first."""
         return [ticket for id, ticket in self._tickets.items() if id[0] == viewer]
+
+    def states(self) -> Counter[Phase]:
+        """How many jobs wait, run, are being committed, or are being stopped."""
+        return Counter(job.phase for job in self._queue.jobs())
 
     # ---- the end of the service -----------------------------------------------------------------
     async def drain(self, deadline_s: float) -> None:

@@ -94,6 +94,21 @@ def test_those_who_wait_are_told_their_place_and_when_it_changes() -> None:
     play(act)
 
 
+def test_what_the_jobs_are_at_can_be_counted() -> None:
+    async def act(scene: Scene) -> None:
+        for place in range(3):
+            scene.ask("a", str(place), place)
+        await asyncio.sleep(0.1)
+        assert scene.service.states() == {"running": 1, "waiting": 2}
+        scene.service.cancel("a", "0")
+        scene.service.cancel("a", "2")
+        assert scene.service.states() == {"abandoned": 1, "waiting": 1}
+        await asyncio.sleep(CANCEL_S + JOB_S + 0.01)
+        assert scene.service.states() == {"committing": 1}
+
+    play(act)
+
+
 def test_a_reader_that_sleeps_misses_fractions_and_no_stage_no_preview_and_no_end() -> None:
     async def act(scene: Scene) -> None:
         ticket = scene.ask("a", "1", 0)
