@@ -247,7 +247,6 @@ class Child:
         self.lost.set_result(lost)
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(lost)
-        self._kill()
 
     def _kill(self) -> None:
         if self._process.returncode is None:
@@ -255,15 +254,15 @@ class Child:
                 self._process.kill()
 
     async def close(self) -> None:
-        """End the process, if it has not ended: ask first, then kill. Nothing is left when it returns."""
+        """End the process: one that is lost is killed, another one asked first. Nothing is left afterwards."""
         stdin = self._process.stdin
         assert stdin is not None
         stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), 0.0 if self.lost.done() else self._limits.stop_s)
-        except TimeoutError:
-            self._kill()
-            await self._process.wait()
+        if not self.lost.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), self._limits.stop_s)
+        self._kill()
+        await self._process.wait()
         self._lose("crashed", "it was closed")
         with contextlib.suppress(TimeoutError):  # its last words, unless someone else holds the pipe
             await asyncio.wait_for(asyncio.shield(self._tasks[2]), 1.0)

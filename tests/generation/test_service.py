@@ -187,6 +187,17 @@ def test_a_cancel_at_any_stage_commits_nothing_and_frees_the_worker(half_stages:
     assert scene.commit.made == ["moss-2"] and scene.executor.cancelled == 1
 
 
+def test_a_worker_that_is_lost_over_a_cancel_is_not_asked_again() -> None:
+    async def act(scene: Scene) -> None:
+        scene.executor.dies_of_cancels = True
+        ticket = scene.ask("a", "1", 0)
+        await asyncio.sleep(1.0)
+        assert scene.service.cancel("a", "1") and await ticket.ended() == ZoomCancelled()
+        assert isinstance(await scene.ask("a", "2", 1).ended(), ZoomCommitted)
+
+    assert len(play(act).executor.attempts) == 2
+
+
 def test_a_cancel_before_the_first_step_and_one_in_the_queue() -> None:
     async def act(scene: Scene) -> None:
         first, second = scene.ask("a", "1", 0), scene.ask("a", "2", 1)

@@ -60,6 +60,7 @@ class ScriptedExecutor:
     attempts: list[ZoomWish] = field(default_factory=list)
     cancelled: int = 0
     running: bool = False
+    dies_of_cancels: bool = False  # the job's own error is lost with the worker
 
     async def start(self) -> None:
         self.running = True
@@ -82,6 +83,8 @@ class ScriptedExecutor:
         except asyncio.CancelledError:
             self.cancelled += 1
             await asyncio.sleep(CANCEL_S)
+            if self.dies_of_cancels:
+                raise WorkerLost("hung", "it would not stop") from None
             raise
         finally:
             self.busy -= 1
