@@ -34,6 +34,10 @@ FPS = 30
 # Visually lossless on detailed pictures; 17-18 is where x264's own documentation puts that.
 _QUALITY = "18"
 _BT709, _LIMITED = 1, 1  # FFmpeg's AVCOL_SPC_BT709 (and _PRI_, _TRC_), AVCOL_RANGE_MPEG
+# The same pictures make the same bytes. With more threads these depend on the number of cores (and drawing
+# takes longer than encoding, at the same time); x264's macroblock tree reads memory that it never wrote
+# (core 165: of 20 encodings of one film 7 differed; none without it, or without its AVX code).
+_SAME_BYTES = {"threads": "1", "x264-params": "mbtree=0"}
 # Frames drawn ahead of the encoder: enough to keep both busy, 4 MB each at 720p.
 _AHEAD = 4
 
@@ -116,7 +120,7 @@ def _stream(container: OutputContainer, picture: Picture, fps: int) -> VideoStre
     height, width = picture.shape[:2]
     if width % 2 or height % 2:
         raise ValueError(f"a film of {width} x {height}: both sides must be even")
-    stream = container.add_stream("libx264", rate=fps, options={"crf": _QUALITY})
+    stream = container.add_stream("libx264", rate=fps, options={"crf": _QUALITY, **_SAME_BYTES})
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     codec: Any = stream.codec_context
     codec.color_range = _LIMITED

@@ -17,6 +17,7 @@ from wonderzoom.runtime.pictures import read_picture
 from wonderzoom.runtime.plans import read_plan
 from wonderzoom.scene_graph.store import WorldStore
 
+SIZE = (192, 128)
 PLAN = """
 image = "photo.png"
 short_side = 64
@@ -39,7 +40,7 @@ def stage(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     Image.open("photo.png").save("shipped/photo.png")
     Path("shipped/demo.toml").write_text(PLAN)
     monkeypatch.setattr(command, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setattr(command, "SIZE", (48, 32))
+    monkeypatch.setattr(command, "SIZE", SIZE)
     monkeypatch.setattr(film, "FPS", 5)
     return desk
 
@@ -53,10 +54,10 @@ def test_a_run_leaves_a_world_a_picture_and_a_film_and_prints_their_paths(stage:
     ended = stage("demo")
     assert (ended.code, ended.out.splitlines()) == (0, ["demo/view.png", "demo/descent.mp4"])
     with Image.open("demo/view.png") as image:
-        assert image.size == (48, 32)
+        assert image.size == SIZE
     with av.open("demo/descent.mp4") as container:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert len(shown) > 10 and shown[0].shape == (32, 48, 3)
+    assert len(shown) > 10 and shown[0].shape == (SIZE[1], SIZE[0], 3)
     assert np.abs(shown[0].astype(int) - shown[-1]).mean() > 5  # it went somewhere
     assert "zoom 2 of 2" in ended.err and "drawing the film" in ended.err
     with WorldStore.open("demo/world") as store:
