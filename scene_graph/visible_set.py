@@ -10,7 +10,7 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.world import World
 
-# A splat reaches beyond its 3 sigma by the low-pass filter of the renderer: 3 sqrt(0.3) = 1.6 pixels.
+# A splat reaches beyond its 3 sigma by the low-pass filter of the renderer: 3 sqrt(0.1) = 0.95 pixels.
 GUARD_PX = 2.0
 
 

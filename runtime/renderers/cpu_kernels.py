@@ -35,7 +35,7 @@ U, V, AA, AB, BB, LOG, RED, GREEN, BLUE, LEFT, RIGHT, TOP, BOTTOM, ZETA, ID = ra
 INVERSE_F, AX, AY, CX, CY, U_LOW, U_HIGH, V_LOW, V_HIGH, WIDTH, HEIGHT, RADIAL, WEIGHTED, GAIN = range(14)
 
 _FAR = 1e300  # pixels: where ``Camera.cell_frame`` ends
-_CUT_PX = 2.0  # a splat reaches beyond its 3.33 sigma by the blur: 3.33 sqrt(0.3) = 1.8 pixels
+_CUT_PX = 1.2  # a splat reaches beyond its 3.33 sigma by the blur: 3.33 sqrt(0.1) = 1.05 pixels
 
 
 def _starts(columns) -> list[np.uint64]:

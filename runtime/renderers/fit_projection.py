@@ -1,8 +1,8 @@
 # pyright: basic
 """Surfels to screen-space Gaussians and back: the projection of the CPU fitter and its gradient.
 
-Antialiased EWA: the covariance of a flat Gaussian, projected by the Jacobian at its mean, plus a blur of
-0.3 px^2, its opacity scaled by sqrt(det before / det after). Parameters are columns ``theta`` [7, N]:
+Antialiased EWA: the covariance of a flat Gaussian, projected by the Jacobian at its mean, plus BLUR, its
+opacity scaled by sqrt(det before / det after). Parameters are columns ``theta`` [7, N]:
 quaternion wxyz, ln sx, ln sy, logit of opacity. Work is cut into chunks of CHUNK surfels whatever the
 number of threads, so every surfel takes the same code path and the bytes never depend on threads.
 """
@@ -17,12 +17,12 @@ from numba import njit, types
 from numba.extending import overload
 
 from wonderzoom.runtime.renderers import simd
+from wonderzoom.runtime.renderers.projection import BLUR
 from wonderzoom.runtime.renderers.simd import KERNEL
 
 CHUNK = 256  # surfels; a chunk's scratch (27 columns of float32) stays in the first-level cache
 TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
 TILE_SHIFT = 5
-BLUR = 0.3  # px^2, added to both variances (the low-pass of 3DGS)
 MIN_ALPHA = 1.0 / 255.0
 MAX_ALPHA = 0.99
 NEAR = 2.0**-7  # in D, as in scene_graph.camera

@@ -28,7 +28,7 @@ from wonderzoom.scene_graph.surfels import THICKNESS, Block
 F64 = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-BLUR = 0.3  # px^2 added to both variances: the low-pass filter of 3D Gaussian splatting
+BLUR = 0.1  # px^2 added to both variances: about a pixel box (1/12); why not the usual 0.3: docs/adr/0007
 MIN_ALPHA = 1.0 / 255.0  # below one step of an 8-bit picture a surfel does not touch a pixel
 MAX_ALPHA = 0.99  # 3D Gaussian splatting's clamp: something always shines through
 MIN_TRANSMITTANCE = 1e-4  # a pixel with less left is finished

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wonderzoom.runtime.renderers.fit_rasterizer import PARAMETERS, Precision, Rasterizer, RasterView
+from wonderzoom.runtime.renderers.projection import BLUR
 from wonderzoom.runtime.renderers.threads import Team
 from wonderzoom.scene_graph.camera import quat_to_matrix
 from wonderzoom.scene_graph.ports import FitView
@@ -38,7 +39,7 @@ def a_view(seed, inverse_f=1 / 60.0, width=WIDTH, height=HEIGHT):
     return FitView(rotation, rng.normal(0, 1, 3), inverse_f, aspect, center, blank)
 
 
-def plain_render(theta, means, colors, thickness, view, background, blur=0.3):
+def plain_render(theta, means, colors, thickness, view, background, blur=BLUR):
     """The image model in plain torch, pixel by pixel and surfel by surfel: [3, H, W] and transmittance."""
     n = means.shape[0]
     rotation = torch.as_tensor(view.rotation)

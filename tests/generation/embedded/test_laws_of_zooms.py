@@ -1,0 +1,148 @@
+"""Laws of scale 4 (c) and 13 on nodes that were generated, and that a zoom is a function of the place.
+
+Renders are of the stored surfels. Alpha is compared in the mean over about a pixel of the coarse layer, as
+law 4 (b) does: lattices have dips between their points.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from photo_world import photo
+from scipy.ndimage import gaussian_filter
+
+from wonderzoom.generation.embedded.generator import EmbeddedGenerator
+from wonderzoom.generation.jobs import CreateRequest, ZoomRequest
+from wonderzoom.generation.pipeline import Pipeline
+from wonderzoom.runtime.frames import aim, settings_of
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.ports import FitSettings, RenderedView
+from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.visible_set import visible_set
+from wonderzoom.scene_graph.world import World
+
+AT_ITS_CAMERA, ON_ORBITS = 0.01, 0.03  # what alpha may fall by (scale semantics, section 8, law 4 c)
+ORBIT = math.radians(20.0)
+RIM = 0.1  # of the frame
+RIM_DB = 1.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One zoom: the camera that was asked for, the world before and after, and the node."""
+
+    camera: Camera
+    factor: float
+    before: World
+    after: World
+    node: ScaleNode
+
+
+class Maker:
+    """Creates and zooms with the embedded generator, a renderer and a fitter of one thread."""
+
+    def __init__(self, renderer: CpuRenderer) -> None:
+        self.renderer = renderer
+        self._pipeline = Pipeline(EmbeddedGenerator(1), renderer, CpuFitter(1), 1, FitSettings())
+
+    def create(self) -> World:
+        made = self._pipeline.create(CreateRequest(photo(), seed=5))
+        world = World(made.header)
+        world.apply(made.commit)
+        return world
+
+    def zoom(self, world: World, camera: Camera, factor: float, prompt: str = "") -> Step:
+        zoomed = self._pipeline.zoom(world, ZoomRequest(camera, prompt, seed=2))
+        after = world.copy()
+        after.apply(zoomed.commit)
+        return Step(camera, factor, world, after, after.node(zoomed.node))
+
+    def look(self, world: World, camera: Camera) -> RenderedView:
+        settings = settings_of(world.header)
+        return self.renderer.render(visible_set(world, camera, settings), camera, settings)
+
+
+@pytest.fixture(scope="module")
+def maker() -> Iterator[Maker]:
+    with CpuRenderer(1) as renderer:
+        yield Maker(renderer)
+
+
+@pytest.fixture(scope="module")
+def steps(maker: Maker) -> list[Step]:
+    """A chain of three zooms, the last with something new in it."""
+    world = maker.create()
+    assert world.root is not None
+    node, made = world.root, list[Step]()
+    for at, factor, prompt in (((0.5, 0.5), 4.0, ""), ((0.3, 0.6), 4.0, ""), ((0.6, 0.4), 3.0, "a ladybug")):
+        camera = aim(world, maker.renderer, node, at, factor).camera
+        made.append(maker.zoom(world, camera, factor, prompt))
+        world, node = made[-1].after, made[-1].node
+    return made
+
+
+def uncovered(maker: Maker, step: Step, camera: Camera) -> float:
+    """The most that alpha falls by through the insertion, in the mean over a coarse pixel."""
+    change = maker.look(step.after, camera).alpha - maker.look(step.before, camera).alpha
+    return -float(gaussian_filter(change, 0.5 * step.factor).min())
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_law_4c_a_generated_node_opens_no_hole(maker: Maker, steps: list[Step], number: int) -> None:
+    step = steps[number]
+    assert maker.look(step.before, step.camera).alpha.mean() > 0.9  # there is something to lose
+    assert uncovered(maker, step, step.camera) <= AT_ITS_CAMERA
+    for across, down in ((ORBIT, 0.0), (-ORBIT, 0.0), (0.0, ORBIT), (0.0, -ORBIT)):
+        assert uncovered(maker, step, step.camera.orbited(across, down)) <= ON_ORBITS
+
+
+def shown_error(maker: Maker, step: Step, camera: Camera) -> np.ndarray:
+    """[H, W] squared error of the render of the frame at ``camera`` against the picture it was made from."""
+    full, image = step.node.main.camera, step.node.main.image
+    assert image is not None
+    left, top = (full.width - camera.width) // 2, (full.height - camera.height) // 2
+    asked = image[top : top + camera.height, left : left + camera.width] / 255.0
+    return ((maker.look(step.after, camera).color - asked) ** 2).mean(-1)
+
+
+def test_law_13_the_rim_of_a_frame_is_as_good_as_its_centre(maker: Maker, steps: list[Step]) -> None:
+    """The same pixels as the rim of one frame, and well inside a larger one: some places are harder than others."""
+    step = steps[0]
+    camera = step.camera
+    width, height = round(camera.width * 1.4 / 2) * 2, round(camera.height * 1.4 / 2) * 2
+    larger = replace(camera, width=width, height=height, cx=width / 2, cy=height / 2)
+    wide = maker.zoom(step.before, larger, step.factor)
+    left, top = (width - camera.width) // 2, (height - camera.height) // 2
+    inside = shown_error(maker, wide, larger)[top : top + camera.height, left : left + camera.width]
+    at_rim = shown_error(maker, step, camera)
+    rim = np.ones(at_rim.shape, np.bool_)
+    across, down = round(RIM * camera.width), round(RIM * camera.height)
+    rim[down:-down, across:-across] = False
+    assert -10.0 * math.log10(at_rim[rim].mean() / inside[rim].mean()) >= -RIM_DB
+
+
+def alike(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of what is finer than some pixels in two pictures [H, W, 3]: 1 for the same detail."""
+    fine = [picture - gaussian_filter(picture, 2.0) for picture in (a.mean(-1), b.mean(-1))]
+    fine = [picture - picture.mean() for picture in fine]
+    return float((fine[0] * fine[1]).sum() / math.sqrt((fine[0] ** 2).sum() * (fine[1] ** 2).sum()))
+
+
+def test_detail_belongs_to_the_place_not_to_the_camera(maker: Maker) -> None:
+    """Orbit 15 degrees, zoom, orbit back, zoom: the same, but for what resampling takes from single pixels."""
+    world = maker.create()
+    assert world.root is not None
+    camera = aim(world, maker.renderer, world.root, (0.5, 0.5), 4.0).camera
+    straight = maker.zoom(world, camera, 4.0).after
+    aside = maker.zoom(world, camera.orbited(math.radians(15.0), 0.0), 4.0).after
+    one, other = (maker.look(made, camera).color for made in (straight, aside))
+    assert alike(one, other) > 0.7
+    assert alike(one, np.roll(other, 3, 1)) < 0.2  # not because all of it looks alike
+    assert alike(one, maker.look(world, camera).color) < 0.4  # nor because it was there before
+    deeper = camera.zoomed(4.0)
+    one, other = (maker.look(maker.zoom(made, deeper, 4.0).after, deeper).color for made in (straight, aside))
+    assert alike(one, other) > 0.6
