@@ -14,7 +14,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -61,18 +61,18 @@ class Workshop(Protocol):
         ...
 
 
-@contextlib.contextmanager
-def private_pipes() -> Generator[tuple[BinaryIO, BinaryIO]]:
-    """Standard input and output for frames alone: what libraries print goes to standard error."""
-    with (
-        os.fdopen(os.dup(0), "rb", buffering=0) as inward,
-        os.fdopen(os.dup(1), "wb", buffering=0) as outward,
-    ):
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-        os.dup2(2, 1)
-        yield inward, outward
+def private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output for frames alone: what libraries print goes to standard error.
+
+    They stay open as long as the process: a thread listens to the end, and the number of a closed pipe would be
+    that of the next file.
+    """
+    inward, outward = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return inward, outward
 
 
 def serve(

@@ -74,8 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     platform.lower_priority()
     if options.memory:
         platform.limit_memory(options.memory)
-    with private_pipes() as (inward, outward):
-        serve(inward, outward, lambda: open_workshop(options.world, options.threads), time.monotonic)
+    inward, outward = private_pipes()
+    serve(inward, outward, lambda: open_workshop(options.world, options.threads), time.monotonic)
 
 
 if __name__ == "__main__":

@@ -169,7 +169,8 @@ class Child:
         except asyncio.IncompleteReadError:
             # Its end of the pipe is closed; usually it has ended itself and may still say why.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), self._limits.stop_s)
+                async with asyncio.timeout(self._limits.stop_s):
+                    await self._process.wait()
             self._lose("crashed", f"it ended ({_exit(self._process.returncode)})")
         except (Garbage, OSError, ValueError, safetensors.SafetensorError) as error:
             self._lose("garbage", f"it said what no worker says: {error}")
@@ -260,12 +261,12 @@ class Child:
         stdin.close()
         if not self.lost.done():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), self._limits.stop_s)
+                async with asyncio.timeout(self._limits.stop_s):
+                    await self._process.wait()
         self._kill()
         await self._process.wait()
         self._lose("crashed", "it was closed")
-        with contextlib.suppress(TimeoutError):  # its last words, unless someone else holds the pipe
-            await asyncio.wait_for(asyncio.shield(self._tasks[2]), 1.0)
+        await asyncio.wait(self._tasks[2:], timeout=1.0)  # its last words, unless another holds the pipe
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

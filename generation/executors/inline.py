@@ -66,8 +66,11 @@ class InlineExecutor:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             cancelled.set()
-            with contextlib.suppress(Exception, asyncio.CancelledError):
-                await asyncio.wait_for(answer, self._patience_s)
+            try:
+                await asyncio.wait([answer], timeout=self._patience_s)
+            finally:
+                if not answer.cancel():
+                    answer.exception()  # whatever it is, it is too late
             raise
         except Cancelled:
             raise RuntimeError("a job cancelled itself, though nobody had called it off") from None

@@ -140,11 +140,12 @@ class ProcessExecutor:
                 ready.cancel()
             if not child.lost.done():
                 await self._tell(child, failed=False)
-            lost = await asyncio.shield(child.lost)
+            await asyncio.wait([child.lost])
             if loop.time() - born > self._limits.longest_delay_s:
                 self._failures = 0  # whatever it was, it was not the start
             await child.close()
             await self._tell(None, failed=True)
+            lost = child.lost.result()
             log.warning("%s (%s, pid %d) %s", lost, lost.reason, child.pid, child.last_words())
         finally:
             self._child = None

@@ -100,15 +100,15 @@ def main() -> None:
     garden, *delay = sys.argv[1:]
     platform.die_with_parent()
 
-    with private_pipes() as (inward, outward):
+    inward, outward = private_pipes()
 
-        @contextmanager
-        def workshop() -> Generator[PlaneWorkshop]:
-            made = PlaneWorkshop(Path(garden), delay[0] if delay else "0", outward)
-            yield made
-            made._store.close()
+    @contextmanager
+    def workshop() -> Generator[PlaneWorkshop]:
+        made = PlaneWorkshop(Path(garden), delay[0] if delay else "0", outward)
+        yield made
+        made._store.close()
 
-        serve(inward, outward, workshop, time.monotonic)
+    serve(inward, outward, workshop, time.monotonic)
 
 
 if __name__ == "__main__":
