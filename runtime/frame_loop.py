@@ -1,0 +1,240 @@
+"""The frame loop: draws for whoever has something new to see and room for it, and is idle otherwise.
+
+One loop for all viewers. It never computes: ``draw`` renders and encodes in threads. A frame is begun only
+when its viewer's camera or world changed, at most MAX_IN_FLIGHT of its frames are under way, and its link
+and its share of the renderer allow another (``pacing``); among those the ring of ``turns`` decides. What has
+not changed for STILL_AFTER_S is drawn once more, at full resolution and quality; after that a still view
+costs nothing at all.
+
+A client that acknowledges nothing for STALLED_S is let go: its frames would only grow older.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from wonderzoom.runtime.encoders import STILL_QUALITY
+from wonderzoom.runtime.pacing import LADDER, Rung
+from wonderzoom.runtime.turns import Turns
+from wonderzoom.runtime.viewer import MAX_IN_FLIGHT, Frame, Viewer
+from wonderzoom.scene_graph.camera import Camera
+
+STILL_AFTER_S = (
+    0.12  # longer than between two moving frames, and well inside the 300 ms that a person forgives
+)
+STALLED_S = 10.0
+TICK_S = 1e-4  # timers may fire this much early: what is due within it is due now
+STILL = Rung(1.0, STILL_QUALITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What ``draw`` made."""
+
+    payload: bytes
+    camera: Camera
+    revision: int
+    render_s: float
+    encode_s: float
+
+
+class Draw(Protocol):
+    """Renders and encodes elsewhere; ``camera`` has the viewport's resolution, ``rung`` says how much of it."""
+
+    def __call__(self, camera: Camera, rung: Rung, still: bool) -> Awaitable[Drawn]: ...
+
+
+class FrameLoop:
+    """Feeds the viewers. ``run`` until cancelled; all other methods are called on the same event loop."""
+
+    def __init__(
+        self,
+        draw: Draw,
+        clock: Callable[[], float],
+        *,
+        lanes: int = 1,
+        on_stalled: Callable[[Viewer], None] = lambda _viewer: None,
+        on_frame: Callable[[Viewer, Frame], None] = lambda _viewer, _frame: None,
+        on_error: Callable[[Viewer, Exception], None] | None = None,
+    ) -> None:
+        self._draw, self._clock, self._lanes = draw, clock, lanes
+        self._on_stalled, self._on_frame, self._on_error = on_stalled, on_frame, on_error
+        self._viewers: dict[str, Viewer] = {}
+        self._senders: dict[str, asyncio.Task[None]] = {}
+        self._filled: dict[str, asyncio.Event] = {}
+        self._turns = Turns()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._ids = itertools.count(1)
+        self._revision = 0
+        self._cost = 0.0  # seconds that the last frames took, for whoever has not had one yet
+
+    # ---- who is here --------------------------------------------------------------------------------
+    def join(self, viewer: Viewer) -> None:
+        """Begin to feed a viewer; its id is new here."""
+        if viewer.id in self._viewers:
+            raise ValueError(f"viewer {viewer.id} is here already")
+        self._viewers[viewer.id] = viewer
+        self._filled[viewer.id] = asyncio.Event()
+        self._turns.join(viewer.id)
+        self._senders[viewer.id] = asyncio.create_task(self._feed(viewer), name=f"send to {viewer.id}")
+        self._wake.set()
+
+    async def leave(self, viewer: Viewer) -> None:
+        """Stop feeding a viewer; nothing is sent to it after this returns."""
+        if self._viewers.pop(viewer.id, None) is None:
+            return
+        self._turns.leave(viewer.id)
+        self._filled.pop(viewer.id)
+        sender = self._senders.pop(viewer.id)
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
+
+    @property
+    def viewers(self) -> tuple[Viewer, ...]:
+        return tuple(self._viewers.values())
+
+    @property
+    def active(self) -> int:
+        """How many viewers share the renderer now: those who have something new to see."""
+        return sum(viewer.moving(self._revision) for viewer in self._viewers.values())
+
+    # ---- what happened ------------------------------------------------------------------------------
+    def look(self, viewer: Viewer, camera: Camera, seq: int) -> None:
+        """A viewer moved."""
+        if viewer.look(camera, seq, self._clock()):
+            self._wake.set()
+
+    def acknowledge(self, viewer: Viewer, frame: int) -> float | None:
+        """A frame arrived; the seconds that it took, None for one that is not on its way."""
+        took = viewer.pacer.acknowledged(frame, self._clock())
+        self._wake.set()
+        return took
+
+    def world_changed(self, revision: int) -> None:
+        """The world has a new revision: every view may show it."""
+        self._revision = revision
+        for viewer in self._viewers.values():
+            viewer.changed_at, viewer.still_shown = self._clock(), False
+        self._wake.set()
+
+    # ---- the loop -----------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Draw until cancelled."""
+        try:
+            while True:
+                self._wake.clear()
+                pause = self._begin_what_is_due()
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            tasks = [*self._tasks, *self._senders.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin_what_is_due(self) -> float | None:
+        """Begin as many frames as there are lanes; seconds until something else is due, None for never."""
+        now = self._clock()
+        self._let_stalled_go(now)
+        share = 1.0 / max(1, self.active)
+        due: dict[str, float] = {}
+        later: list[float] = []
+        for viewer in self._viewers.values():
+            at = self._due(viewer)
+            if at is not None and at <= now + TICK_S:
+                due[viewer.id] = self._expected(viewer)
+            elif at is not None:
+                later.append(at)
+            oldest = viewer.pacer.oldest()
+            if oldest is not None:
+                later.append(oldest + STALLED_S)
+        while due and len(self._tasks) < self._lanes:
+            name = self._turns.next(due)
+            assert name is not None
+            del due[name]
+            self._begin(self._viewers[name], now, share)
+        # With all lanes taken the end of a frame is what wakes the loop.
+        return max(0.0, min(later) - now) if later else None
+
+    def _due(self, viewer: Viewer) -> float | None:
+        """When the next frame of a viewer may begin; None if nothing is to be drawn, or there is no room."""
+        if viewer.camera is None or viewer.drawing or viewer.in_flight >= MAX_IN_FLIGHT:
+            return None
+        if viewer.moving(self._revision):
+            return viewer.begun_at + viewer.pacer.interval()
+        if not viewer.still_shown:
+            return viewer.changed_at + STILL_AFTER_S
+        return None
+
+    def _expected(self, viewer: Viewer) -> float:
+        """Seconds that the next frame of a viewer will take."""
+        return viewer.pacer.cost_of(LADDER[viewer.pacer.rung]) or self._cost
+
+    def _let_stalled_go(self, now: float) -> None:
+        for viewer in self.viewers:
+            oldest = viewer.pacer.oldest()
+            if oldest is not None and now - oldest >= STALLED_S - TICK_S:
+                viewer.pacer.forget()
+                self._on_stalled(viewer)
+
+    def _begin(self, viewer: Viewer, now: float, share: float) -> None:
+        still = not viewer.moving(self._revision)
+        rung = STILL if still else viewer.pacer.choose(now, share)
+        viewer.begun_at, viewer.drawing = now, True
+        viewer.shown_seq, viewer.shown_revision, viewer.still_shown = viewer.camera_seq, self._revision, still
+        task = asyncio.create_task(self._make(viewer, rung, still, now), name=f"draw for {viewer.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._made)
+
+    def _made(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._wake.set()
+
+    async def _make(self, viewer: Viewer, rung: Rung, still: bool, begun: float) -> None:
+        """Draw one frame and leave it in the viewer's slot, in the place of an older one."""
+        camera, seq, changed = viewer.camera, viewer.camera_seq, viewer.changed_at
+        assert camera is not None
+        try:
+            drawn = await self._draw(camera, rung, still)
+        except Exception as error:
+            # It is not tried again until something changes: the same frame would fail the same way.
+            viewer.still_shown = True
+            if self._on_error is None:
+                raise
+            self._on_error(viewer, error)
+            return
+        finally:
+            viewer.drawing = False
+        seconds = drawn.render_s + drawn.encode_s
+        self._cost += 0.25 * (seconds - self._cost)
+        self._turns.pay(viewer.id, seconds)
+        if not still:
+            viewer.pacer.drawn(seconds, len(drawn.payload), rung)
+        if viewer.id not in self._viewers:
+            return
+        viewer.slot = Frame(
+            next(self._ids), drawn.camera, seq, drawn.revision, drawn.payload, still, rung.quality,
+            begun - changed, drawn.render_s, drawn.encode_s,
+        )  # fmt: skip
+        self._filled[viewer.id].set()
+
+    async def _feed(self, viewer: Viewer) -> None:
+        """Send what lies in the slot, whenever something does."""
+        filled = self._filled[viewer.id]
+        while True:
+            await filled.wait()
+            filled.clear()
+            frame, viewer.slot = viewer.slot, None
+            if frame is None:
+                continue
+            viewer.pacer.sent(frame.id, len(frame.payload), self._clock())
+            self._on_frame(viewer, frame)
+            await viewer.send(frame)

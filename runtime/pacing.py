@@ -1,0 +1,147 @@
+"""How large, how good and how often: one viewer's frames follow its link and the render budget.
+
+The link is known from acknowledgements only: a frame took its bytes over the rate from the moment at which it
+was sent, or at which the one before it had arrived, if that was later. Rate and bytes a pixel are running means.
+From them follows the best rung of a ladder of
+(resolution, quality) whose frames fit into the time between two of them; when the lowest does not fit, frames
+come less often. Going down is immediate, going up is one rung every half second, so that quality does not
+flicker. Values in, values out: the clock is an argument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MOVING_FPS = 30.0
+# Below this rate of frames a smaller picture serves better than a sharper one.
+FLUID_FPS = 10.0
+# Of the link that frames may fill: the rest is for what else is sent, and for errors of the estimate.
+HEADROOM = 0.8
+# A rung is taken again when its frames would fill this much of their share: less than 1, or it would flicker.
+UP_WHEN = 0.7
+UP_EVERY_S = 0.5
+_MEAN = 0.25  # weight of a new observation in running means: about the last four frames
+_LEAST_S = 1e-3  # acknowledgements that arrive together say nothing of a rate beyond this
+# Of a frame's drawing time at full resolution, the part that does not depend on the resolution (projecting
+# surfels; measured 480x270 to 1280x720: 0.06 to 0.12 CPU s for 5.3 times the pixels).
+_FIXED_COST = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Resolution as a share of the viewport's sides, and JPEG quality."""
+
+    scale: float
+    quality: int
+
+    @property
+    def weight(self) -> float:
+        """Relative bytes: pixels times what quality does to bytes a pixel (q40 : q70 : q90 = 37 : 55 : 100)."""
+        return self.scale**2 * (0.2 + 0.8 * (self.quality / 90.0) ** 2.5)
+
+
+LADDER = (
+    Rung(1.0, 82),
+    Rung(1.0, 68),
+    Rung(0.75, 70),
+    Rung(0.75, 52),
+    Rung(0.5, 60),
+    Rung(0.5, 42),
+    Rung(0.35, 42),
+)
+START = 1  # before anything is known of a link
+
+
+def _mean(old: float | None, new: float) -> float:
+    return new if old is None else old + _MEAN * (new - old)
+
+
+@dataclass(slots=True)
+class _Sent:
+    at: float
+    size: int  # bytes
+
+
+@dataclass(slots=True)
+class Pacer:
+    """What is known of one viewer's link and of the cost of its frames."""
+
+    max_fps: float = MOVING_FPS
+    rtt: float = 0.0  # seconds that an empty message takes there and back
+    rung: int = START
+    rate: float | None = None  # bytes a second
+    _bytes_a_weight: float | None = None
+    _cost: float | None = None  # seconds of drawing at full resolution
+    _flying: dict[int, _Sent] = field(default_factory=dict[int, _Sent])
+    _last_arrival: float = -1e9
+    _last_up: float = 0.0
+
+    # ---- what happened ------------------------------------------------------------------------------
+    def sent(self, frame: int, size: int, at: float) -> None:
+        """A frame of that many bytes is given to the link."""
+        self._flying[frame] = _Sent(at, size)
+
+    def acknowledged(self, frame: int, at: float) -> float | None:
+        """The client has it; the seconds that it took, None for a frame that is not on the way."""
+        sent = self._flying.pop(frame, None)
+        if sent is None:
+            return None
+        arrived = at - self.rtt
+        took = arrived - max(sent.at, self._last_arrival)
+        self._last_arrival = arrived
+        self.rate = _mean(self.rate, sent.size / max(took, _LEAST_S))
+        return at - sent.at
+
+    def drawn(self, seconds: float, size: int, rung: Rung) -> None:
+        """A moving frame took that long to draw and has that many bytes."""
+        self._cost = _mean(self._cost, seconds / _cost_share(rung))
+        self._bytes_a_weight = _mean(self._bytes_a_weight, size / rung.weight)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._flying)
+
+    def oldest(self) -> float | None:
+        """When the oldest frame on the way was sent."""
+        return min((sent.at for sent in self._flying.values()), default=None)
+
+    def forget(self) -> None:
+        """Nothing that is on the way will arrive."""
+        self._flying.clear()
+
+    # ---- what follows -------------------------------------------------------------------------------
+    def choose(self, at: float, share: float = 1.0) -> Rung:
+        """The rung for the next frame; ``share`` of the renderer's time is this viewer's, (0, 1]."""
+        best = next((i for i in range(len(LADDER)) if self._fills(i, share) <= 1.0), len(LADDER) - 1)
+        if best > self.rung:
+            self.rung, self._last_up = best, at
+        elif best < self.rung and at - self._last_up >= UP_EVERY_S:
+            if self._fills(self.rung - 1, share) <= UP_WHEN:
+                self.rung -= 1
+            self._last_up = at
+        return LADDER[self.rung]
+
+    def interval(self) -> float:
+        """Seconds from the start of one frame to that of the next, at the rung in force."""
+        return max(1.0 / self.max_fps, self._sending(self.rung))
+
+    def _fills(self, rung: int, share: float) -> float:
+        """How much of the time between two frames a rung takes, of the link or of the renderer."""
+        at_rate = self._sending(rung) * self.max_fps
+        return max(at_rate, self._drawing(rung) / share * min(FLUID_FPS, self.max_fps))
+
+    def _sending(self, rung: int) -> float:
+        if self.rate is None or self._bytes_a_weight is None:
+            return 0.0
+        return LADDER[rung].weight * self._bytes_a_weight / (HEADROOM * self.rate)
+
+    def _drawing(self, rung: int) -> float:
+        return self.cost_of(LADDER[rung]) or 0.0
+
+    def cost_of(self, rung: Rung) -> float | None:
+        """Seconds that a frame takes to draw and encode; None before the first."""
+        return None if self._cost is None else self._cost * _cost_share(rung)
+
+
+def _cost_share(rung: Rung) -> float:
+    return _FIXED_COST + (1.0 - _FIXED_COST) * rung.scale**2

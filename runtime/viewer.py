@@ -1,0 +1,70 @@
+"""One person who looks: the newest camera, what was shown of it, and the frame that waits to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from wonderzoom.runtime.pacing import Pacer
+from wonderzoom.scene_graph.camera import Camera
+
+# Frames that were drawn or sent and are not acknowledged: one to be shown, one on its way. With one, a link
+# idles for its latency; every further one is only older when it is seen.
+MAX_IN_FLIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture for one viewer, and exactly what it shows."""
+
+    id: int
+    camera: Camera  # that it was drawn with, in the resolution of the picture
+    camera_seq: int  # of the camera message that asked for it
+    revision: int  # of the world
+    payload: bytes
+    still: bool
+    quality: int
+    waited_s: float  # from the camera message to the start of drawing
+    render_s: float
+    encode_s: float
+
+
+@dataclass(slots=True)
+class Viewer:
+    """What the frame loop knows of one viewer. ``send`` returns when the link has taken the frame."""
+
+    id: str
+    send: Callable[[Frame], Awaitable[None]]
+    pacer: Pacer = field(default_factory=Pacer)
+    camera: Camera | None = None  # the viewport's resolution; newest wins
+    camera_seq: int = -1
+    changed_at: float = 0.0  # when the camera, or the world in it, last changed
+    begun_at: float = -1e9  # when the last frame was begun
+    shown_seq: int = -1
+    shown_revision: int = -1
+    still_shown: bool = False
+    drawing: bool = False
+    slot: Frame | None = None  # drawn, and not yet taken by the link; newest wins
+
+    @property
+    def in_flight(self) -> int:
+        """Frames that are being drawn, wait, or are not acknowledged."""
+        return self.pacer.in_flight + (self.slot is not None) + self.drawing
+
+    def look(self, camera: Camera, seq: int, at: float) -> bool:
+        """Take a camera, unless a newer one is known. Returns whether it was taken."""
+        if seq <= self.camera_seq:
+            return False
+        moved = camera != self.camera
+        self.camera, self.camera_seq = camera, seq
+        if moved:
+            self.changed_at, self.still_shown = at, False
+        return True
+
+    def moving(self, revision: int) -> bool:
+        """Whether something is to be shown that never was."""
+        return (
+            self.camera is not None
+            and not self.still_shown
+            and (self.shown_seq != self.camera_seq or self.shown_revision != revision)
+        )

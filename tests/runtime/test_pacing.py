@@ -1,0 +1,81 @@
+"""A viewer's frames follow its link: simulated links with a rate and a latency."""
+
+from hypothesis import strategies as st
+from laws import law
+
+from wonderzoom.runtime.pacing import LADDER, START, Pacer
+
+SIZE = 60_000.0  # bytes of a frame of the first rung
+
+
+def play(
+    rate: float, seconds: float, latency: float = 0.02, draw_s: float = 0.005
+) -> tuple[Pacer, list[int], int]:
+    """Frames over a link of so many bytes a second, two in flight; the rungs taken, and the frames that arrived."""
+    pacer, now, link_free, rungs = Pacer(rtt=latency), 0.0, 0.0, list[int]()
+    arrivals: list[tuple[float, int]] = []
+    frame, next_at = 0, 0.0
+    while now < seconds:
+        if arrivals and (arrivals[0][0] <= next_at or len(arrivals) == 2):
+            now, number = arrivals.pop(0)
+            pacer.acknowledged(number, now)
+            continue
+        now = max(now, next_at)
+        rung = pacer.choose(now)
+        rungs.append(LADDER.index(rung))
+        size = round(SIZE * rung.weight / LADDER[0].weight)
+        pacer.drawn(draw_s, size, rung)
+        pacer.sent(frame, size, now)
+        link_free = max(link_free, now) + size / rate
+        arrivals.append((link_free + latency, frame))
+        frame, next_at = frame + 1, now + pacer.interval()
+    return pacer, rungs, frame
+
+
+def test_a_fast_link_gets_the_best_rung_at_full_rate() -> None:
+    pacer, rungs, frames = play(rate=50e6, seconds=10.0)
+    assert rungs[0] == START and rungs[-1] == 0
+    assert frames >= 0.95 * 10.0 * pacer.max_fps
+
+
+def test_a_slow_link_gets_smaller_frames_and_then_fewer() -> None:
+    _, rungs, frames = play(rate=0.4e6, seconds=10.0)
+    assert rungs[-1] > 2 and frames > 100
+    _, rungs, frames = play(rate=0.02e6, seconds=20.0)
+    assert rungs[-1] == len(LADDER) - 1 and 20 < frames < 300
+
+
+@law(st.floats(0.01e6, 30e6), st.floats(0.0, 0.2), examples=30)
+def test_the_rate_is_known_within_a_third_and_not_overrun(rate: float, latency: float) -> None:
+    """From acknowledgements alone, whatever the latency: frames never queue up on the link."""
+    pacer, rungs, _ = play(rate, seconds=30.0, latency=latency)
+    if pacer.interval() <= 1.01 / pacer.max_fps and rungs[-1] == 0:
+        return  # the link is faster than anything that is asked of it
+    assert pacer.rate is not None and 0.66 * rate <= pacer.rate <= 1.5 * rate
+    assert LADDER[rungs[-1]].weight / LADDER[0].weight * SIZE / pacer.interval() <= 1.35 * rate
+
+
+def test_quality_does_not_flicker() -> None:
+    _, rungs, _ = play(rate=0.8e6, seconds=30.0)
+    settled = rungs[len(rungs) // 3 :]
+    changes = sum(a != b for a, b in zip(settled, settled[1:], strict=False))
+    assert changes <= 4
+
+
+def test_a_slow_renderer_is_asked_for_less() -> None:
+    _, rungs, _ = play(rate=50e6, seconds=10.0, draw_s=0.15)
+    assert rungs[-1] > 0
+
+
+def test_a_small_share_of_the_renderer_means_a_smaller_picture() -> None:
+    pacer, _, _ = play(rate=50e6, seconds=5.0, draw_s=0.02)
+    assert LADDER.index(pacer.choose(5.0, share=1.0)) == 0
+    assert LADDER.index(pacer.choose(5.1, share=0.15)) > 1
+
+
+def test_an_acknowledgement_of_nothing_changes_nothing() -> None:
+    pacer = Pacer()
+    pacer.sent(1, 1000, 0.0)
+    assert pacer.acknowledged(2, 1.0) is None and pacer.in_flight == 1 and pacer.rate is None
+    assert pacer.acknowledged(1, 1.5) == 1.5 and pacer.oldest() is None
+    assert pacer.acknowledged(1, 1.6) is None
