@@ -64,7 +64,7 @@ CHAINS = {
         Step(CENTRE, 5.0),
     ),
     "coffee": (
-        Step((0.2, 0.85), 5.0),
+        Step((0.86, 0.45), 5.0),
         Step(CENTRE, 5.0, "an ant"),
         Step((0.5, 0.5), 5.0),
         Step(CENTRE, 6.0),
@@ -79,7 +79,7 @@ CHAINS = {
         Step((0.30, 0.18), 5.0),
         Step(CENTRE, 5.0),
         Step(CENTRE, 5.0, "a dewdrop"),
-        Step((0.6, 0.7), 6.0),
+        Step((0.45, 0.4), 6.0),
         Step(CENTRE, 6.0),
         Step(CENTRE, 5.0, "sand"),
         Step(CENTRE, 5.0, "a shell"),
