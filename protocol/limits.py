@@ -1,0 +1,51 @@
+"""Every number that bounds what a peer may send, with its reason. Both ends and the schema take them from here."""
+
+from __future__ import annotations
+
+PROTOCOL = 1
+SUBPROTOCOL = "wonderzoom.v1"
+
+# ---- messages -------------------------------------------------------------------------------------------
+MAX_BEFORE_WELCOME = 1 << 10  # bytes: a hello; whoever is unknown gets no more memory than this
+MAX_FROM_CLIENT = 1 << 16  # bytes: a chunk of an upload and its envelope
+MAX_FROM_SERVER = 1 << 20  # bytes: a still of 4 megapixels
+HELLO_WITHIN_S = 5.0  # a connection that says nothing costs a socket
+MESSAGES_PER_S = 240  # a camera for each frame of a 120 Hz display, and as much again
+MESSAGE_BURST = 480  # two seconds of them, after a stall of the network
+MAX_MALFORMED = 3  # then the connection is closed: a peer that is wrong keeps being wrong
+MAX_NESTING = 16  # levels of maps and lists; our own messages need 6
+
+# ---- places and cameras -----------------------------------------------------------------------------------
+MAX_INDEX_BYTES = 256  # two's complement; 2^2000 times the first view
+MAX_LEVEL = 2000  # octree levels up and down; its indices fit into MAX_INDEX_BYTES
+MAX_OFFSET = 1024.0  # cell edges; senders keep offsets near [0, 1)
+MAX_LN = 2000.0  # of lengths and focal lengths: more than MAX_LEVEL octaves
+MAX_PRINCIPAL = 1e6  # pixels
+MIN_SIDE, MAX_SIDE = 16, 4096  # pixels of a viewport
+MAX_VIEWS = 1  # cameras and pictures of one message
+
+# ---- words and ids ----------------------------------------------------------------------------------------
+MAX_PROMPT = 2000  # characters, as generation takes them
+MAX_NAME = 32  # characters that a person is shown by
+MAX_ID = 64  # characters of a request, node or viewer id
+MAX_TOKEN = 128  # characters
+MAX_TEXT = 500  # characters of a message to a person
+MAX_FILE_NAME = 255  # characters; a label only, never a path
+
+# ---- zooms --------------------------------------------------------------------------------------------------
+MIN_FACTOR, MAX_FACTOR = 1.4143, 16.0  # more than sqrt 2 and what one step of generation bridges
+MAX_WORDS = 64  # words that a result says were ignored or placed
+MAX_PREVIEW = 1 << 16  # bytes of a preview as JPEG
+
+# ---- frames -------------------------------------------------------------------------------------------------
+MAX_IN_FLIGHT = 2  # frames that are not acknowledged
+MAX_FPS = 120
+
+# ---- lists of a session ---------------------------------------------------------------------------------------
+MAX_VIEWERS = 256
+MAX_PENDING = 256
+MAX_NODES = 10_000  # nodes in one message; a larger world is told in several commits
+
+# ---- uploads ------------------------------------------------------------------------------------------------
+MAX_UPLOAD = 64 << 20  # bytes: what cameras make as JPEG or PNG
+MAX_CHUNK = 60 << 10  # bytes: fits a message

@@ -1,0 +1,131 @@
+"""Values that messages are made of: places, cameras, and summaries of nodes, viewers and zooms.
+
+Decoding validates: types, lengths, ranges; a bound on both sides also excludes NaN and infinities. Fields that
+a newer peer adds are ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from wonderzoom.protocol import limits as l
+
+Index = Annotated[bytes, Meta(min_length=1, max_length=l.MAX_INDEX_BYTES)]
+Id = Annotated[str, Meta(min_length=1, max_length=l.MAX_ID, pattern=r"^[A-Za-z0-9_-]+$")]
+Text = Annotated[str, Meta(max_length=l.MAX_TEXT)]
+Name = Annotated[str, Meta(max_length=l.MAX_NAME)]
+Prompt = Annotated[str, Meta(max_length=l.MAX_PROMPT)]
+Words = Annotated[list[Name], Meta(max_length=l.MAX_WORDS)]
+Counter = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]  # exact in a float64, which is what JavaScript has
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Milliseconds = Annotated[float, Meta(ge=0.0, le=1e12)]
+Ln = Annotated[float, Meta(ge=-l.MAX_LN, le=l.MAX_LN)]
+Offset = Annotated[float, Meta(ge=-l.MAX_OFFSET, le=l.MAX_OFFSET)]
+Unit = Annotated[float, Meta(ge=-1.001, le=1.001)]
+Principal = Annotated[float, Meta(ge=-l.MAX_PRINCIPAL, le=l.MAX_PRINCIPAL)]
+Side = Annotated[int, Meta(ge=l.MIN_SIDE, le=l.MAX_SIDE)]
+Zeta = Annotated[float, Meta(ge=-1e30, le=1e30)]
+Role = Literal["viewer", "editor", "host"]
+Stage = Literal[
+    "observe", "describe", "upscale", "edit", "depth", "segment", "lift", "optimise", "auxiliary", "commit"
+]
+Color = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$")]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of everything on the wire."""
+
+
+class CellAddress(Value, frozen=True, kw_only=True):
+    """A cube of the octree: edge 2^-level root edges, low corner at (x, y, z) edges, each exact."""
+
+    level: Annotated[int, Meta(ge=-l.MAX_LEVEL, le=l.MAX_LEVEL)]
+    x: Index  # two's complement, big-endian, as few bytes as hold it
+    y: Index
+    z: Index
+
+    @property
+    def index(self) -> tuple[int, int, int]:
+        """The indices as integers."""
+        return (index_of(self.x), index_of(self.y), index_of(self.z))
+
+
+class Place(Value, frozen=True, kw_only=True):
+    """A point of the world: a cell, and an offset from its low corner in edges of the cell."""
+
+    cell: CellAddress
+    offset: tuple[Offset, Offset, Offset]
+
+
+class CameraPose(Value, frozen=True, kw_only=True):
+    """A pinhole camera about a pivot, exact at any magnification.
+
+    With f = sqrt(fx fy), q the pivot, R the rotation world to camera (axes x right, y down, z forward) and D
+    the distance of the pivot along the axis: P = (f / D) R (p - q), w = 1 + P_z / f,
+    u = fx / f P_x / w + cx, v = fy / f P_y / w + cy. All logarithms are natural.
+    """
+
+    pivot: Place
+    quat: tuple[Unit, Unit, Unit, Unit]  # w x y z, world to camera, of length one within 1e-3
+    ln_distance: Ln  # ln D, root edges
+    ln_fx: Ln  # ln of the focal length, pixels
+    ln_fy: Ln
+    cx: Principal  # pixels; centres of pixels are at k + 0.5
+    cy: Principal
+    width: Side  # pixels
+    height: Side
+
+    def __post_init__(self) -> None:
+        if abs(sum(part * part for part in self.quat) - 1.0) > 2e-3:
+            raise ValueError("quat is not of length one")
+        if abs(self.ln_fx - self.ln_fy) > 2.8:
+            raise ValueError("ln_fx and ln_fy differ by more than a factor of 16")
+
+
+class NodeSummary(Value, frozen=True, kw_only=True):
+    """A scale node as people navigate by it."""
+
+    id: Id
+    camera: CameraPose  # the frame that was asked for: fly there to see it
+    ln_magnification: Ln  # relative to the first picture
+    parent: Id | None = None
+    prompt: Prompt = ""
+    generator: Name = ""
+    by: Name = ""  # who asked for it
+
+
+class ViewerSummary(Value, frozen=True, kw_only=True):
+    """Somebody who is here."""
+
+    id: Id
+    name: Name
+    color: Color
+    role: Role
+    camera: CameraPose | None = None
+
+
+class PendingZoom(Value, frozen=True, kw_only=True):
+    """A zoom that somebody waits for."""
+
+    request: Id
+    viewer: Id
+    camera: CameraPose
+    prompt: Prompt = ""
+    stage: Stage | None = None  # None while it is queued
+    fraction: Share = 0.0
+
+
+def index_of(data: bytes) -> int:
+    """The integer of a two's complement, big-endian number."""
+    return int.from_bytes(data, "big", signed=True)
+
+
+def index_bytes(value: int) -> bytes:
+    """An integer in as few bytes as hold it. Raises ValueError beyond MAX_INDEX_BYTES."""
+    size = (value + (value < 0)).bit_length() // 8 + 1
+    if size > l.MAX_INDEX_BYTES:
+        raise ValueError(f"an index of {size} bytes; the protocol has room for {l.MAX_INDEX_BYTES}")
+    return value.to_bytes(size, "big", signed=True)
