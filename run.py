@@ -2,7 +2,7 @@
 
     python3 run.py demo              turn the shipped picture into a world, zoom into it, film the descent
     python3 run.py test [ARGS]       the tests (ARGS go to pytest)
-    python3 run.py check             lint, types and import contracts
+    python3 run.py check             lint, types, import contracts, and the protocol's schema
     python3 run.py COMMAND [ARGS]    any other command of `wonderzoom`: create, zoom, build, render, info, ...
 
 The first run makes a virtual environment in .venv (WONDERZOOM_VENV names another place) and installs the
@@ -288,6 +288,7 @@ def main(arguments: list[str]) -> int:
                 [script("ruff"), "format", "--check"],
                 [script("pyright"), "-p", ".dev", "--pythonpath", PYTHON],
                 [script("lint-imports")],
+                [PYTHON, "-m", "wonderzoom.protocol.schema", "protocol", "--check"],
             )
         set_up(set())
         return become([script("wonderzoom"), *arguments])

@@ -14,7 +14,7 @@ from msgspec import Meta
 from wonderzoom.protocol import limits as l
 
 Index = Annotated[bytes, Meta(min_length=1, max_length=l.MAX_INDEX_BYTES)]
-Id = Annotated[str, Meta(min_length=1, max_length=l.MAX_ID, pattern=r"^[A-Za-z0-9_-]+$")]
+Id = Annotated[str, Meta(min_length=1, max_length=l.MAX_ID, pattern=r"^[A-Za-z0-9_-]+(?!\n)$")]
 Text = Annotated[str, Meta(max_length=l.MAX_TEXT)]
 Name = Annotated[str, Meta(max_length=l.MAX_NAME)]
 Prompt = Annotated[str, Meta(max_length=l.MAX_PROMPT)]
@@ -32,7 +32,7 @@ Role = Literal["viewer", "editor", "host"]
 Stage = Literal[
     "observe", "describe", "upscale", "edit", "depth", "segment", "lift", "optimise", "auxiliary", "commit"
 ]
-Color = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$")]
+Color = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}(?!\n)$")]
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
