@@ -41,7 +41,7 @@ def _within(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 _ln = _within(-limits.MAX_LN, limits.MAX_LN)
-_poses = st.builds(
+poses = st.builds(
     lambda focal, stretch, **rest: CameraPose(ln_fx=focal, ln_fy=focal + stretch, **rest),
     _within(-1900.0, 1900.0),
     _within(-2.7, 2.7),
@@ -57,15 +57,15 @@ _poses = st.builds(
 )
 _texts = st.text(max_size=40)
 _nodes = st.builds(
-    NodeSummary, id=_ids, camera=_poses, ln_magnification=_ln, parent=st.none() | _ids, prompt=_texts
+    NodeSummary, id=_ids, camera=poses, ln_magnification=_ln, parent=st.none() | _ids, prompt=_texts
 )
 from_client: st.SearchStrategy[FromClient] = st.one_of(
     st.sampled_from(list(CLIENT.values())),
-    st.builds(Camera, seq=st.integers(0, (1 << 53) - 1), cameras=st.lists(_poses, min_size=1, max_size=1)),
+    st.builds(Camera, seq=st.integers(0, (1 << 53) - 1), cameras=st.lists(poses, min_size=1, max_size=1)),
     st.builds(
         Zoom,
         request=_ids,
-        camera=_poses,
+        camera=poses,
         factor=_within(1.5, 16.0),
         prompt=st.text(max_size=limits.MAX_PROMPT),
     ),
@@ -95,7 +95,7 @@ from_server: st.SearchStrategy[FromServer] = st.one_of(
         camera_seq=st.integers(0, 1 << 40),
         revision=st.integers(0, 1 << 40),
         views=st.lists(
-            st.builds(View, camera=_poses, payload=st.binary(max_size=300)), min_size=1, max_size=1
+            st.builds(View, camera=poses, payload=st.binary(max_size=300)), min_size=1, max_size=1
         ),
         quality=st.integers(1, 100),
     ),

@@ -1,0 +1,1 @@
+"""One reader and writer a file: forms in which parts of a scene leave this package."""
