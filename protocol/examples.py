@@ -118,7 +118,8 @@ def plain(message: FromClient | FromServer) -> dict[str, Any]:
     return msgspec.msgpack.decode(msgspec.msgpack.encode(message))
 
 
-_pack = msgspec.msgpack.encode
+def _pack(value: object) -> bytes:
+    return msgspec.msgpack.encode(value)
 
 
 def _camera(**changes: Any) -> bytes:

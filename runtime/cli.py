@@ -171,6 +171,10 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
             from wonderzoom.runtime.viewing import render
 
             return render(command, maker)
+        case commands.Serve():
+            from wonderzoom.runtime.serving import serve
+
+            return serve(command, maker)
         case commands.Create():
             from wonderzoom.runtime.authoring import create
 

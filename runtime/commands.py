@@ -26,6 +26,7 @@ MAX_SEED = 1 << 63
 # Beyond this neither a screen nor H.264 (16384) has a use for more; a frame of it takes 1.3 GB while drawn.
 MAX_SIDE = 8192
 MIN_SIDE = 16
+MAX_VIEWERS = 256  # that a message of presence has room for
 
 # ---- values -------------------------------------------------------------------------------------
 
@@ -68,6 +69,26 @@ def _point(text: str) -> tuple[float, float]:
     if not (0.0 <= u <= 1.0 and 0.0 <= v <= 1.0):
         raise ValueError(f"{text[:40]!r} is outside the frame; {what}")
     return u, v
+
+
+def _whole(text: str, least: int, most: int, what: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no whole number; {what}") from None
+    if not least <= value <= most:
+        raise ValueError(f"{text[:40]} is out of range; {what}")
+    return value
+
+
+def _port(text: str) -> int:
+    """A TCP port."""
+    return _whole(text, 0, 65535, "a port is 0 to 65535")
+
+
+def _viewers(text: str) -> int:
+    """How many people."""
+    return _whole(text, 1, MAX_VIEWERS, f"1 to {MAX_VIEWERS} people fit")
 
 
 def _factor(text: str) -> float:
@@ -309,10 +330,33 @@ class Doctor:
     """
 
 
-Command = Demo | Create | Zoom | Build | Render | Info | Remove | Doctor
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Open a world to browsers and programs: many viewers, each with a camera of their own.
+
+    Prints a link with a token; who has it may look and zoom. Listens on this machine
+    only. Ctrl-C stops; nothing that was made is lost.
+
+      wonderzoom serve garden
+      wonderzoom serve garden --port 9000 --viewers 8
+    """
+
+    world: _World
+    """The world's directory."""
+    host: str = "127.0.0.1"
+    """The address to listen on: of this machine only."""
+    port: Annotated[int, _word(_port, "--port", "PORT")] = 8700
+    """The port to listen on; 0 takes any free one."""
+    viewers: Annotated[int, _word(_viewers, "--viewers", "N")] = 32
+    """How many people may be here at a time."""
+    generator: _Generator = DEFAULT_GENERATOR
+    """What makes new content."""
+
+
+Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Doctor
 # By name, in the order in which a newcomer meets them.
 COMMANDS: dict[str, type[Command]] = {
-    kind.__name__.lower(): kind for kind in (Demo, Create, Zoom, Build, Render, Info, Remove, Doctor)
+    kind.__name__.lower(): kind for kind in (Demo, Create, Zoom, Build, Render, Serve, Info, Remove, Doctor)
 }
 PARSED: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
 

@@ -70,6 +70,7 @@ class Pacer:
     rtt: float = 0.0  # seconds that an empty message takes there and back
     rung: int = START
     rate: float | None = None  # bytes a second
+    latency: float = 0.0  # seconds from sending a frame to its acknowledgement, the last one
     _bytes_a_weight: float | None = None
     _cost: float | None = None  # seconds of drawing at full resolution
     _flying: dict[int, _Sent] = field(default_factory=dict[int, _Sent])
@@ -90,12 +91,18 @@ class Pacer:
         took = arrived - max(sent.at, self._last_arrival)
         self._last_arrival = arrived
         self.rate = _mean(self.rate, sent.size / max(took, _LEAST_S))
-        return at - sent.at
+        self.latency = at - sent.at
+        return self.latency
 
     def drawn(self, seconds: float, size: int, rung: Rung) -> None:
         """A moving frame took that long to draw and has that many bytes."""
         self._cost = _mean(self._cost, seconds / _cost_share(rung))
         self._bytes_a_weight = _mean(self._bytes_a_weight, size / rung.weight)
+
+    @property
+    def current(self) -> Rung:
+        """The rung in force."""
+        return LADDER[self.rung]
 
     @property
     def in_flight(self) -> int:

@@ -61,6 +61,11 @@ class Viewer:
             self.changed_at, self.still_shown = at, False
         return True
 
+    def show_again(self) -> None:
+        """Whatever was shown is gone, as after a reconnect; camera messages count from the beginning again."""
+        self.camera_seq = self.shown_seq = -1
+        self.shown_revision, self.still_shown, self.slot = -1, False, None
+
     def moving(self, revision: int) -> bool:
         """Whether something is to be shown that never was."""
         return (

@@ -1,5 +1,7 @@
 """The conversation: who may say what when, and what ends it."""
 
+from typing import cast
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -22,12 +24,11 @@ from wonderzoom.protocol.messages import (
 )
 from wonderzoom.protocol.session import ClientSession, ServerSession, State
 
-HELLO, WELCOME, FRAME = CLIENT["hello"], SERVER["welcome"], SERVER["frame"]
-assert isinstance(HELLO, Hello) and isinstance(WELCOME, Welcome) and isinstance(FRAME, Frame)
+HELLO = cast("Hello", CLIENT["hello"])
+WELCOME, FRAME = cast("Welcome", SERVER["welcome"]), cast("Frame", SERVER["frame"])
 
 
 def frame(number: int) -> Frame:
-    assert isinstance(FRAME, Frame)
     return Frame(frame=number, camera_seq=0, revision=0, views=FRAME.views, quality=50)
 
 
@@ -35,7 +36,6 @@ def opened() -> ServerSession:
     session = ServerSession(0.0)
     session.receive_data(encode(HELLO), 0.0)
     assert session.events_received() == [HELLO] and session.state is State.ANSWER
-    assert isinstance(WELCOME, Welcome)
     session.welcome(WELCOME)
     assert said(session) == [WELCOME]
     return session
@@ -197,7 +197,6 @@ class Conversation(RuleBasedStateMachine):
 
     @initialize()
     def connect(self) -> None:
-        assert isinstance(HELLO, Hello)
         self.now, self.frames = 0.0, 0
         self.server, self.client = ServerSession(0.0), ClientSession(HELLO)
         self.up: list[bytes] = []
@@ -234,7 +233,6 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: self.server.state is State.ANSWER)
     @rule()
     def let_in(self) -> None:
-        assert isinstance(WELCOME, Welcome)
         self.server.welcome(WELCOME)
         self.told.append(WELCOME)
 

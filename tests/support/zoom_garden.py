@@ -22,8 +22,8 @@ LEFT, RIGHT = (8.0, 10.0), (40.0, 26.0)  # pixels of the first picture whose zoo
 class Garden:
     """A world of one picture on disk, its committer, and workers that have seen some revision of it."""
 
-    def __init__(self, path: Path) -> None:
-        world = World(WorldHeader())
+    def __init__(self, path: Path, header: WorldHeader | None = None) -> None:
+        world = World(header or WorldHeader())
         node, blocks = plane_node(ROOT, PLANE)
         root = world.propose(node, blocks)
         self.root = node.id

@@ -1,0 +1,1 @@
+"""The page: what a browser is served, as data. Nothing here is imported."""

@@ -1,0 +1,129 @@
+"""Somebody who is here: a name, a colour, a role, what was shown, and the line to them.
+
+What is kept for one is bounded, and someone who does not take what is said is let go.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+from wonderzoom.protocol import limits, messages
+from wonderzoom.protocol.errors import CloseCode, ErrorCode
+from wonderzoom.protocol.session import ServerSession
+from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.viewer import Frame, Viewer
+from wonderzoom.scene_graph.camera import Camera
+
+RESUME_S = 60.0  # a participant whose connection broke is kept this long
+FRAMES_KNOWN = 8  # of each viewer, for picks: a click comes at most a second after its frame
+CAMERAS_KNOWN = 256  # camera messages whose time is remembered: two seconds of them
+WAITING_MESSAGES = 2_000  # of one participant: the statuses of a full queue, and ten times as many
+
+NAMES = (
+    "Ant Bee Crane Deer Emu Finch Gecko Heron Ibis Jay Kite Lynx Mole Newt Otter Pika Quail Robin Stoat Tern Urial"
+    " Vole Wren Yak Zebra"
+).split()
+# Colours that stay apart on a dark ground, also for people who see few of them.
+COLORS = ("#ffb000", "#648fff", "#dc267f", "#00c2a8", "#fe6100", "#b388ff", "#7fd13b", "#ff8fab")
+
+
+@dataclass
+class Participant:
+    """Somebody who is here, or was a minute ago."""
+
+    id: str
+    name: str
+    color: str
+    role: Role
+    resume: str
+    viewer: Viewer
+    session: ServerSession | None = None  # of the connection, while there is one
+    wake: Callable[[], None] = lambda: None
+    left_at: float = 0.0
+    frames: OrderedDict[int, Camera] = field(default_factory=OrderedDict[int, Camera])
+    times: OrderedDict[int, float] = field(default_factory=OrderedDict[int, float])  # of camera messages
+    waiting: int = 0  # messages since the connection last sent something
+    shown: int = 0  # frames since the last stats
+    bytes: int = 0
+    stats_at: float = 0.0
+
+    @property
+    def here(self) -> bool:
+        """Whether there is a connection."""
+        return self.session is not None
+
+    def saw(self, frame: int, camera: Camera) -> None:
+        """Remember what a frame showed."""
+        self.frames[frame] = camera
+        while len(self.frames) > FRAMES_KNOWN:
+            self.frames.popitem(last=False)
+
+    def looked(self, seq: int, time: float) -> None:
+        """Remember when a camera message was sent, by the client's clock."""
+        self.times[seq] = time
+        while len(self.times) > CAMERAS_KNOWN:
+            self.times.popitem(last=False)
+
+    def fail(self, code: ErrorCode, text: str, request: str | None = None) -> None:
+        """Say that something could not be served."""
+        self.say(messages.Error(code=code, message=text[: limits.MAX_TEXT], request=request))
+
+    def say(self, message: messages.FromServer) -> None:
+        """Send a message, if there is a connection; one that does not take them any more is closed."""
+        session = self.session
+        if session is None:
+            return
+        self.waiting += 1
+        if self.waiting > WAITING_MESSAGES:
+            session.refuse(CloseCode.STALLED, "this connection does not take what it is sent")
+        else:
+            session.send(message)
+        self.wake()
+
+
+class Roster:
+    """Everyone who is here, and those whose connection broke less than RESUME_S ago."""
+
+    def __init__(self, show: Callable[[Participant, Frame], Awaitable[None]]) -> None:
+        self._show = show
+        self._all: dict[str, Participant] = {}
+        self._count = 0
+
+    def __iter__(self) -> Iterator[Participant]:
+        return iter(list(self._all.values()))
+
+    def get(self, id: str) -> Participant | None:
+        """The participant of that id."""
+        return self._all.get(id)
+
+    @property
+    def present(self) -> list[Participant]:
+        """Those with a connection, in the order in which they came."""
+        return [each for each in self._all.values() if each.here]
+
+    def resumed(self, token: str | None) -> Participant | None:
+        """Whose ``resume`` that is; compared in constant time."""
+        given = (token or "").encode("utf-8", "surrogatepass")
+        found = [each for each in self._all.values() if secrets.compare_digest(each.resume.encode(), given)]
+        return found[0] if found else None
+
+    def add(self, name: str, role: Role) -> Participant:
+        """Somebody new; an empty name becomes an animal's."""
+        number, self._count = self._count, self._count + 1
+        made = Participant(
+            f"v{number + 1}", " ".join(name.split()) or NAMES[number % len(NAMES)], COLORS[number % len(COLORS)], role,
+            secrets.token_urlsafe(32), Viewer(f"v{number + 1}", lambda frame: self._show(made, frame)),
+        )  # fmt: skip
+        self._all[made.id] = made
+        return made
+
+    def remove(self, participant: Participant) -> bool:
+        """Whether somebody was there to go."""
+        return self._all.pop(participant.id, None) is not None
+
+    def overdue(self, now: float) -> list[Participant]:
+        """Those who did not come back in time."""
+        return [each for each in self if not each.here and now - each.left_at >= RESUME_S]

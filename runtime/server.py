@@ -1,0 +1,262 @@
+"""The server: one port for the page and the websocket, closed by default.
+
+The only place that knows sockets. Routes are a complete list: ``GET /`` and ``GET /static/NAME`` for names of
+an allow-list that is read at start (no path of a request ever meets the file system), and the websocket at
+``/ws``. Each connection is one reader and one writer around a sans-I/O session; the rest is ``world_session``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import mimetypes
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from websockets.asyncio.server import Server as WebsocketServer
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from wonderzoom.protocol import limits, messages
+from wonderzoom.protocol.errors import CloseCode
+from wonderzoom.protocol.session import ServerSession, State
+from wonderzoom.runtime.auth import LOOPBACK, Refused, Tokens, check_origin
+from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.participants import Participant
+from wonderzoom.runtime.world_session import WorldSession
+
+log = logging.getLogger(__name__)
+
+WEBSOCKET_PATH = "/ws"
+_PAGE = "wonderzoom.clients.web"  # read as data: runtime imports no client
+_SUFFIXES = (".html", ".css", ".js", ".svg", ".webmanifest", ".png")
+# Bytes that the kernel keeps of what was sent: more would hide seconds of stale frames.
+_SEND_BUFFER = 1 << 17
+_GOODBYE_S = 2.0  # that a connection has to take its last messages
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SAFE_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class CannotListen(CommandError):
+    """The port can't be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: any free one
+    hosts: frozenset[str] = LOOPBACK  # names that people may reach it by
+    tls: ssl.SSLContext | None = None
+
+
+def page_files() -> dict[str, tuple[str, bytes]]:
+    """The files of the page: name -> (media type, content)."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for entry in files(_PAGE).iterdir():
+        if entry.is_file() and entry.name.endswith(_SUFFIXES):
+            kind = "text/javascript" if entry.name.endswith(".js") else mimetypes.guess_type(entry.name)[0]
+            found[entry.name] = (kind or "application/octet-stream", entry.read_bytes())
+    return found
+
+
+class Server:
+    """Serves one world session. ``start``, then ``close``."""
+
+    def __init__(
+        self,
+        session: WorldSession,
+        tokens: Tokens,
+        listening: Listening,
+        page: Mapping[str, tuple[str, bytes]],
+    ) -> None:
+        self._session, self._tokens, self._listening = session, tokens, listening
+        self._page = dict(page)
+        self._server: WebsocketServer | None = None
+        self._frames: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Listen; the port. Raises CannotListen."""
+        self._frames = asyncio.create_task(self._session.frames.run(), name="frame loop")
+        try:
+            self._server = await serve(
+                self._connection,
+                self._listening.host,
+                self._listening.port,
+                subprotocols=[Subprotocol(limits.SUBPROTOCOL)],
+                compression=None,  # pictures do not deflate
+                process_request=self._request,
+                max_size=limits.MAX_FROM_CLIENT,
+                max_queue=16,
+                write_limit=_SEND_BUFFER,
+                close_timeout=_GOODBYE_S,
+                ssl=self._listening.tls,
+                server_header=None,
+                logger=logging.getLogger("wonderzoom.websocket"),
+            )
+        except OSError as error:
+            await self._stop_frames()
+            raise CannotListen(
+                f"can't listen on {self._listening.host} port {self._listening.port}: {error.strerror or error};"
+                " choose another with --port"
+            ) from error
+        return next(iter(self._server.sockets)).getsockname()[1]
+
+    async def close(self) -> None:
+        """Tell everyone, let their connections end, and stop listening."""
+        await self._session.close()
+        if self._server is not None:
+            self._server.close(close_connections=False)
+            try:
+                async with asyncio.timeout(2.0 * _GOODBYE_S):
+                    await self._server.wait_closed()
+            except TimeoutError:
+                self._server.close()
+                await self._server.wait_closed()
+        await self._stop_frames()
+
+    async def _stop_frames(self) -> None:
+        if self._frames is not None:
+            self._frames.cancel()
+            await asyncio.gather(self._frames, return_exceptions=True)
+
+    # ---- plain requests ---------------------------------------------------------------------------
+    def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """The answer to a request that is no websocket's, or that is not let in; None to go on."""
+        try:
+            hosts, origins = (request.headers.get_all(name) for name in ("Host", "Origin"))
+            check_origin(hosts, origins, self._listening.hosts)
+        except Refused as refused:
+            log.warning("refused a request from %s: %s", connection.remote_address, refused)
+            return _response(http.HTTPStatus.FORBIDDEN, "text/plain", f"{refused}\n".encode())
+        path = request.path.partition("?")[0]
+        if path == WEBSOCKET_PATH:
+            return None
+        name = (
+            "index.html"
+            if path == "/"
+            else path.removeprefix("/static/")
+            if path.startswith("/static/")
+            else ""
+        )
+        found = self._page.get(name)
+        if found is None:
+            return _response(http.HTTPStatus.NOT_FOUND, "text/plain", b"there is nothing here\n")
+        return _response(http.HTTPStatus.OK, *found)
+
+    # ---- one connection ---------------------------------------------------------------------------
+    async def _connection(self, connection: ServerConnection) -> None:
+        """Read until either side ends it."""
+        raw = connection.transport.get_extra_info("socket")
+        if raw is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _SEND_BUFFER)
+        loop = asyncio.get_running_loop()
+        session = ServerSession(loop.time())
+        wake = asyncio.Event()
+        wake.set()
+        line = _Line(session, connection, wake)
+        writer = asyncio.create_task(line.write(), name="writer")
+        who: Participant | None = None
+        for_good = False
+        try:
+            while session.closed is None:
+                data = await self._next(connection, session, loop)
+                if data is None:
+                    break
+                session.receive_data(data, loop.time())
+                for event in session.events_received():
+                    if isinstance(event, messages.Hello):
+                        who = self._enter(event, session, line)
+                    elif who is not None and isinstance(event, messages.Leave):
+                        for_good = True
+                    elif who is not None:
+                        self._session.hear(who, event)
+                        line.participant = who
+                wake.set()
+        except ConnectionClosed:
+            pass
+        finally:
+            if who is not None:
+                await self._session.leave(who, session, for_good=for_good)
+            await line.end(writer)
+
+    def _enter(self, hello: messages.Hello, session: ServerSession, line: _Line) -> Participant | None:
+        try:
+            role = self._tokens.role_of(hello.token)
+        except Refused as refused:
+            session.refuse(CloseCode.WRONG_TOKEN, str(refused))
+            return None
+        line.participant = self._session.enter(hello, role, session, line.wake.set)
+        return line.participant
+
+    @staticmethod
+    async def _next(
+        connection: ServerConnection, session: ServerSession, loop: asyncio.AbstractEventLoop
+    ) -> bytes | str | None:
+        """The next message; None when the hello is too late."""
+        if session.state is not State.HELLO:
+            return await connection.recv()
+        try:
+            async with asyncio.timeout(limits.HELLO_WITHIN_S):
+                return await connection.recv()
+        except TimeoutError:
+            session.tick(loop.time())
+            return None
+
+
+class _Line:
+    """What goes out over one connection, in order, by one task."""
+
+    def __init__(self, session: ServerSession, connection: ServerConnection, wake: asyncio.Event) -> None:
+        self._session, self._connection, self.wake = session, connection, wake
+        self.participant: Participant | None = None
+
+    async def write(self) -> None:
+        """Send whatever the session has, whenever it has something; the close, when it is closed."""
+        try:
+            while True:
+                await self.wake.wait()
+                self.wake.clear()
+                for data in self._session.data_to_send():
+                    await self._connection.send(data)
+                if self.participant is not None and self.participant.session is self._session:
+                    self.participant.waiting = 0
+                if self._session.closed is not None:
+                    await self._connection.close(int(self._session.closed))
+                    return
+        except ConnectionClosed:
+            return
+
+    async def end(self, writer: asyncio.Task[None]) -> None:
+        """Let the last messages out, but not for long."""
+        if self._session.closed is not None:
+            self.wake.set()
+            await asyncio.wait([writer], timeout=_GOODBYE_S)
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+
+
+def _response(status: http.HTTPStatus, kind: str, body: bytes) -> Response:
+    headers = Headers(_SAFE_HEADERS)
+    headers["Content-Type"] = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+    headers["Content-Length"] = str(len(body))
+    headers["Connection"] = "close"
+    return Response(status.value, status.phrase, headers, body)

@@ -1,0 +1,47 @@
+"""Values of the wire and values of ours, each as the other: cameras, previews, words."""
+
+from __future__ import annotations
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.protocol import limits, values
+from wonderzoom.runtime.encoders import encode_jpeg
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import Position
+from wonderzoom.scene_graph.formats.wire_pose import camera_in, camera_out, place_out
+
+PREVIEW_WIDTH = 320  # pixels
+_PREVIEW_QUALITY = 70
+
+
+def pose(camera: Camera) -> values.CameraPose:
+    """A camera as it goes over the wire."""
+    return msgspec.convert(camera_out(camera), values.CameraPose)
+
+
+def place_of(position: Position) -> values.Place:
+    """An exact position as it goes over the wire. Raises ValueError where it is too deep for that."""
+    return msgspec.convert(place_out(position), values.Place)
+
+
+def camera_of(pose: values.CameraPose) -> Camera:
+    """The camera that a pose describes. Raises ValueError for one that can't be."""
+    return camera_in(msgspec.to_builtins(pose, builtin_types=(bytes,)))
+
+
+def preview_of(picture: NDArray[np.uint8]) -> bytes:
+    """I_i [h, w, 3] as a JPEG of a few kilobytes."""
+    height, width = picture.shape[:2]
+    if width > PREVIEW_WIDTH:
+        size = (PREVIEW_WIDTH, max(1, round(height * PREVIEW_WIDTH / width)))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    opaque = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
+    return encode_jpeg(opaque, _PREVIEW_QUALITY)
+
+
+def words_of(words: tuple[str, ...]) -> list[str]:
+    """Words of a result, as many and as long as a message has room for."""
+    return [word[: limits.MAX_NAME] for word in words[: limits.MAX_WORDS]]

@@ -1,0 +1,309 @@
+"""The room that people share: who is here, what each sees, and the zooms that they wait for.
+
+Turns messages into calls of the frame loop and the zoom service, and their answers into messages. Belongs to
+one event loop; knows no socket: a participant has a session of the protocol, and a ``wake`` that tells its
+connection that there is something to send. Everything that is kept for a participant is bounded; one that
+does not read is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from wonderzoom.protocol import limits, messages, values
+from wonderzoom.protocol.errors import CloseCode, ErrorCode
+from wonderzoom.protocol.session import ServerSession
+from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.drawing import Drawing
+from wonderzoom.runtime.frame_loop import FrameLoop
+from wonderzoom.runtime.frames import frame_of
+from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
+from wonderzoom.runtime.paths import zoom_ln
+from wonderzoom.runtime.viewer import Frame, Viewer
+from wonderzoom.runtime.wire import camera_of, pose
+from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.world import World
+
+log = logging.getLogger(__name__)
+
+PRESENCE_S = 0.1  # at most ten times a second
+_STATS_S = 1.0
+
+
+class WorldSession:
+    """See the module docstring. ``world`` is only read when this is made: it is the committer's."""
+
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        drawing: Drawing,
+        desk: ZoomDesk,
+        max_viewers: int = 32,
+    ) -> None:
+        self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
+        self.revision, self.nodes = world.revision, dict(world.nodes)
+        self.max_viewers = max_viewers
+        self._loop = asyncio.get_running_loop()
+        self.frames = FrameLoop(
+            drawing.draw,
+            self._loop.time,
+            lanes=drawing.lanes,
+            on_stalled=self._stalled,
+            on_error=self._not_drawn,
+        )
+        self._roster = Roster(self._show)
+        self._presence_due: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._closing = False
+        self.frames.world_changed(self.revision)
+        desk.changed = self._presence_changed
+
+    # ---- coming and going -----------------------------------------------------------------------
+    def enter(
+        self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]
+    ) -> Participant | None:
+        """Let somebody in who said hello; None after a refusal."""
+        self._forget()
+        known = self._roster.resumed(hello.resume)
+        if known is None:
+            if len(self._roster.present) >= self.max_viewers:
+                text = f"{self.max_viewers} people are here; try again later"
+                session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
+                return None
+            known = self._roster.add(hello.name, role)
+        elif known.session is not None:
+            known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
+            known.wake()
+        known.session, known.wake, known.waiting, known.role = session, wake, 0, role
+        session.welcome(self._welcome(known))
+        if all(viewer is not known.viewer for viewer in self.frames.viewers):
+            self.frames.join(known.viewer)
+            known.viewer.show_again()
+        wake()
+        self._desk.tell_again(known)
+        self._presence_changed()
+        return known
+
+    async def leave(self, participant: Participant, session: ServerSession, *, for_good: bool) -> None:
+        """A connection has ended; the participant may come back within RESUME_S unless it is for good."""
+        if participant.session is not session:
+            return  # it has connected again meanwhile
+        participant.session, participant.left_at = None, self._loop.time()
+        participant.viewer.pacer.forget()
+        await self.frames.leave(participant.viewer)
+        if for_good:
+            self._gone(participant)
+        else:
+            self._timers.append(self._loop.call_later(RESUME_S + 1.0, self._forget))
+        self._presence_changed()
+
+    def _forget(self) -> None:
+        """Those who did not come back in time are gone."""
+        now = self._loop.time()
+        self._timers = [timer for timer in self._timers if timer.when() > now]
+        for each in self._roster.overdue(now):
+            self._gone(each)
+
+    def _gone(self, participant: Participant) -> None:
+        if self._roster.remove(participant):
+            self._desk.left(participant)
+            self._presence_changed()
+
+    async def close(self) -> None:
+        """Say goodbye to everyone; nothing is answered any more."""
+        self._closing = True
+        for each in self._roster.present:
+            if each.session is not None:
+                each.session.refuse(CloseCode.GOING_AWAY, "the server stops", retry_after=2.0)
+                each.wake()
+        for timer in (*self._timers, *([self._presence_due] if self._presence_due else [])):
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._desk.close()
+
+    # ---- what somebody says -----------------------------------------------------------------------
+    def hear(self, who: Participant, message: messages.FromClient) -> None:
+        """Serve one message; what takes long is done beside."""
+        match message:
+            case messages.Camera():
+                self._look(who, message)
+            case messages.Ack():
+                self.frames.acknowledge(who.viewer, message.frame)
+                self._stats(who)
+            case messages.Configure():
+                who.viewer.pacer.max_fps = message.max_fps
+            case messages.Pick():
+                self._beside(self._desk.pick(who, message))
+            case messages.Zoom():
+                if self._needs(who, Role.EDITOR, message.request):
+                    self._beside(self._desk.zoom(who, message))
+            case messages.Cancel():
+                self._desk.cancel(who, message)
+            case messages.RemoveNode():
+                if self._needs(who, Role.EDITOR, message.request):
+                    self._beside(self._desk.remove(who, message))
+            case messages.UploadBegin() | messages.UploadChunk() | messages.UploadEnd():
+                text = "this server shows one world; start it with another picture"
+                who.say(messages.UploadStatus(
+                    upload=message.upload, received=0, state="failed", code=ErrorCode.UNSUPPORTED, message=text
+                ))  # fmt: skip
+            case messages.Hello() | messages.Leave():
+                pass  # the session's business
+
+    def _needs(self, who: Participant, role: Role, request: str) -> bool:
+        if who.role.may(role):
+            return True
+        who.fail(ErrorCode.FORBIDDEN, f"that needs the role {role}; you have {who.role}", request)
+        return False
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a request failed", exc_info=task.exception())
+
+    def _look(self, who: Participant, message: messages.Camera) -> None:
+        try:
+            camera = camera_of(message.cameras[0])
+        except ValueError as error:
+            who.fail(ErrorCode.INVALID, str(error))
+            return
+        who.looked(message.seq, message.time)
+        self.frames.look(who.viewer, camera, message.seq)
+        self._presence_changed()
+
+    # ---- frames -----------------------------------------------------------------------------------
+    async def _show(self, who: Participant, frame: Frame) -> None:
+        session = who.session
+        if session is None or not session.may_send_frame:
+            who.viewer.pacer.acknowledged(frame.id, self._loop.time())
+            return
+        who.saw(frame.id, frame.camera)
+        who.shown += 1
+        who.bytes += len(frame.payload)
+        who.say(
+            messages.Frame(
+                frame=frame.id,
+                camera_seq=max(0, frame.camera_seq),
+                camera_time=who.times.get(frame.camera_seq, 0.0),
+                revision=frame.revision,
+                views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
+                still=frame.still,
+                quality=frame.quality,
+                waited=1e3 * max(0.0, frame.waited_s),
+                render=1e3 * frame.render_s,
+                encode=1e3 * frame.encode_s,
+            )
+        )
+
+    def _stats(self, who: Participant) -> None:
+        now = self._loop.time()
+        if now - who.stats_at < _STATS_S:
+            return
+        passed, who.stats_at = max(now - who.stats_at, 1e-3), now
+        rung = who.viewer.pacer.current
+        who.say(messages.Stats(
+            fps=min(1000.0, who.shown / passed), latency=1e3 * who.viewer.pacer.latency,
+            bytes_per_s=who.bytes / passed, scale=rung.scale, quality=rung.quality, viewers=len(self._roster.present),
+        ))  # fmt: skip
+        who.shown = who.bytes = 0
+
+    def _stalled(self, viewer: Viewer) -> None:
+        who = self._roster.get(viewer.id)
+        if who is not None and who.session is not None:
+            who.session.refuse(CloseCode.STALLED, "no frame was acknowledged for ten seconds")
+            who.wake()
+
+    def _not_drawn(self, viewer: Viewer, error: Exception) -> None:
+        log.error("a frame of %s could not be drawn", viewer.id, exc_info=error)
+        who = self._roster.get(viewer.id)
+        if who is not None:
+            who.fail(ErrorCode.FAILED, "this view could not be drawn; it is in the server's log")
+
+    # ---- the world changes ------------------------------------------------------------------------
+    def committed(self, commit: Commit) -> None:
+        """A commit is durable: in the committer's thread."""
+        self._drawing.apply(commit)
+        self._loop.call_soon_threadsafe(self._tell, commit)
+
+    def _tell(self, commit: Commit) -> None:
+        if self._closing:
+            return
+        self.revision = commit.revision
+        for name in commit.removed:
+            self.nodes.pop(name, None)
+            self._desk.asked_by.pop(name, None)
+        self.nodes.update((node.id, node) for node in commit.added)
+        self.frames.world_changed(commit.revision)
+        added = [self.summary(node) for node in commit.added]
+        said = messages.Commit(
+            revision=commit.revision,
+            added=added,
+            removed=list(commit.removed),
+            by=added[0].by if added else "",
+        )
+        for each in self._roster:
+            each.say(said)
+
+    def summary(self, node: ScaleNode) -> values.NodeSummary:
+        """A node as people navigate by it."""
+        frame, root = frame_of(node, self._header), self._root()
+        ln = 0.0 if root is None else zoom_ln(frame_of(root, self._header), frame)
+        return values.NodeSummary(
+            id=node.id, camera=pose(frame), ln_magnification=ln, parent=node.parent,
+            prompt=node.prompt[: limits.MAX_PROMPT], generator=node.generator[: limits.MAX_NAME],
+            by=self._desk.asked_by.get(node.id, ""),
+        )  # fmt: skip
+
+    def _root(self) -> ScaleNode | None:
+        return next((node for node in self.nodes.values() if node.parent is None), None)
+
+    def _welcome(self, who: Participant) -> messages.Welcome:
+        root = self._root()
+        start = who.viewer.camera or (None if root is None else frame_of(root, self._header))
+        nodes = [self.summary(node) for node in self.nodes.values()][: limits.MAX_NODES]
+        return messages.Welcome(
+            protocol=limits.PROTOCOL, viewer=who.id, name=who.name, color=who.color, role=who.role.value,
+            resume=who.resume, world=self.name[: limits.MAX_NAME], revision=self.revision,
+            h_ref=self._header.h_ref, clock=1e3 * self._loop.time(), nodes=nodes,
+            camera=None if start is None else pose(start),
+        )  # fmt: skip
+
+    # ---- presence -----------------------------------------------------------------------------------
+    def _presence_changed(self) -> None:
+        if self._presence_due is None and not self._closing:
+            self._presence_due = self._loop.call_later(PRESENCE_S, self._tell_presence)
+
+    def _tell_presence(self) -> None:
+        self._presence_due = None
+        here = self._roster.present
+        viewers = [
+            values.ViewerSummary(
+                id=each.id, name=each.name, color=each.color, role=each.role.value,
+                camera=None if each.viewer.camera is None else pose(each.viewer.camera),
+            )
+            for each in here[: limits.MAX_VIEWERS]
+        ]  # fmt: skip
+        zooms = [
+            values.PendingZoom(
+                request=each.request, viewer=each.participant.id, camera=each.camera, prompt=each.wish.prompt,
+                stage=each.last.stage if each.last else None, fraction=each.last.fraction if each.last else 0.0,
+            )
+            for each in self._desk.pending[: limits.MAX_PENDING]
+        ]  # fmt: skip
+        said = messages.Presence(viewers=viewers, zooms=zooms)
+        for each in here:
+            each.say(said)

@@ -1,0 +1,227 @@
+"""Where people ask: what is there, make it finer, call that off, take that away.
+
+Each request is answered to whoever asked, also after a reconnect: the same request is the same job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wonderzoom.generation.committing import CommitThread, Made
+from wonderzoom.generation.executors.executor import Proposal
+from wonderzoom.generation.jobs import ZoomRequest
+from wonderzoom.generation.service import ZoomRefused, ZoomService
+from wonderzoom.generation.zoom_events import (
+    FailureCode,
+    ZoomCancelled,
+    ZoomCommitted,
+    ZoomEvent,
+    ZoomFailed,
+    ZoomQueued,
+    ZoomRunning,
+)
+from wonderzoom.generation.zoom_ticket import ZoomTicket
+from wonderzoom.protocol import limits, messages, values
+from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.runtime.drawing import Drawing
+from wonderzoom.runtime.frames import at_reference
+from wonderzoom.runtime.participants import Participant
+from wonderzoom.runtime.wire import camera_of, place_of, pose, preview_of, words_of
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.world import WorldError
+
+_CODES: dict[FailureCode, ErrorCode] = {
+    "already_covered": ErrorCode.ALREADY_COVERED,
+    "unknown_node": ErrorCode.NOT_FOUND,
+    "invalid": ErrorCode.INVALID,
+    "generation_failed": ErrorCode.FAILED,
+    "out_of_memory": ErrorCode.FAILED,
+    "worker_lost": ErrorCode.LOST,
+    "conflict": ErrorCode.CONFLICT,
+    "timed_out": ErrorCode.TIMED_OUT,
+    "store_failed": ErrorCode.OUT_OF_SPACE,
+    "shutting_down": ErrorCode.BUSY,
+    "internal": ErrorCode.FAILED,
+}
+
+
+@dataclass
+class PendingZoom:
+    """A zoom that a participant waits for."""
+
+    participant: Participant
+    request: str
+    camera: values.CameraPose
+    wish: ZoomRequest
+    ticket: ZoomTicket
+    task: asyncio.Task[None] | None = None
+    last: messages.ZoomStatus | None = None
+
+
+class CanNot(Exception):
+    """Why a request can't be served."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ZoomDesk:
+    """Belongs to one event loop. ``changed`` is called whenever somebody's zoom stands otherwise."""
+
+    def __init__(
+        self,
+        header: WorldHeader,
+        drawing: Drawing,
+        service: ZoomService,
+        commits: CommitThread,
+        generator: str,
+    ) -> None:
+        self._header, self._drawing = header, drawing
+        self._service, self._commits, self._generator = service, commits, generator
+        self.changed: Callable[[], None] = lambda: None
+        self._zooms: dict[tuple[str, str], PendingZoom] = {}
+        self.asked_by: dict[str, str] = {}  # node -> the name of who asked for it
+
+    @property
+    def pending(self) -> list[PendingZoom]:
+        """What people wait for, oldest first."""
+        return list(self._zooms.values())
+
+    def tell_again(self, who: Participant) -> None:
+        """How all their zooms stand, to somebody who has just come back."""
+        for each in self.pending:
+            if each.participant is who and each.last is not None:
+                who.say(each.last)
+
+    def left(self, who: Participant) -> None:
+        """Somebody is gone for good."""
+        self._service.leave(who.id)
+
+    async def close(self) -> None:
+        """Tell nobody anything more."""
+        tasks = [each.task for each in self.pending if each.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---- requests -------------------------------------------------------------------------------
+    def cancel(self, who: Participant, message: messages.Cancel) -> None:
+        """Call a zoom off."""
+        if not self._service.cancel(who.id, message.request):
+            who.fail(ErrorCode.NOT_FOUND, "there is no such zoom, or it is done", message.request)
+
+    async def pick(self, who: Participant, message: messages.Pick) -> None:
+        """Answer what is at a point."""
+        camera = who.frames.get(message.at.frame)
+        if camera is None:
+            who.fail(ErrorCode.NOT_FOUND, "that frame is too long ago; pick in a newer one", message.request)
+            return
+        found = await self._drawing.pick(camera, message.at.u, message.at.v)
+        if found is None:
+            who.say(messages.Picked(request=message.request))
+            return
+        place = place_of(found.position)
+        who.say(messages.Picked(
+            request=message.request, place=place, zeta=max(-1e30, min(1e30, found.zeta)), node=found.node,
+        ))  # fmt: skip
+
+    async def zoom(self, who: Participant, message: messages.Zoom) -> None:
+        """Take a zoom in, or say how the one of that name stands."""
+        known = self._zooms.get((who.id, message.request))
+        if known is not None:
+            if known.last is not None:
+                who.say(known.last)
+            return
+        try:
+            camera = await self._aimed(who, message)
+            request = ZoomRequest(camera, message.prompt, message.seed, message.mode, message.node)
+            ticket = self._service.submit(who.id, message.request, request, self._generator)
+        except CanNot as error:
+            self._failed(who, message.request, error.code, str(error))
+            return
+        except ZoomRefused as refused:
+            self._failed(who, message.request, ErrorCode.BUSY, str(refused))
+            return
+        except ValueError as error:
+            self._failed(who, message.request, ErrorCode.INVALID, str(error))
+            return
+        pending = PendingZoom(who, message.request, pose(camera), request, ticket)
+        self._zooms[who.id, message.request] = pending
+        pending.task = asyncio.create_task(self._follow(pending), name=f"follow {message.request}")
+        self.changed()
+
+    async def _aimed(self, who: Participant, message: messages.Zoom) -> Camera:
+        """The camera of a zoom. Raises CanNot and ValueError."""
+        if message.camera is not None:
+            return at_reference(camera_of(message.camera), self._header)
+        assert message.at is not None
+        shown = who.frames.get(message.at.frame)
+        if shown is None:
+            raise CanNot(ErrorCode.NOT_FOUND, "that frame is too long ago; zoom in a newer one")
+        found = await self._drawing.pick(shown, message.at.u, message.at.v)
+        if found is None:
+            raise CanNot(ErrorCode.NOTHING_THERE, "there is nothing there to zoom into")
+        aimed = shown.looking_at(shown.view_point(found.position)).zoomed(message.factor)
+        return at_reference(aimed, self._header)
+
+    def _failed(self, who: Participant, request: str, code: ErrorCode, text: str) -> None:
+        who.say(
+            messages.ZoomStatus(request=request, state="failed", code=code, message=text[: limits.MAX_TEXT])
+        )
+
+    async def _follow(self, pending: PendingZoom) -> None:
+        """Tell how a zoom fares until it ends."""
+        try:
+            async for event in pending.ticket:
+                pending.last = self._status(pending, event)
+                pending.participant.say(pending.last)
+                self.changed()
+        finally:
+            self._zooms.pop((pending.participant.id, pending.request), None)
+
+    def _status(self, pending: PendingZoom, event: ZoomEvent) -> messages.ZoomStatus:
+        request = pending.request
+        match event:
+            case ZoomQueued():
+                eta = 1e3 * event.eta if math.isfinite(event.eta) else None
+                return messages.ZoomStatus(
+                    request=request, state="queued", camera=pending.camera, position=event.position, eta=eta
+                )
+            case ZoomRunning():
+                preview = None if event.preview is None else preview_of(event.preview)
+                return messages.ZoomStatus(
+                    request=request, state="running", camera=pending.camera, stage=event.stage,
+                    fraction=min(1.0, max(0.0, event.fraction)), preview=preview,
+                )  # fmt: skip
+            case ZoomCommitted():
+                return messages.ZoomStatus(
+                    request=request, state="committed", node=event.node, revision=event.revision,
+                    placed=words_of(event.placed), ignored=words_of(event.ignored),
+                )  # fmt: skip
+            case ZoomFailed():
+                text = event.message[: limits.MAX_TEXT]
+                return messages.ZoomStatus(
+                    request=request, state="failed", code=_CODES[event.code], message=text
+                )
+            case ZoomCancelled():
+                return messages.ZoomStatus(request=request, state="cancelled")
+
+    async def remove(self, who: Participant, message: messages.RemoveNode) -> None:
+        """Undo a zoom."""
+        try:
+            await self._commits.remove(message.node)
+        except WorldError as error:
+            who.fail(ErrorCode.NOT_FOUND, str(error), message.request)
+
+    async def commit(self, proposal: Proposal, request: ZoomRequest) -> Made:
+        """Make a zoom durable, and know whose it is before anyone is told."""
+        for pending in self._zooms.values():
+            if pending.wish == request:
+                self.asked_by[proposal.zoomed.node] = pending.participant.name
+                break
+        return await self._commits.commit(proposal, request)
