@@ -100,6 +100,7 @@ async def run(
         for each in signals:
             loop.add_signal_handler(each, stop.set)
         await service.start()
+        await session.draw_first()
         ready(Ready(port, token))
         await stop.wait()
         logging.getLogger(__name__).info("stopping")

@@ -18,7 +18,7 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.frame_loop import FrameLoop
+from wonderzoom.runtime.frame_loop import STILL, FrameLoop
 from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.paths import zoom_ln
@@ -129,6 +129,11 @@ class WorldSession:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._desk.close()
+
+    async def draw_first(self) -> None:
+        """Draw the first picture for nobody: what it shows is then packed, and the first guest does not wait."""
+        if (root := self._root()) is not None:
+            await self._drawing.draw(frame_of(root, self._header), STILL, True)
 
     # ---- what somebody says -----------------------------------------------------------------------
     def hear(self, who: Participant, message: messages.FromClient) -> None:

@@ -1,7 +1,7 @@
 """The frame loop on virtual time: simulated renderers and links, laws about what every viewer is shown."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -113,7 +113,7 @@ def now() -> float:
 
 
 @asynccontextmanager
-async def staged(lanes: int = 1, **renderer: Any):  # noqa: ANN201
+async def staged(lanes: int = 1, **renderer: Any) -> AsyncGenerator[Stage, None]:
     running = asyncio.get_running_loop()
     drawing = Renderer(running, **renderer)
     stalled: list[tuple[float, str]] = []

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
 from zoom_garden import ROOT, Garden, zoom_node
 
 from wonderzoom.generation.executors.executor import Proposal
@@ -109,21 +110,26 @@ class House:
     task: asyncio.Task[None]
 
     @asynccontextmanager
-    async def enter(self, **hello: Any) -> AsyncIterator[Guest]:
+    async def enter(self, **hello: Any) -> AsyncGenerator[Guest, None]:
         """A guest who is let in."""
         async with self.knock() as guest:
-            said = {"protocol": (1, 1), "client": "test", "codecs": ["jpeg"], "token": self.token} | hello
+            said: dict[str, Any] = {
+                "protocol": (1, 1),
+                "client": "test",
+                "codecs": ["jpeg"],
+                "token": self.token,
+            } | hello
             await guest.say(messages.Hello(**said))
             guest.welcome = await guest.until(messages.Welcome)
             yield guest
 
     @asynccontextmanager
-    async def knock(self, **more: Any) -> AsyncIterator[Guest]:
+    async def knock(self, **more: Any) -> AsyncGenerator[Guest, None]:
         """A connection that has said nothing."""
         url = f"ws://127.0.0.1:{self.port}/ws"
         async with connect(
-            url, subprotocols=[limits.SUBPROTOCOL], compression=None, proxy=None, **more
-        ) as made:  # type: ignore[list-item]
+            url, subprotocols=[Subprotocol(limits.SUBPROTOCOL)], compression=None, proxy=None, **more
+        ) as made:
             yield Guest(made)
 
     async def get(
@@ -144,7 +150,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(path: Path, renderer: CpuRenderer, viewers: int = 32) -> AsyncIterator[House]:
+async def house(path: Path, renderer: CpuRenderer, viewers: int = 32) -> AsyncGenerator[House, None]:
     garden = Garden(path, WorldHeader(h_ref=64))
 
     def make(wish: ZoomWish, watch: Watch) -> Proposal:
