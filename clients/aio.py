@@ -1,0 +1,374 @@
+"""A world on a server, for programs: look, zoom, pick, remove, upload, and hear what others do.
+
+    async with connect("http://127.0.0.1:8123/#token=...") as world:
+        world.look(world.camera.zoomed(4.0))
+        async for picture in world.frames():
+            if picture.still:
+                break
+        zoom = world.zoom("moss", at=picture.spot(0.5, 0.5))
+        async for status in zoom:
+            print(status.state, status.stage, status.fraction)
+        print((await zoom).node)
+
+One task keeps the connection: it connects again when it breaks, as the same viewer, and asks again for what was not
+answered. It ends with the ``async with``. Everything belongs to one event loop; only ``line`` knows sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
+from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
+from wonderzoom.clients.jobs import Jobs, Picking, Removal, Uploading, Zooming
+from wonderzoom.clients.line import Line, open_line, program
+from wonderzoom.clients.links import Link
+from wonderzoom.clients.outbox import Outbox
+from wonderzoom.clients.pictures import Picture, PictureSlot
+from wonderzoom.clients.poses import camera_of, pose_of
+from wonderzoom.protocol import limits, messages
+from wonderzoom.protocol.codec import decode_from_client, encode
+from wonderzoom.protocol.errors import CloseCode, ErrorCode, ProtocolError
+from wonderzoom.protocol.values import CameraPose, NodeSummary
+from wonderzoom.scene_graph.camera import Camera
+
+_Message = TypeVar("_Message", bound=messages.ClientMessage)
+
+PATIENCE_S = 60.0  # a server remembers a viewer that long
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    name: str = "",
+    max_fps: float = 30.0,
+    best_quality: int = 85,
+    tls: ssl.SSLContext | None = None,
+    patience: float = PATIENCE_S,
+) -> AsyncIterator[World]:
+    """Enter the world behind a link, whose fragment has the token; leave it at the end.
+
+    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``tls``: for https
+    (``links.tls_context``); ``patience``: seconds without connection after which it is given up. Raises BadLink,
+    CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
+    """
+    link = Link.parse(url)
+    hello = messages.Hello(
+        protocol=(limits.PROTOCOL, limits.PROTOCOL),
+        client=program(),
+        codecs=["jpeg"],
+        token=link.token,
+        name=name[: limits.MAX_NAME],
+    )
+    wishes = _checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
+
+    async def dial(resume: str | None) -> Line:
+        return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
+
+    world = World(await dial(None), dial, wishes, patience)
+    try:
+        yield world
+    finally:
+        await world.close()
+
+
+class World:
+    """See the module docstring; made by ``connect``."""
+
+    def __init__(
+        self,
+        line: Line,
+        dial: Callable[[str | None], Awaitable[Line]],
+        wishes: messages.Configure,
+        patience: float,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._line, self._dial, self._wishes, self._patience = line, dial, wishes, patience
+        self._outbox, self._to_send = Outbox(), asyncio.Event()
+        self._jobs = Jobs()
+        self._slot = PictureSlot(self._acknowledge)
+        self._events = Events()
+        self._seq = 0
+        self._looked: CameraPose | None = None
+        self._over: ClientError | None = None
+        self.welcome: messages.Welcome = line.welcome
+        self.nodes: dict[str, NodeSummary] = {}  # all that exist
+        self.revision = 0
+        self.presence: messages.Presence | None = None  # who is here, once it was told
+        self.stats: messages.Stats | None = None
+        self._enter(line, resumed=None)
+        self._task = asyncio.create_task(self._live(), name="connection to a world")
+
+    # ---- what is known --------------------------------------------------------------------------
+    @property
+    def camera(self) -> Camera:
+        """Where this viewer looks: what it said last, or where the server lets it begin."""
+        pose = self._looked or self.welcome.camera
+        if pose is None:
+            raise RequestFailed(
+                ErrorCode.NOTHING_THERE, "the world is empty: there is no camera to begin with"
+            )
+        return camera_of(pose)
+
+    @property
+    def ended(self) -> ClientError | None:
+        """Why it is over; None while it is not."""
+        return self._over
+
+    # ---- what one does --------------------------------------------------------------------------
+    def look(self, camera: Camera | CameraPose) -> int:
+        """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
+
+        The newest wins: of cameras that come faster than 120 a second some are never sent. Raises ValueError for a
+        camera that the protocol has no room for.
+        """
+        if self._over is not None:
+            raise self._over
+        if isinstance(camera, Camera):
+            self._looked = pose_of(camera)
+        else:
+            self._looked = _checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+        self._seq += 1
+        self._say_camera()
+        return self._seq
+
+    async def frames(self) -> AsyncGenerator[Picture, None]:
+        """What one sees, newest first: what was not asked for in time is left out. Ends with the world."""
+        self._slot.begin()
+        try:
+            while (picture := await self._slot.next()) is not None:
+                yield picture
+        finally:
+            self._slot.stop()
+
+    async def frame(self, seq: int = 0, *, still: bool = True) -> Picture:
+        """The first picture of the camera ``seq`` or a later one; by default at full quality."""
+        frames = self.frames()
+        try:
+            async for picture in frames:
+                if picture.seq >= seq and picture.still >= still:
+                    return picture
+        finally:
+            await frames.aclose()
+        raise self._over or Ended(CloseCode.NORMAL, "the world was left")
+
+    def zoom(
+        self,
+        prompt: str = "",
+        *,
+        at: messages.Spot | None = None,
+        camera: Camera | None = None,
+        factor: float = 4.0,
+        replace: str | None = None,
+        seed: int = 0,
+    ) -> Zooming:
+        """Generate finer content ``at`` a point of a picture (``Picture.spot``), or for exactly a ``camera``.
+
+        ``replace``: a node that goes for it. Raises ValueError for what no zoom can be, RequestFailed where too many
+        wait, and what ended the world; the server's answer is in what is returned.
+        """
+        message = messages.Zoom(
+            request=self._jobs.name("z"),
+            at=at,
+            camera=None if camera is None else pose_of(camera),
+            factor=factor,
+            prompt=prompt,
+            mode="add" if replace is None else "replace",
+            node=replace,
+            seed=seed,
+        )
+        zooming = Zooming(_checked(message), self._say)
+        self._jobs.begin(zooming)
+        return zooming
+
+    async def pick(self, at: messages.Spot) -> messages.Picked:
+        """What is at a point of a picture; without ``place`` nothing is. Raises RequestFailed."""
+        message = messages.Pick(request=self._jobs.name("p"), at=at)
+        picking = Picking(_checked(message), self._say)
+        self._jobs.begin(picking)
+        return await picking
+
+    async def remove(self, node: str) -> int:
+        """Undo a zoom with all that was built on it; the revision of the world without it. Raises RequestFailed."""
+        message = messages.RemoveNode(request=self._jobs.name("r"), node=node)
+        removal = Removal(_checked(message), self._say)
+        self._jobs.begin(removal)
+        return await removal
+
+    async def upload(
+        self, path: Path, progress: Callable[[messages.UploadStatus], None] | None = None
+    ) -> str:
+        """Make a world of a picture; its name. Raises OSError, and RequestFailed also where it is too large."""
+        size = (await asyncio.to_thread(path.stat)).st_size
+        if not 1 <= size <= limits.MAX_UPLOAD:
+            raise RequestFailed(
+                ErrorCode.TOO_LARGE, f"{path.name} has {size} bytes; allowed are 1 to {limits.MAX_UPLOAD}"
+            )
+        data = await asyncio.to_thread(path.read_bytes)
+        digest = hashlib.sha256(data)
+        begin = messages.UploadBegin(
+            upload=digest.hexdigest()[:32],  # so that another run goes on where this one stopped
+            name=path.name[: limits.MAX_FILE_NAME],
+            bytes=len(data),
+            sha256=digest.digest(),
+        )
+        uploading = Uploading(begin, data, self._say, progress)
+        self._jobs.begin(uploading)
+        return await uploading
+
+    def events(self) -> AsyncIterator[Event]:
+        """What happens from now on: commits, presence, numbers, errors that belong to no request, and the state of
+        the connection. Of more than 256 unread ones the oldest are dropped; ``nodes`` is always whole."""
+        return self._events.listen()
+
+    async def close(self) -> None:
+        """Leave for good. Whoever still waits for something gets Ended."""
+        self._end(Ended(CloseCode.NORMAL, "the world was left"))
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._line.close(for_good=True)
+
+    # ---- the connection -------------------------------------------------------------------------
+    async def _live(self) -> None:
+        """Talk, and connect again, until it is over."""
+        try:
+            while True:
+                ending = await self._talk(self._line)
+                await self._line.close(for_good=False)
+                self._line = line = await self._again(ending)
+                resumed = line.welcome.viewer == self.welcome.viewer
+                self._enter(line, resumed=resumed)
+                self._events.tell(Reconnected(resumed))
+        except ClientError as error:
+            self._end(error)
+        finally:  # of a fault of ours nobody who waits would hear otherwise
+            self._end(Ended(1006, "the connection's task failed"))
+
+    async def _talk(self, line: Line) -> ClientError:
+        """Until the connection ends; why it does."""
+        writer = asyncio.create_task(self._write(line), name="writer")
+        try:
+            while True:
+                for message in await line.receive():
+                    self._hear(message)
+        except ClientError as error:
+            return error
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    async def _write(self, line: Line) -> None:
+        while True:
+            match self._outbox.next(self._loop.time()):
+                case None:
+                    self._to_send.clear()
+                    await self._to_send.wait()
+                case float() as wait:
+                    await asyncio.sleep(wait)
+                case message:
+                    await line.send(message)
+
+    async def _again(self, ending: ClientError) -> Line:
+        """Connect again, within ``patience``. Raises what makes it of no use."""
+        given_up, wait = self._loop.time() + self._patience, _FIRST_WAIT_S
+        attempt = 0
+        while True:
+            if not ending.retryable:
+                raise ending
+            # Between half and all of it, another part for each viewer: a thousand that lost the same server at
+            # once do not come back at once.
+            spread = zlib.crc32(f"{self.welcome.resume}{attempt}".encode()) / (1 << 32)
+            pause = max(wait * (0.5 + 0.5 * spread), getattr(ending, "retry_after", None) or 0.0)
+            if self._loop.time() + pause >= given_up:
+                raise CannotConnect(f"no connection within {self._patience:.0f} s: {ending}") from ending
+            self._events.tell(Disconnected(ending, pause))
+            await asyncio.sleep(pause)
+            attempt, wait = attempt + 1, min(2.0 * wait, _LONGEST_WAIT_S)
+            try:
+                return await self._dial(self.welcome.resume)
+            except ClientError as error:
+                ending = error
+
+    def _enter(self, line: Line, resumed: bool | None) -> None:
+        """Take over what a welcome says; ``resumed`` is None the first time."""
+        self.welcome = line.welcome
+        self.nodes = {node.id: node for node in line.welcome.nodes}
+        self.revision = line.welcome.revision
+        self._outbox.clear()
+        self._slot.clear()
+        self._say(self._wishes)
+        if self._looked is not None:
+            self._seq += 1
+            self._say_camera()
+        if resumed:
+            self._jobs.resumed(line.welcome)
+        elif resumed is not None:
+            self._jobs.forgotten()
+
+    def _hear(self, message: messages.FromServer) -> None:
+        match message:
+            case messages.Frame():
+                now = 1e3 * self._loop.time()
+                latency = max(0.0, now - message.camera_time) / 1e3 if message.camera_time else 0.0
+                self._slot.arrived(Picture(message, latency))
+                return
+            case messages.Commit():
+                self.revision = message.revision
+                for name in message.removed:
+                    self.nodes.pop(name, None)
+                self.nodes.update((node.id, node) for node in message.added)
+            case messages.Presence():
+                self.presence = message
+            case messages.Stats():
+                self.stats = message
+            case _:
+                pass
+        answered = self._jobs.hear(message)
+        if isinstance(message, messages.Commit | messages.Presence | messages.Stats) or (
+            isinstance(message, messages.Error) and not answered
+        ):
+            self._events.tell(message)
+
+    def _end(self, error: ClientError) -> None:
+        if self._over is None:
+            self._over = error
+            shown = None if isinstance(error, Ended) and error.code == CloseCode.NORMAL else error
+            self._jobs.end(error)
+            self._slot.end(shown)
+            self._events.end(shown)
+
+    def _say(self, message: messages.FromClient) -> None:
+        if self._over is not None:
+            raise self._over
+        self._outbox.put(message)
+        self._to_send.set()
+
+    def _say_camera(self) -> None:
+        assert self._looked is not None
+        time = 1e3 * self._loop.time()
+        self._outbox.look(messages.Camera(seq=self._seq, cameras=[self._looked], time=time))
+        self._to_send.set()
+
+    def _acknowledge(self, frame: int, seconds: float) -> None:
+        if self._over is None:
+            self._say(messages.Ack(frame=frame, decode=1e3 * seconds))
+
+
+def _checked(message: _Message) -> _Message:
+    """The message, if a server would take it. Raises ValueError."""
+    try:
+        decode_from_client(encode(message))
+    except (ProtocolError, OverflowError, TypeError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{type(message).__name__}: {error}") from None
+    return message
