@@ -9,11 +9,13 @@ SUBPROTOCOL = "wonderzoom.v1"
 MAX_BEFORE_WELCOME = 1 << 10  # bytes: a hello; whoever is unknown gets no more memory than this
 MAX_FROM_CLIENT = 1 << 16  # bytes: a chunk of an upload and its envelope
 MAX_FROM_SERVER = 1 << 20  # bytes: a still of 4 megapixels
+MAX_PICTURE = MAX_FROM_SERVER - (
+    1 << 14
+)  # bytes of a picture in a message, which has a camera and more beside it
 HELLO_WITHIN_S = 5.0  # a connection that says nothing costs a socket
 MESSAGES_PER_S = 240  # a camera for each frame of a 120 Hz display, and as much again
 MESSAGE_BURST = 480  # two seconds of them, after a stall of the network
 MAX_MALFORMED = 3  # then the connection is closed: a peer that is wrong keeps being wrong
-MAX_NESTING = 16  # levels of maps and lists; our own messages need 6
 
 # ---- places and cameras -----------------------------------------------------------------------------------
 MAX_INDEX_BYTES = 256  # two's complement; 2^2000 times the first view
@@ -44,7 +46,7 @@ MAX_FPS = 120
 # ---- lists of a session ---------------------------------------------------------------------------------------
 MAX_VIEWERS = 256
 MAX_PENDING = 256
-MAX_NODES = 10_000  # nodes in one message; a larger world is told in several commits
+MAX_NODES = 10_000  # nodes in one message, as far as its bytes allow; the rest follows in further commits
 
 # ---- uploads ------------------------------------------------------------------------------------------------
 MAX_UPLOAD = 64 << 20  # bytes: what cameras make as JPEG or PNG

@@ -180,7 +180,7 @@ class View(Value, frozen=True, kw_only=True):
     """One picture of a frame, with exactly the camera that it was drawn with."""
 
     camera: CameraPose
-    payload: Annotated[bytes, Meta(max_length=l.MAX_FROM_SERVER)]
+    payload: Annotated[bytes, Meta(max_length=l.MAX_PICTURE)]
 
 
 class Frame(ServerMessage, frozen=True, kw_only=True, tag="frame"):

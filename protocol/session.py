@@ -107,11 +107,12 @@ class ServerSession:
 
     # ---- to the client --------------------------------------------------------------------------
     def welcome(self, message: Welcome) -> None:
-        """Let the client in. Raises Violation unless a hello waits for its answer."""
+        """Let the client in. Raises Violation unless a hello waits for its answer, TooLarge as ``send`` does."""
         if self.state is not State.ANSWER:
             raise Violation("there is no hello to answer")
+        data = _sendable(message)
         self.state = State.OPEN
-        self._outgoing.append(encode(message))
+        self._outgoing.append(data)
 
     def refuse(self, code: CloseCode, reason: str, retry_after: float | None = None) -> None:
         """End the conversation, at any time; ``retry_after`` in seconds."""
@@ -121,7 +122,8 @@ class ServerSession:
     def send(self, message: FromServer) -> None:
         """Say something to a client that is let in; what is said to one that left is dropped.
 
-        Raises Violation before the welcome, and for a frame beyond MAX_IN_FLIGHT.
+        Raises Violation before the welcome, and for a frame beyond MAX_IN_FLIGHT; TooLarge for more bytes than
+        any client takes.
         """
         if self.state is State.CLOSED:
             return
@@ -130,8 +132,10 @@ class ServerSession:
         if isinstance(message, Frame):
             if not self.may_send_frame:
                 raise Violation(f"{len(self.in_flight)} frames are in flight already")
+        data = _sendable(message)
+        if isinstance(message, Frame):
             self.in_flight.add(message.frame)
-        self._outgoing.append(encode(message))
+        self._outgoing.append(data)
 
     @property
     def may_send_frame(self) -> bool:
@@ -169,6 +173,15 @@ class ServerSession:
             text = reason[: limits.MAX_TEXT]
             self._outgoing.append(encode(Bye(code=int(code), reason=text, retry_after=milliseconds)))
         self.state, self.closed = State.CLOSED, code
+
+
+def _sendable(message: FromServer) -> bytes:
+    data = encode(message)
+    if len(data) > limits.MAX_FROM_SERVER:
+        raise TooLarge(
+            f"a {type(message).__name__} of {len(data)} bytes; a client takes {limits.MAX_FROM_SERVER}"
+        )
+    return data
 
 
 class ClientSession:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import msgspec
 import numpy as np
@@ -15,6 +17,7 @@ from wonderzoom.scene_graph.formats.wire_pose import camera_in, camera_out, plac
 
 PREVIEW_WIDTH = 320  # pixels
 _PREVIEW_QUALITY = 70
+_NODES_BYTES = limits.MAX_FROM_SERVER // 2  # of a message: the rest is for what else it says
 
 
 def pose(camera: Camera) -> values.CameraPose:
@@ -40,6 +43,20 @@ def preview_of(picture: NDArray[np.uint8]) -> bytes:
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     opaque = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
     return encode_jpeg(opaque, _PREVIEW_QUALITY)
+
+
+def portions(nodes: Sequence[values.NodeSummary]) -> list[list[values.NodeSummary]]:
+    """Nodes in lists that fit a message each; at least one list."""
+    parts: list[list[values.NodeSummary]] = [[]]
+    size = 0
+    for node in nodes:
+        grown = len(msgspec.msgpack.encode(node))
+        if size + grown > _NODES_BYTES or len(parts[-1]) == limits.MAX_NODES:
+            parts.append([])
+            size = 0
+        parts[-1].append(node)
+        size += grown
+    return parts
 
 
 def words_of(words: tuple[str, ...]) -> list[str]:

@@ -23,7 +23,7 @@ from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.viewer import Frame, Viewer
-from wonderzoom.runtime.wire import camera_of, pose
+from wonderzoom.runtime.wire import camera_of, portions, pose
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.scale_node import ScaleNode
@@ -82,7 +82,11 @@ class WorldSession:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
         known.session, known.wake, known.waiting, known.role = session, wake, 0, role
-        session.welcome(self._welcome(known))
+        nodes = [self.summary(node) for node in self.nodes.values()]
+        first, *rest = portions(nodes)
+        session.welcome(self._welcome(known, first))
+        for further in rest:
+            known.say(messages.Commit(revision=self.revision, added=further))
         if all(viewer is not known.viewer for viewer in self.frames.viewers):
             self.frames.join(known.viewer)
             known.viewer.show_again()
@@ -254,14 +258,16 @@ class WorldSession:
         self.nodes.update((node.id, node) for node in commit.added)
         self.frames.world_changed(commit.revision)
         added = [self.summary(node) for node in commit.added]
-        said = messages.Commit(
-            revision=commit.revision,
-            added=added,
-            removed=list(commit.removed),
-            by=added[0].by if added else "",
-        )
-        for each in self._roster:
-            each.say(said)
+        removed = list(commit.removed)
+        for part in range(0, max(1, len(removed)), limits.MAX_NODES):
+            said = messages.Commit(
+                revision=commit.revision,
+                added=added if part == 0 else [],
+                removed=removed[part : part + limits.MAX_NODES],
+                by=added[0].by if added else "",
+            )
+            for each in self._roster:
+                each.say(said)
 
     def summary(self, node: ScaleNode) -> values.NodeSummary:
         """A node as people navigate by it."""
@@ -276,10 +282,9 @@ class WorldSession:
     def _root(self) -> ScaleNode | None:
         return next((node for node in self.nodes.values() if node.parent is None), None)
 
-    def _welcome(self, who: Participant) -> messages.Welcome:
+    def _welcome(self, who: Participant, nodes: list[values.NodeSummary]) -> messages.Welcome:
         root = self._root()
         start = who.viewer.camera or (None if root is None else frame_of(root, self._header))
-        nodes = [self.summary(node) for node in self.nodes.values()][: limits.MAX_NODES]
         return messages.Welcome(
             protocol=limits.PROTOCOL, viewer=who.id, name=who.name, color=who.color, role=who.role.value,
             resume=who.resume, world=self.name[: limits.MAX_NAME], revision=self.revision,

@@ -9,12 +9,13 @@ from wire import from_client
 
 from wonderzoom.protocol import limits
 from wonderzoom.protocol.codec import decode_from_server, encode
-from wonderzoom.protocol.errors import CloseCode, ErrorCode, Malformed, Violation
+from wonderzoom.protocol.errors import CloseCode, ErrorCode, Malformed, TooLarge, Violation
 from wonderzoom.protocol.examples import CLIENT, SERVER
 from wonderzoom.protocol.messages import (
     Ack,
     Bye,
     Camera,
+    Commit,
     Error,
     Frame,
     FromClient,
@@ -278,3 +279,11 @@ TestConversation = Conversation.TestCase
 def test_cameras_are_what_a_session_hears_most() -> None:
     """In one message of 200 bytes or so: sixty a second are a few kB."""
     assert isinstance(CLIENT["camera"], Camera) and len(encode(CLIENT["camera"])) < 256
+
+
+def test_more_than_a_client_takes_is_not_sent() -> None:
+    session = opened()
+    nodes = SERVER["commit"].added * 9_000  # type: ignore[union-attr]
+    with pytest.raises(TooLarge, match="Commit"):
+        session.send(Commit(revision=1, added=nodes))
+    assert session.data_to_send() == [] and session.closed is None
