@@ -332,9 +332,10 @@ class Doctor:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Open a world to browsers and programs: many viewers, each with a camera of their own.
+    """Open a world to many viewers at a time, each with a camera of their own.
 
-    Prints a link with a token; who has it may look and zoom. Listens on this machine
+    Prints a link with a token; who has it may look and zoom, with a program (docs:
+    protocol/PROTOCOL.md; there is no page for browsers yet). Listens on this machine
     only. Ctrl-C stops; nothing that was made is lost.
 
       wonderzoom serve garden

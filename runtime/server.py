@@ -40,6 +40,13 @@ _SUFFIXES = (".html", ".css", ".js", ".svg", ".webmanifest", ".png")
 # Bytes that the kernel keeps of what was sent: more would hide seconds of stale frames.
 _SEND_BUFFER = 1 << 17
 _GOODBYE_S = 2.0  # that a connection has to take its last messages
+_NO_PAGE = b"""This is a WonderZoom server. It has no page for browsers yet; programs look into its world:
+
+    python -m wonderzoom.clients.load LINK     fly through it with many viewers, and say how fast it is
+    wonderzoom.clients.aio                     the Python client
+
+LINK is what the server printed. PROTOCOL.md says how to write a client in any language.
+"""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -158,6 +165,8 @@ class Server:
             else ""
         )
         found = self._page.get(name)
+        if found is None and name == "index.html":
+            return _response(http.HTTPStatus.OK, "text/plain", _NO_PAGE)
         if found is None:
             return _response(http.HTTPStatus.NOT_FOUND, "text/plain", b"there is nothing here\n")
         return _response(http.HTTPStatus.OK, *found)

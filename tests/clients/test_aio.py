@@ -772,3 +772,13 @@ def test_importing_it_loads_nothing_heavy() -> None:
     heavy = ("torch", "numba", "scipy", "cv2", "PIL", "av", "wonderzoom.generation", "wonderzoom.runtime")
     loaded = result.stdout.split()
     assert [name for name in loaded if name in heavy] == [] and "wonderzoom.clients.aio" in loaded
+
+
+def test_one_room_knows_sockets() -> None:
+    rooms = Path(line_room.__file__).parent.glob("*.py")
+    knowing = [
+        room.name
+        for room in rooms
+        if "import websockets" in (text := room.read_text()) or "from websockets" in text
+    ]
+    assert knowing == ["line.py"]

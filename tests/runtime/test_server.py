@@ -420,6 +420,12 @@ async def _static(made: House) -> None:
         assert "server" not in headers
 
 
+async def _front(made: House) -> None:
+    status, headers, body = await made.get("/")
+    assert status == 200 and body and headers["content-type"].startswith("text/")
+
+
+test_the_front_door_says_what_this_is = in_a_house(_front)
 test_there_are_no_other_files = in_a_house(_static)
 
 
