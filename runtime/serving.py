@@ -57,8 +57,8 @@ def serve(command: commands.Serve, maker: Maker) -> int:
 
         def ready(at: Ready) -> None:
             print(f"http://{command.host}:{at.port}/#token={at.token}", flush=True)
-            text = f"{name} is open to whoever has this link (programs: there is no page for browsers yet). Ctrl-C stops."
-            print(text, file=sys.stderr)
+            print(f"{name} is open to whoever has this link. Ctrl-C stops.", file=sys.stderr)
+            print("It is for programs: there is no page for browsers yet.", file=sys.stderr)
             if os.environ.get("SSH_CONNECTION"):
                 tunnel = f"ssh -L {at.port}:127.0.0.1:{at.port} THIS-MACHINE"
                 print(f"From your own machine, first: {tunnel}", file=sys.stderr)
