@@ -20,7 +20,7 @@ import asyncio
 import hashlib
 import ssl
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -41,7 +41,7 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode, ProtocolError
 from wonderzoom.protocol.values import CameraPose, NodeSummary
 from wonderzoom.scene_graph.camera import Camera
 
-_Message = TypeVar("_Message", bound=messages.ClientMessage)
+_Message = TypeVar("_Message", bound=messages.FromClient)
 
 PATIENCE_S = 60.0  # a server remembers a viewer that long
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
@@ -56,7 +56,7 @@ async def connect(
     best_quality: int = 85,
     tls: ssl.SSLContext | None = None,
     patience: float = PATIENCE_S,
-) -> AsyncIterator[World]:
+) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
     ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``tls``: for https
@@ -227,8 +227,8 @@ class World:
         self._jobs.begin(uploading)
         return await uploading
 
-    def events(self) -> AsyncIterator[Event]:
-        """What happens from now on: commits, presence, numbers, errors that belong to no request, and the state of
+    def events(self) -> AsyncGenerator[Event, None]:
+        """What happens from the first step of the loop on: commits, presence, numbers, errors that belong to no request, and the state of
         the connection. Of more than 256 unread ones the oldest are dropped; ``nodes`` is always whole."""
         return self._events.listen()
 
@@ -274,7 +274,7 @@ class World:
                 case None:
                     self._to_send.clear()
                     await self._to_send.wait()
-                case float() as wait:
+                case float() | int() as wait:
                     await asyncio.sleep(wait)
                 case message:
                     await line.send(message)

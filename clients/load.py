@@ -122,15 +122,16 @@ async def run(load: Load) -> list[Row]:
     load.check()
     link = Link.parse(load.link)
     tls = tls_context(load.certificate) if link.secure else None
-    kinds: list[Kind] = [
-        *["viewer"] * load.viewers, *["slow"] * load.slow, *["stalled"] * load.stalled, *["hostile"] * load.hostile
-    ]  # fmt: skip
+    people: dict[Kind, int] = {
+        "viewer": load.viewers, "slow": load.slow, "stalled": load.stalled, "hostile": load.hostile
+    }  # fmt: skip
+    kinds = [kind for kind, count in people.items() for _ in range(count)]
     tallies = [Tally(kind) for kind in kinds]
     crowd = _Crowd(load, link, tls, asyncio.get_running_loop().time() + load.seconds)
     async with asyncio.TaskGroup() as group:
         for number, tally in enumerate(tallies):
             group.create_task(crowd.one(number, tally))
-    present = list(dict.fromkeys(kinds))
+    present = [kind for kind, count in people.items() if count]
     return [_row(kind, [tally for tally in tallies if tally.kind == kind]) for kind in present]
 
 
@@ -265,7 +266,7 @@ class _Crowd:
 
 
 _CAMERA = encode(messages.Camera(seq=1, cameras=[POSE]))
-_ATTACKS: dict[str, list[bytes | str]] = {
+_ATTACKS: dict[str, Sequence[bytes | str]] = {
     "malformed messages": list(INVALID.values())[: 2 * limits.MAX_MALFORMED],
     "texts": ["a text"] * limits.MAX_MALFORMED,
     "a message that is too large": [bytes(limits.MAX_FROM_CLIENT + 1)],
