@@ -1,0 +1,109 @@
+"""The Python client and the real server: what one says is what the other means."""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from zoom_garden import ROOT, Garden, zoom_node
+
+from wonderzoom.clients.aio import connect
+from wonderzoom.clients.errors import NotAllowed, RequestFailed
+from wonderzoom.clients.load import Load
+from wonderzoom.clients.load import run as send_crowd
+from wonderzoom.clients.poses import position_of
+from wonderzoom.generation.executors.executor import Proposal
+from wonderzoom.generation.executors.inline import InlineExecutor
+from wonderzoom.generation.jobs import StageEvent, Watch, Zoomed
+from wonderzoom.generation.zoom_merging import ZoomWish
+from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.runtime import commands, serving
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.scene_graph.commit import WorldHeader
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[CpuRenderer]:
+    with CpuRenderer(1) as made:
+        yield made
+
+
+def served(path: Path, renderer: CpuRenderer, test: Callable[[str, Garden], Awaitable[None]]) -> None:
+    """Run a test beside a server of a small world; it is given the link."""
+
+    async def run() -> None:
+        garden = Garden(path / "garden", WorldHeader(h_ref=64))
+
+        def make(wish: ZoomWish, watch: Watch) -> Proposal:
+            world = garden.seen()
+            watch.event(StageEvent("edit", 0.5, np.full((36, 48, 3), 90, np.uint8)))
+            node, blocks = zoom_node(wish.request, garden.root)
+            return Proposal(Zoomed(world.propose(node, blocks), node.id, (), ("moss",)), world.revision)
+
+        stop = asyncio.Event()
+        ready: asyncio.Future[serving.Ready] = asyncio.get_running_loop().create_future()
+        command = commands.Serve(path / "garden", port=0)
+        task = asyncio.create_task(
+            serving.run(
+                garden.store, "garden", renderer, InlineExecutor(make), command, ready.set_result, stop
+            )
+        )
+        try:
+            await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+            at = ready.result()
+            async with asyncio.timeout(60.0):
+                await test(f"http://127.0.0.1:{at.port}/#token={at.token}", garden)
+        finally:
+            stop.set()
+            await task
+            garden.store.close()
+
+    asyncio.run(run())
+
+
+def test_look_pick_zoom_and_remove(tmp_path: Path, renderer: CpuRenderer) -> None:
+    async def test(link: str, garden: Garden) -> None:
+        async with connect(link, name="Ada") as world, connect(link, name="Bob") as other:
+            assert world.welcome.world == "garden" and list(world.nodes) == [garden.root]
+            camera = ROOT.resized(96, 72)
+            picture = await world.frame(world.look(camera))
+            assert picture.camera == camera and picture.still
+            assert Image.open(io.BytesIO(picture.jpeg)).size == (96, 72)
+            picked = await world.pick(picture.spot(0.4, 0.6))
+            assert picked.place is not None and picked.node == garden.root
+            uv, _ = camera.project(camera.view_point(position_of(picked.place)))
+            assert uv == pytest.approx([0.4 * 96, 0.6 * 72], abs=0.01)
+            zoom = world.zoom("moss", at=picture.spot(0.4, 0.6))
+            assert [status.state async for status in zoom][-1] == "committed"
+            result = await zoom
+            assert result.node is not None and result.placed == ["moss"]
+            async with asyncio.timeout(10.0):
+                while result.node not in other.nodes or result.node not in world.nodes:
+                    await asyncio.sleep(0.01)
+            assert other.nodes[result.node].by == "Ada"
+            with pytest.raises(RequestFailed) as caught:
+                await world.remove("n0thing")
+            assert caught.value.code is ErrorCode.NOT_FOUND
+            revision = await other.remove(result.node)
+            assert revision == 3 and list(other.nodes) == [garden.root]
+        with pytest.raises(NotAllowed):
+            async with connect(link.partition("#")[0] + "#token=" + "x" * 43):
+                pass
+
+    served(tmp_path, renderer, test)
+
+
+def test_a_crowd_is_served_and_whoever_misbehaves_is_sent_away(tmp_path: Path, renderer: CpuRenderer) -> None:
+    async def test(link: str, _garden: Garden) -> None:
+        load = Load(link, viewers=3, slow=1, stalled=1, hostile=2, seconds=2.5, fps=10.0, width=96, height=72)
+        rows = {row.kind: row for row in await send_crowd(load)}
+        assert rows["viewer"].served == 3 and rows["viewer"].errors == {}
+        assert rows["slow"].served == 1 and rows["slow"].errors == {}
+        assert rows["hostile"].sent_away >= 4 and rows["hostile"].errors == {}
+
+    served(tmp_path, renderer, test)
