@@ -228,8 +228,9 @@ class World:
         return await uploading
 
     def events(self) -> AsyncGenerator[Event, None]:
-        """What happens from the first step of the loop on: commits, presence, numbers, errors that belong to no request, and the state of
-        the connection. Of more than 256 unread ones the oldest are dropped; ``nodes`` is always whole."""
+        """What happens from the first step of the loop on: commits, presence, numbers, errors that belong to no
+        request, and the state of the connection. Of more than 256 unread ones the oldest are dropped; ``nodes`` is
+        always whole. Raises what ended the world."""
         return self._events.listen()
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def played(test: Callable[[PlayedServer], Coroutine[Any, Any, None]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def entered(server: PlayedServer, **options: Any) -> AsyncIterator[World]:
+async def entered(server: PlayedServer, **options: Any) -> AsyncGenerator[World, None]:
     async with connect(server.link, **options) as world:
         await server.until(lambda: server.guest.all_heard(messages.Configure))
         yield world
@@ -274,11 +274,10 @@ def test_a_slow_program_gets_the_newest_frame_and_is_not_let_go(monkeypatch: pyt
 def test_frames_that_nobody_asks_for_are_acknowledged_and_the_newest_is_kept() -> None:
     async def test(server: PlayedServer) -> None:
         async with entered(server) as world:
-            for _ in range(5):
+            seq = 0
+            for n in range(1, 6):
                 seq = world.look(world.camera)
-                await server.until(
-                    lambda seq=seq: {each.seq for each in server.guest.all_heard(messages.Camera)} >= {seq}
-                )
+                await server.until(lambda n=n: len(server.guest.all_heard(messages.Camera)) == n)
             await server.until(lambda: len(server.guest.all_heard(messages.Ack)) == 5)
             assert (await world.frame(seq, still=False)).seq == seq
 
@@ -288,6 +287,7 @@ def test_frames_that_nobody_asks_for_are_acknowledged_and_the_newest_is_kept() -
 def test_only_the_newest_camera_is_said_and_never_too_many() -> None:
     async def test(server: PlayedServer) -> None:
         async with entered(server) as world:
+            seq = 0
             for _ in range(2000):
                 seq = world.look(POSE)
             await server.until(lambda: server.guest.all_heard(messages.Camera))
@@ -498,7 +498,7 @@ class Receiver:
         server.on[messages.UploadEnd] = self.end
 
     def tell(self, guest: Guest, upload: str, **fields: Any) -> None:
-        said = {"state": "receiving"} | fields
+        said: dict[str, Any] = {"state": "receiving"} | fields
         guest.say(messages.UploadStatus(upload=upload, received=len(self.data), **said))
 
     def chunk(self, guest: Guest, chunk: messages.UploadChunk) -> None:
