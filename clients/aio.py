@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import ssl
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -40,6 +41,8 @@ from wonderzoom.protocol.codec import decode_from_client, encode
 from wonderzoom.protocol.errors import CloseCode, ErrorCode, ProtocolError
 from wonderzoom.protocol.values import CameraPose, NodeSummary
 from wonderzoom.scene_graph.camera import Camera
+
+log = logging.getLogger(__name__)
 
 _Message = TypeVar("_Message", bound=messages.FromClient)
 
@@ -253,8 +256,9 @@ class World:
                 self._events.tell(Reconnected(resumed))
         except ClientError as error:
             self._end(error)
-        finally:  # of a fault of ours nobody who waits would hear otherwise
-            self._end(Ended(1006, "the connection's task failed"))
+        except Exception:  # a fault of ours, of which nobody who waits would hear otherwise
+            log.exception("the task of a connection failed")
+            self._end(Ended(1006, "the client failed; its log says how"))
 
     async def _talk(self, line: Line) -> ClientError:
         """Until the connection ends; why it does."""

@@ -701,6 +701,20 @@ def test_a_server_that_says_nonsense_is_left(nonsense: bytes | str) -> None:
     played(test)
 
 
+def test_a_fault_of_the_client_is_told_to_whoever_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: PlayedServer) -> None:
+        async with entered(server) as world:
+            zoom = world.zoom(at=SPOT)
+            monkeypatch.setattr(world._slot, "arrived", None)
+            world.look(POSE)
+            assert "log" in str(await refused(zoom, Ended))
+            assert "NoneType" in caplog.text
+
+    played(test)
+
+
 def test_nonsense_instead_of_a_welcome() -> None:
     async def test(server: PlayedServer) -> None:
         async def answer(guest: Guest, _hello: messages.Hello) -> None:
