@@ -122,16 +122,15 @@ async def run(load: Load) -> list[Row]:
     load.check()
     link = Link.parse(load.link)
     tls = tls_context(load.certificate) if link.secure else None
-    people: dict[Kind, int] = {
-        "viewer": load.viewers, "slow": load.slow, "stalled": load.stalled, "hostile": load.hostile
-    }  # fmt: skip
-    kinds = [kind for kind, count in people.items() for _ in range(count)]
-    tallies = [Tally(kind) for kind in kinds]
+    people: list[tuple[Kind, int]] = [
+        ("viewer", load.viewers), ("slow", load.slow), ("stalled", load.stalled), ("hostile", load.hostile)
+    ]  # fmt: skip
+    tallies = [Tally(kind) for kind, count in people for _ in range(count)]
     crowd = _Crowd(load, link, tls, asyncio.get_running_loop().time() + load.seconds)
     async with asyncio.TaskGroup() as group:
         for number, tally in enumerate(tallies):
             group.create_task(crowd.one(number, tally))
-    present = [kind for kind, count in people.items() if count]
+    present: list[Kind] = [kind for kind, count in people if count]
     return [_row(kind, [tally for tally in tallies if tally.kind == kind]) for kind in present]
 
 
@@ -328,7 +327,7 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(
         box=SIMPLE,
         padding=(0, 1, 0, 0),
-        caption="fps: frames a second of each; p50, p99: from a camera to the first frame of it; first: from\n"
+        caption="fps: frames a second of each; p50, p99: from a camera to the first frame of it; first: from "
         "connecting to the first frame; away: sent away by the server, after at most that many seconds",
         caption_justify="left",
     )
