@@ -1,0 +1,50 @@
+// The page's cameras against those of the runtime, at any depth.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import * as cameras from "../../../clients/web/camera.js";
+import { decode } from "../../../clients/web/msgpack.js";
+
+const cases = JSON.parse(readFileSync(new URL("camera_vectors.json", import.meta.url)));
+const bytes = (hex) => new Uint8Array(Buffer.from(hex, "hex"));
+
+function assertSeen(camera, probes, expected, what) {
+  probes.forEach((probe, i) => {
+    const { u, v, w } = cameras.project(camera, probe);
+    [u, v, w].forEach((value, k) =>
+      assert.ok(Math.abs(value - expected[i][k]) < 1e-4, `${what}, probe ${i}: ${[u, v, w]}, not ${expected[i]}`));
+  });
+}
+
+for (const each of cases) {
+  const camera = cameras.fromWire(decode(bytes(each.camera)));
+  const probes = each.probes.map((hex) => cameras.placeFromWire(decode(bytes(hex))));
+  const { u, v, zeta } = each.picked;
+  test(`${each.name}: what the runtime sees`, () => {
+    assertSeen(camera, probes, each.seen, "as it is");
+    assertSeen(cameras.zoom(camera, 3), probes, each["zoomed by 3"], "zoomed");
+    assertSeen(cameras.orbit(camera, 0.1, 0.05), probes, each["orbited by 0.1, 0.05"], "orbited");
+    assertSeen(cameras.resized(camera, 390, 844), probes, each["resized to 390x844"], "resized");
+    assertSeen(cameras.lookAt(camera, probes[1], u, v, zeta), probes, each["looking at probe 1"], "looking");
+  });
+  test(`${each.name}: laws of the motions`, () => {
+    const pivoted = cameras.atDepth(camera, zeta);
+    const nearer = Math.exp(camera.lnDistance - pivoted.lnDistance); // depths are in units of another distance
+    assertSeen(pivoted, probes, each.seen.map(([x, y, w]) => [x, y, w * nearer]), "re-pivoted");
+    const there = cameras.zoomAt(camera, 5, camera.cx + 50, camera.cy - 20);
+    assertSeen(cameras.zoomAt(there, 1 / 5, camera.cx + 50, camera.cy - 20), probes, each.seen, "there and back");
+    const moved = cameras.project(cameras.pan(camera, 10, -7), camera.pivot);
+    assert.ok(Math.hypot(moved.u - camera.cx - 10, moved.v - camera.cy + 7) < 1e-6);
+    assertSeen(cameras.fromWire(decode(bytes(each.camera))), probes, each.seen, "unchanged by all that");
+    assert.deepEqual(cameras.fromWire(cameras.toWire(camera)), camera);
+  });
+}
+
+test("indices of any size, as short as can be", () => {
+  for (const [value, hex] of [[0n, "00"], [-1n, "ff"], [127n, "7f"], [128n, "0080"], [-128n, "80"], [-129n, "ff7f"]]) {
+    assert.equal(Buffer.from(cameras.indexBytes(value)).toString("hex"), hex);
+    assert.equal(cameras.indexOf(bytes(hex)), value);
+  }
+  assert.equal(cameras.indexOf(cameras.indexBytes(-(3n ** 900n))), -(3n ** 900n));
+});
