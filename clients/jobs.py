@@ -7,7 +7,6 @@ and how an answer ends it. Everything that is kept is bounded.
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Generic, TypeVar
@@ -38,14 +37,14 @@ Say = Callable[[FromClient], None]
 _MAX_UNREAD = 16  # statuses of a zoom, each with a preview of up to 64 kB
 
 
-class Job(ABC, Generic[_Value]):
+class Job(Generic[_Value]):
     """One thing that is waited for; ``await`` it for its result, as often and from as many tasks as you like.
 
     Whoever stops waiting does not cancel it.
     """
 
-    def __init__(self, request: str, say: Say) -> None:
-        self.request, self._say = request, say
+    def __init__(self, request: str, message: FromClient, say: Say) -> None:
+        self.request, self._message, self._say = request, message, say
         self._over = asyncio.Event()
         self._result: _Value | None = None
         self._error: ClientError | None = None
@@ -75,9 +74,9 @@ class Job(ABC, Generic[_Value]):
         self._error = error
         self._over.set()
 
-    @abstractmethod
     def ask(self) -> None:
         """Say it to the server, for the first time or again."""
+        self._say(self._message)
 
     def hear(self, message: FromServer) -> None:
         """A message of the server's, which may be about something else."""
@@ -94,14 +93,14 @@ class Zooming(Job[ZoomStatus]):
     the status with which it was committed, or raises RequestFailed or ZoomCancelled."""
 
     def __init__(self, message: Zoom, say: Say) -> None:
-        super().__init__(message.request, say)
-        self._message, self._cancelled = message, False
+        super().__init__(message.request, message, say)
+        self._cancelled = False
         self._unread: deque[ZoomStatus] = deque(maxlen=_MAX_UNREAD)
         self._news = asyncio.Event()
         self.status: ZoomStatus | None = None  # the last one
 
     def ask(self) -> None:
-        self._say(self._message)
+        super().ask()
         if self._cancelled:
             self._say(Cancel(request=self.request))
 
@@ -146,11 +145,7 @@ class Picking(Job[Picked]):
     """What is at a point of a frame."""
 
     def __init__(self, message: Pick, say: Say) -> None:
-        super().__init__(message.request, say)
-        self._message = message
-
-    def ask(self) -> None:
-        self._say(self._message)
+        super().__init__(message.request, message, say)
 
     def hear(self, message: FromServer) -> None:
         super().hear(message)
@@ -162,19 +157,16 @@ class Removal(Job[int]):
     """A node that goes; the result is the world's revision without it."""
 
     def __init__(self, message: RemoveNode, say: Say) -> None:
-        super().__init__(message.request, say)
-        self._message = message
-
-    def ask(self) -> None:
-        self._say(self._message)
+        super().__init__(message.request, message, say)
+        self._node = message.node
 
     def hear(self, message: FromServer) -> None:
         super().hear(message)
-        if isinstance(message, Commit) and self._message.node in message.removed:
+        if isinstance(message, Commit) and self._node in message.removed:
             self.finish(message.revision)
 
     def resumed(self, welcome: Welcome) -> None:
-        if any(node.id == self._message.node for node in welcome.nodes):
+        if any(node.id == self._node for node in welcome.nodes):
             self.ask()
         else:
             self.finish(welcome.revision)
@@ -190,13 +182,13 @@ class Uploading(Job[str]):
         say: Say,
         progress: Callable[[UploadStatus], None] | None = None,
     ) -> None:
-        super().__init__(message.upload, say)
-        self._message, self._data, self._all_said = message, data, False
+        super().__init__(message.upload, message, say)
+        self._data, self._all_said = data, False
         self._progress = progress
 
     def ask(self) -> None:
         self._all_said = False
-        self._say(self._message)
+        super().ask()
 
     def hear(self, message: FromServer) -> None:
         super().hear(message)

@@ -9,9 +9,7 @@ SUBPROTOCOL = "wonderzoom.v1"
 MAX_BEFORE_WELCOME = 1 << 10  # bytes: a hello; whoever is unknown gets no more memory than this
 MAX_FROM_CLIENT = 1 << 16  # bytes: a chunk of an upload and its envelope
 MAX_FROM_SERVER = 1 << 20  # bytes: a still of 4 megapixels
-MAX_PICTURE = MAX_FROM_SERVER - (
-    1 << 14
-)  # bytes of a picture in a message, which has a camera and more beside it
+MAX_PICTURE = MAX_FROM_SERVER - 16384  # bytes of a picture: a camera and more go beside it
 HELLO_WITHIN_S = 5.0  # a connection that says nothing costs a socket
 MESSAGES_PER_S = 240  # a camera for each frame of a 120 Hz display, and as much again
 MESSAGE_BURST = 480  # two seconds of them, after a stall of the network
@@ -20,7 +18,7 @@ MAX_MALFORMED = 3  # then the connection is closed: a peer that is wrong keeps b
 # ---- places and cameras -----------------------------------------------------------------------------------
 MAX_INDEX_BYTES = 256  # two's complement; 2^2000 times the first view
 MAX_LEVEL = 2000  # octree levels up and down; its indices fit into MAX_INDEX_BYTES
-MAX_OFFSET = 1024.0  # cell edges; senders keep offsets near [0, 1)
+MAX_OFFSET = 1024.0  # cell edges; the server sends offsets of [-1, 1] (docs/adr/0009)
 MAX_LN = 2000.0  # of lengths and focal lengths: more than MAX_LEVEL octaves
 MAX_PRINCIPAL = 1e6  # pixels
 MIN_SIDE, MAX_SIDE = 16, 4096  # pixels of a viewport
@@ -40,7 +38,9 @@ MAX_WORDS = 64  # words that a result says were ignored or placed
 MAX_PREVIEW = 1 << 16  # bytes of a preview as JPEG
 
 # ---- frames -------------------------------------------------------------------------------------------------
-MAX_IN_FLIGHT = 2  # frames that are not acknowledged
+# Frames that are not acknowledged: one to be shown, one on its way. With one, a link idles for its latency; every
+# further one is only older when it is seen.
+MAX_IN_FLIGHT = 2
 MAX_FPS = 120
 
 # ---- lists of a session ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from tyro.conf import Positional, arg, subcommand
 from tyro.constructors import PrimitiveConstructorSpec
 
 from wonderzoom.generation.jobs import MAX_FACTOR, MAX_PROMPT, MIN_FACTOR, Mode
+from wonderzoom.protocol.limits import MAX_VIEWERS
 from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.optics import FOCAL_RANGE_MM
 from wonderzoom.scene_graph.scales import Modulation
@@ -26,7 +27,6 @@ MAX_SEED = 1 << 63
 # Beyond this neither a screen nor H.264 (16384) has a use for more; a frame of it takes 1.3 GB while drawn.
 MAX_SIDE = 8192
 MIN_SIDE = 16
-MAX_VIEWERS = 256  # that a message of presence has room for
 
 # ---- values -------------------------------------------------------------------------------------
 

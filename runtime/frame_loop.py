@@ -17,10 +17,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.encoders import STILL_QUALITY
 from wonderzoom.runtime.pacing import LADDER, Rung
 from wonderzoom.runtime.turns import Turns
-from wonderzoom.runtime.viewer import MAX_IN_FLIGHT, Frame, Viewer
+from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 
 STILL_AFTER_S = (
@@ -58,11 +59,10 @@ class FrameLoop:
         *,
         lanes: int = 1,
         on_stalled: Callable[[Viewer], None] = lambda _viewer: None,
-        on_frame: Callable[[Viewer, Frame], None] = lambda _viewer, _frame: None,
         on_error: Callable[[Viewer, Exception], None] | None = None,
     ) -> None:
         self._draw, self._clock, self._lanes = draw, clock, lanes
-        self._on_stalled, self._on_frame, self._on_error = on_stalled, on_frame, on_error
+        self._on_stalled, self._on_error = on_stalled, on_error
         self._viewers: dict[str, Viewer] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
         self._filled: dict[str, asyncio.Event] = {}
@@ -236,5 +236,4 @@ class FrameLoop:
             if frame is None:
                 continue
             viewer.pacer.sent(frame.id, len(frame.payload), self._clock())
-            self._on_frame(viewer, frame)
             await viewer.send(frame)

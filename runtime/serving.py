@@ -28,7 +28,6 @@ from wonderzoom.runtime.server import Listening, Server, page_files
 from wonderzoom.runtime.workers import worker_executor
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
-from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.store import WorldStore
 
 DRAIN_S = 20.0  # a zoom takes less than half of that
@@ -81,17 +80,11 @@ async def run(
     loop = asyncio.get_running_loop()
     world = await loop.run_in_executor(None, store.load)
     drawing = Drawing(await loop.run_in_executor(None, world.copy), renderer)
-    listeners: list[Callable[[Commit], None]] = []
-
-    def tell(commit: Commit) -> None:
-        for each in listeners:
-            each(commit)
-
-    commits = CommitThread(Committer(store, world, tell))
+    # The committer, the desk and the session know each other: what is named first is made last.
+    commits = CommitThread(Committer(store, world, lambda commit: session.committed(commit)))
     service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
     desk = ZoomDesk(world.header, drawing, service, commits, command.generator)
     session = WorldSession(name, world, drawing, desk, command.viewers)
-    listeners.append(session.committed)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     listening = Listening(command.host, command.port, LOOPBACK)
     server = Server(session, Tokens([(token, Role.EDITOR)]), listening, page_files())

@@ -8,10 +8,6 @@ from dataclasses import dataclass, field
 from wonderzoom.runtime.pacing import Pacer
 from wonderzoom.scene_graph.camera import Camera
 
-# Frames that were drawn or sent and are not acknowledged: one to be shown, one on its way. With one, a link
-# idles for its latency; every further one is only older when it is seen.
-MAX_IN_FLIGHT = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -124,6 +124,9 @@ FromParent = Run | CallOff | Ping
 FromWorker = Ready | Pong | Progress | Done | Failed | Stopped
 
 
+_Said = TypeVar("_Said")
+
+
 class Garbage(Exception):
     """Bytes that are no frame."""
 
@@ -153,10 +156,7 @@ LENGTH_BYTES = _LENGTH.size
 
 def decode_from_worker(data: bytes) -> FromWorker:
     """What a worker says. Raises Garbage."""
-    try:
-        return _worker_decoder.decode(data)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: no UTF-8
-        raise Garbage(str(error)) from error
+    return _decode(_worker_decoder, data)
 
 
 def frames_from_parent(pipe: BinaryIO) -> Iterator[FromParent]:
@@ -165,10 +165,14 @@ def frames_from_parent(pipe: BinaryIO) -> Iterator[FromParent]:
         data = _read(pipe, length := length_of(prefix))
         if len(data) < length:
             return
-        try:
-            yield _parent_decoder.decode(data)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: no UTF-8
-            raise Garbage(str(error)) from error
+        yield _decode(_parent_decoder, data)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_Said], data: bytes) -> _Said:
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: no UTF-8
+        raise Garbage(str(error)) from error
 
 
 def _read(pipe: BinaryIO, size: int) -> bytes:

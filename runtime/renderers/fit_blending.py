@@ -22,8 +22,6 @@ from wonderzoom.runtime.renderers.fit_projection import (
     GREEN,
     LEFT,
     LOG_OPACITY,
-    MAX_ALPHA,
-    MIN_ALPHA,
     RECORD,
     RED,
     RIGHT,
@@ -33,6 +31,7 @@ from wonderzoom.runtime.renderers.fit_projection import (
     U,
     V,
 )
+from wonderzoom.runtime.renderers.projection import MAX_ALPHA, MIN_ALPHA
 from wonderzoom.runtime.renderers.simd import (
     KERNEL,
     exp2,

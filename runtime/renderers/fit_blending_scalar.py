@@ -20,8 +20,6 @@ from wonderzoom.runtime.renderers.fit_projection import (
     GREEN,
     LEFT,
     LOG_OPACITY,
-    MAX_ALPHA,
-    MIN_ALPHA,
     RED,
     RIGHT,
     TILE,
@@ -31,6 +29,7 @@ from wonderzoom.runtime.renderers.fit_projection import (
     V,
     exp2_of,
 )
+from wonderzoom.runtime.renderers.projection import MAX_ALPHA, MIN_ALPHA
 from wonderzoom.runtime.renderers.simd import KERNEL, fetch_add
 
 

@@ -17,16 +17,13 @@ from numba import njit, types
 from numba.extending import overload
 
 from wonderzoom.runtime.renderers import simd
-from wonderzoom.runtime.renderers.projection import BLUR
+from wonderzoom.runtime.renderers.projection import BLUR, EDGE, MIN_ALPHA
 from wonderzoom.runtime.renderers.simd import KERNEL
+from wonderzoom.scene_graph.camera import NEAR
 
 CHUNK = 256  # surfels; a chunk's scratch (27 columns of float32) stays in the first-level cache
 TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
 TILE_SHIFT = 5
-MIN_ALPHA = 1.0 / 255.0
-MAX_ALPHA = 0.99
-NEAR = 2.0**-7  # in D, as in scene_graph.camera
-EDGE = 0.15  # of the picture: how far outside it the Jacobian follows a surfel
 TINY = 1e-12  # px^4: a flatter projection counts as this flat, so that its logarithm exists
 HUGE = 1e30  # px^4: a larger determinant (or NaN) is not drawn
 

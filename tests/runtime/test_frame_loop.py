@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from virtual_time import run
 
+from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.frame_loop import STALLED_S, STILL, STILL_AFTER_S, Drawn, FrameLoop
 from wonderzoom.runtime.pacing import Rung
-from wonderzoom.runtime.viewer import MAX_IN_FLIGHT, Frame, Viewer
+from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 
