@@ -75,13 +75,15 @@ class FrameLoop:
 
     # ---- who is here --------------------------------------------------------------------------------
     def join(self, viewer: Viewer) -> None:
-        """Begin to feed a viewer; its id is new here."""
-        if viewer.id in self._viewers:
-            raise ValueError(f"viewer {viewer.id} is here already")
-        self._viewers[viewer.id] = viewer
-        self._filled[viewer.id] = asyncio.Event()
-        self._turns.join(viewer.id)
-        self._senders[viewer.id] = asyncio.create_task(self._feed(viewer), name=f"send to {viewer.id}")
+        """Begin to feed a viewer, or begin anew: on a new connection nothing that was sent arrives any more."""
+        if self._viewers.get(viewer.id, viewer) is not viewer:
+            raise ValueError(f"another viewer {viewer.id} is here already")
+        viewer.show_again()
+        if viewer.id not in self._viewers:
+            self._viewers[viewer.id] = viewer
+            self._filled[viewer.id] = asyncio.Event()
+            self._turns.join(viewer.id)
+            self._senders[viewer.id] = asyncio.create_task(self._feed(viewer), name=f"send to {viewer.id}")
         self._wake.set()
 
     async def leave(self, viewer: Viewer) -> None:

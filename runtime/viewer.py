@@ -59,6 +59,7 @@ class Viewer:
 
     def show_again(self) -> None:
         """Whatever was shown is gone, as after a reconnect; camera messages count from the beginning again."""
+        self.pacer.forget()
         self.camera_seq = self.shown_seq = -1
         self.shown_revision, self.still_shown, self.slot = -1, False, None
 

@@ -87,9 +87,7 @@ class WorldSession:
         session.welcome(self._welcome(known, first))
         for further in rest:
             known.say(messages.Commit(revision=self.revision, added=further))
-        if all(viewer is not known.viewer for viewer in self.frames.viewers):
-            self.frames.join(known.viewer)
-            known.viewer.show_again()
+        self.frames.join(known.viewer)
         wake()
         self._desk.tell_again(known)
         self._presence_changed()
@@ -100,7 +98,6 @@ class WorldSession:
         if participant.session is not session:
             return  # it has connected again meanwhile
         participant.session, participant.left_at = None, self._loop.time()
-        participant.viewer.pacer.forget()
         await self.frames.leave(participant.viewer)
         if for_good:
             self._gone(participant)

@@ -344,6 +344,26 @@ async def _resume(made: House) -> None:
 test_who_comes_back_is_the_same = in_a_house(_resume)
 
 
+async def _takes_over(made: House) -> None:
+    async with made.enter(name="Ada") as first:
+        assert first.welcome is not None
+        await first.sees(VIEW)
+        first.acknowledges = (
+            False  # its line is dead, and nobody has noticed: two frames are on their way for ever
+        )
+        for turn in (0.2, 0.4):
+            await first.look(pose(ROOT.orbited(turn, 0.0).resized(96, 72)))
+            await first.until(messages.Frame)
+        async with made.enter(resume=first.welcome.resume) as again:
+            assert again.welcome is not None and again.welcome.viewer == first.welcome.viewer
+            async with asyncio.timeout(5.0):  # less than the ten seconds after which whoever stalls is let go
+                assert (await again.sees(VIEW)).still
+            assert await refused(first) == CloseCode.NORMAL
+
+
+test_who_comes_back_before_anyone_missed_them_is_shown_frames_at_once = in_a_house(_takes_over)
+
+
 async def refused(guest: Guest) -> int:
     """The close code of a connection that is ended."""
     with pytest.raises(ConnectionClosed):
