@@ -73,6 +73,7 @@ async def connect(
         codecs=["jpeg"],
         token=link.token,
         name=name[: limits.MAX_NAME],
+        world=link.world,
     )
     wishes = _checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from wonderzoom.clients.errors import BadLink
-from wonderzoom.protocol.limits import MAX_TOKEN
+from wonderzoom.protocol.limits import MAX_NAME, MAX_TOKEN
 
 _WEBSOCKET_PATH = "/ws"
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -25,6 +25,7 @@ class Link:
 
     address: str  # ws://host:port/ws
     token: str | None = field(default=None, repr=False)
+    world: str = ""  # of those that the server has; empty: its first
 
     @staticmethod
     def parse(text: str) -> Link:
@@ -45,9 +46,12 @@ class Link:
         token = tokens[0] if tokens else None
         if token is not None and len(token) > MAX_TOKEN:
             raise BadLink(f"a token has at most {MAX_TOKEN} characters, this one {len(token)}")
+        world = parse_qs(parts.fragment).get("world", [""])[0]
+        if len(world) > MAX_NAME:
+            raise BadLink(f"a world's name has at most {MAX_NAME} characters, this one {len(world)}")
         path = parts.path.rstrip("/").removesuffix(_WEBSOCKET_PATH) + _WEBSOCKET_PATH
         name = f"[{host}]" if ":" in host else host
-        return Link(f"{scheme}://{name}{'' if port is None else f':{port}'}{path}", token)
+        return Link(f"{scheme}://{name}{'' if port is None else f':{port}'}{path}", token, world)
 
     @property
     def secure(self) -> bool:

@@ -57,6 +57,7 @@ class CloseCode(enum.IntEnum):
     MALFORMED = 4400
     WRONG_TOKEN = 4401
     FORBIDDEN = 4403
+    NO_WORLD = 4404  # the world that was asked for is not here, or can't be opened
     HELLO_TIMEOUT = 4408
     VERSION = 4426  # no protocol version in common
     TOO_MANY = 4429

@@ -46,6 +46,7 @@ MAX_FPS = 120
 # ---- lists of a session ---------------------------------------------------------------------------------------
 MAX_VIEWERS = 256
 MAX_PENDING = 256
+MAX_WORLDS = 1_000  # of one server, as a welcome lists them
 MAX_NODES = 10_000  # nodes in one message, as far as its bytes allow; the rest follows in further commits
 
 # ---- uploads ------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
     token: Token | None = None
     name: Name = ""  # that others see; empty: the server makes one up
     resume: Token | None = None  # of an earlier welcome: be the same viewer again
+    world: Name = ""  # of those that a welcome lists; empty: the first
 
 
 class Configure(ClientMessage, frozen=True, kw_only=True, tag="configure"):
@@ -174,6 +175,8 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     clock: Milliseconds  # of the server
     nodes: Annotated[list[NodeSummary], Meta(max_length=l.MAX_NODES)] = []
     camera: CameraPose | None = None  # where to begin: of the resumed viewer, or the first picture's
+    worlds: Annotated[list[Name], Meta(max_length=l.MAX_WORLDS)] = []  # that this server has
+    ln_metres: Ln | None = None  # ln of the metres in a root edge, an estimate; None: unknown
 
 
 class View(Value, frozen=True, kw_only=True):

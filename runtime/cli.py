@@ -187,10 +187,12 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
             from wonderzoom.runtime.authoring import build_plan
 
             return build_plan(command, maker)
-        case _:
+        case commands.Demo():
             from wonderzoom.runtime.demo.command import demo
 
-            return demo(maker)
+            return demo(command, maker)
+        case _:
+            raise AssertionError(f"{command} is carried out elsewhere")
 
 
 if __name__ == "__main__":

@@ -168,13 +168,17 @@ class Demo:
 
     It makes a world of the picture, zooms into it with prompts, and writes into
     the folder demo: the world, view.png and descent.mp4, a film of the descent.
-    A run that is interrupted goes on the next time.
+    Then it opens the world in the browser, as serve does. A run that is
+    interrupted goes on the next time.
 
       wonderzoom demo
+      wonderzoom demo --once
     """
 
     once: bool = False
-    """Write the files and end. There is no viewer yet, so it always does."""
+    """Write the files and end."""
+    port: Annotated[int | None, _word(_port, "--port", "PORT"), _ABSENT] = None
+    """The port to listen on; 0 takes any free one. Without it: 8700, or the next free one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,26 +336,30 @@ class Doctor:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Open a world to many viewers at a time, each with a camera of their own.
+    """Open worlds in the browser, to many people at a time.
 
-    Prints a link with a token; who has it may look and zoom, with a program (docs:
-    protocol/PROTOCOL.md; there is no page for browsers yet). Listens on this machine
-    only. Ctrl-C stops; nothing that was made is lost.
+    PLACE is a world, a photo (it becomes a world first), or a directory of worlds.
+    Prints a link with a token: open it, look around, click where you want finer
+    detail. A photo that is dropped on the page becomes a new world. Listens on
+    this machine only. Ctrl-C stops; nothing that was made is lost.
 
       wonderzoom serve garden
-      wonderzoom serve garden --port 9000 --viewers 8
+      wonderzoom serve photo.jpg
+      wonderzoom serve worlds --port 9000 --viewers 8
     """
 
-    world: _World
-    """The world's directory."""
+    place: Annotated[Positional[Path], _place("PLACE", "PLACE")]
+    """A world's directory, a photo, or a directory of worlds."""
     host: str = "127.0.0.1"
     """The address to listen on: of this machine only."""
-    port: Annotated[int, _word(_port, "--port", "PORT")] = 8700
-    """The port to listen on; 0 takes any free one."""
+    port: Annotated[int | None, _word(_port, "--port", "PORT"), _ABSENT] = None
+    """The port to listen on; 0 takes any free one. Without it: 8700, or the next free one."""
     viewers: Annotated[int, _word(_viewers, "--viewers", "N")] = 32
-    """How many people may be here at a time."""
+    """How many people may be in a world at a time."""
     generator: _Generator = DEFAULT_GENERATOR
     """What makes new content."""
+    new_link: bool = False
+    """Print another link; the old one opens nothing any more."""
 
 
 Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Doctor

@@ -30,6 +30,7 @@ STILL_AFTER_S = (
 STALLED_S = 10.0
 TICK_S = 1e-4  # timers may fire this much early: what is due within it is due now
 STILL = Rung(1.0, STILL_QUALITY)
+LEAST_FPS = 2.0  # below this for everyone who moves, nobody is let in any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,11 @@ class FrameLoop:
     def active(self) -> int:
         """How many viewers share the renderer now: those who have something new to see."""
         return sum(viewer.moving(self._revision) for viewer in self._viewers.values())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more who moves would leave everyone LEAST_FPS, at what frames cost lately."""
+        return (self.active + 1) * self._cost * LEAST_FPS <= self._lanes
 
     # ---- what happened ------------------------------------------------------------------------------
     def look(self, viewer: Viewer, camera: Camera, seq: int) -> None:

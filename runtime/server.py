@@ -8,6 +8,7 @@ an allow-list that is read at start (no path of a request ever meets the file sy
 from __future__ import annotations
 
 import asyncio
+import errno
 import http
 import logging
 import mimetypes
@@ -29,6 +30,7 @@ from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.protocol.session import ServerSession, State
 from wonderzoom.runtime.auth import LOOPBACK, Refused, Tokens, check_origin
 from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.gallery import Gallery, NoSuchWorld
 from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.world_session import WorldSession
 
@@ -40,13 +42,6 @@ _SUFFIXES = (".html", ".css", ".js", ".svg", ".webmanifest", ".png")
 # Bytes that the kernel keeps of what was sent: more would hide seconds of stale frames.
 _SEND_BUFFER = 1 << 17
 _GOODBYE_S = 2.0  # that a connection has to take its last messages
-_NO_PAGE = b"""This is a WonderZoom server. It has no page for browsers yet; programs look into its world:
-
-    python -m wonderzoom.clients.load LINK     fly through it with many viewers, and say how fast it is
-    wonderzoom.clients.aio                     the Python client
-
-LINK is what the server printed. PROTOCOL.md says how to write a client in any language.
-"""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -71,6 +66,7 @@ class Listening:
 
     host: str = "127.0.0.1"
     port: int = 0  # 0: any free one
+    further: int = 0  # ports after it to try when it is taken
     hosts: frozenset[str] = LOOPBACK  # names that people may reach it by
     tls: ssl.SSLContext | None = None
 
@@ -86,50 +82,56 @@ def page_files() -> dict[str, tuple[str, bytes]]:
 
 
 class Server:
-    """Serves one world session. ``start``, then ``close``."""
+    """Serves the worlds of a gallery. ``start``, then ``close``."""
 
     def __init__(
         self,
-        session: WorldSession,
+        gallery: Gallery,
         tokens: Tokens,
         listening: Listening,
         page: Mapping[str, tuple[str, bytes]],
     ) -> None:
-        self._session, self._tokens, self._listening = session, tokens, listening
+        self._gallery, self._tokens, self._listening = gallery, tokens, listening
         self._page = dict(page)
         self._server: WebsocketServer | None = None
-        self._frames: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Listen; the port. Raises CannotListen."""
-        self._frames = asyncio.create_task(self._session.frames.run(), name="frame loop")
-        try:
-            self._server = await serve(
-                self._connection,
-                self._listening.host,
-                self._listening.port,
-                subprotocols=[Subprotocol(limits.SUBPROTOCOL)],
-                compression=None,  # pictures do not deflate
-                process_request=self._request,
-                max_size=limits.MAX_FROM_CLIENT,
-                max_queue=16,
-                write_limit=_SEND_BUFFER,
-                close_timeout=_GOODBYE_S,
-                ssl=self._listening.tls,
-                server_header=None,
-                logger=logging.getLogger("wonderzoom.websocket"),
-            )
-        except OSError as error:
-            await self._stop_frames()
-            raise CannotListen(
-                f"can't listen on {self._listening.host} port {self._listening.port}: {error.strerror or error};"
-                " choose another with --port"
-            ) from error
+        first = self._listening.port
+        for port in range(first, first + self._listening.further + 1):
+            try:
+                self._server = await self._serve(port)
+                break
+            except OSError as error:
+                if port < first + self._listening.further and error.errno == errno.EADDRINUSE:
+                    continue
+                raise CannotListen(
+                    f"can't listen on {self._listening.host} port {port}: {error.strerror or error};"
+                    " choose another with --port"
+                ) from error
+        assert self._server is not None
         return next(iter(self._server.sockets)).getsockname()[1]
 
+    async def _serve(self, port: int) -> WebsocketServer:
+        return await serve(
+            self._connection,
+            self._listening.host,
+            port,
+            subprotocols=[Subprotocol(limits.SUBPROTOCOL)],
+            compression=None,  # pictures do not deflate
+            process_request=self._request,
+            max_size=limits.MAX_FROM_CLIENT,
+            max_queue=16,
+            write_limit=_SEND_BUFFER,
+            close_timeout=_GOODBYE_S,
+            ssl=self._listening.tls,
+            server_header=None,
+            logger=logging.getLogger("wonderzoom.websocket"),
+        )
+
     async def close(self) -> None:
-        """Tell everyone, let their connections end, and stop listening."""
-        await self._session.close()
+        """Let zooms finish, tell everyone, let their connections end, and stop listening."""
+        await self._gallery.goodbye()
         if self._server is not None:
             self._server.close(close_connections=False)
             try:
@@ -138,12 +140,6 @@ class Server:
             except TimeoutError:
                 self._server.close()
                 await self._server.wait_closed()
-        await self._stop_frames()
-
-    async def _stop_frames(self) -> None:
-        if self._frames is not None:
-            self._frames.cancel()
-            await asyncio.gather(self._frames, return_exceptions=True)
 
     # ---- plain requests ---------------------------------------------------------------------------
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -165,8 +161,6 @@ class Server:
             else ""
         )
         found = self._page.get(name)
-        if found is None and name == "index.html":
-            return _response(http.HTTPStatus.OK, "text/plain", _NO_PAGE)
         if found is None:
             return _response(http.HTTPStatus.NOT_FOUND, "text/plain", b"there is nothing here\n")
         return _response(http.HTTPStatus.OK, *found)
@@ -183,6 +177,7 @@ class Server:
         wake.set()
         line = _Line(session, connection, wake)
         writer = asyncio.create_task(line.write(), name="writer")
+        room: WorldSession | None = None
         who: Participant | None = None
         for_good = False
         try:
@@ -193,27 +188,39 @@ class Server:
                 session.receive_data(data, loop.time())
                 for event in session.events_received():
                     if isinstance(event, messages.Hello):
-                        who = self._enter(event, session, line)
-                    elif who is not None and isinstance(event, messages.Leave):
+                        room = await self._room(event, session)
+                        who = room and self._enter(room, event, session, line)
+                    elif isinstance(event, messages.Leave):
                         for_good = True
-                    elif who is not None:
-                        self._session.hear(who, event)
+                    elif room is not None and who is not None:
+                        room.hear(who, event)
                         line.participant = who
                 wake.set()
         except ConnectionClosed:
             pass
         finally:
-            if who is not None:
-                await self._session.leave(who, session, for_good=for_good)
+            if room is not None and who is not None:
+                await room.leave(who, session, for_good=for_good)
             await line.end(writer)
 
-    def _enter(self, hello: messages.Hello, session: ServerSession, line: _Line) -> Participant | None:
+    async def _room(self, hello: messages.Hello, session: ServerSession) -> WorldSession | None:
+        """The world that is asked for, to whoever may come in; None after a refusal."""
         try:
-            role = self._tokens.role_of(hello.token)
+            self._tokens.role_of(hello.token)
+            return await self._gallery.session(hello.world)
         except Refused as refused:
             session.refuse(CloseCode.WRONG_TOKEN, str(refused))
-            return None
-        line.participant = self._session.enter(hello, role, session, line.wake.set)
+        except NoSuchWorld as missing:
+            session.refuse(CloseCode.NO_WORLD, str(missing))
+        return None
+
+    def _enter(
+        self, room: WorldSession, hello: messages.Hello, session: ServerSession, line: _Line
+    ) -> Participant | None:
+        if session.closed is not None:
+            return None  # it went while its world was opened
+        role = self._tokens.role_of(hello.token)
+        line.participant = room.enter(hello, role, session, line.wake.set)
         return line.participant
 
     @staticmethod

@@ -1,7 +1,7 @@
-"""``wonderzoom serve``: opens a world, prints the link, and serves it until it is told to stop.
+"""``wonderzoom serve``: opens worlds, prints the link, and serves them until it is told to stop.
 
 The composition root of the server: start, ready, drain, stop. A stop (Ctrl-C, SIGTERM) takes no more zooms, lets
-the one that runs finish within DRAIN_S, tells everyone, and leaves the world with all that was acknowledged.
+those that run finish, tells everyone, and leaves the worlds with all that was acknowledged.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from wonderzoom.generation.committing import Committer, CommitThread
-from wonderzoom.generation.executors.executor import Executor
-from wonderzoom.generation.service import ZoomService
 from wonderzoom.runtime import commands
-from wonderzoom.runtime.auth import LOOPBACK, TOKEN_BYTES, Role, Tokens
+from wonderzoom.runtime.auth import LOOPBACK, Role
+from wonderzoom.runtime.authoring import create
 from wonderzoom.runtime.build import Maker
-from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.errors import UsageError
+from wonderzoom.runtime.creation import CreateInChild
+from wonderzoom.runtime.errors import CommandError, UsageError
+from wonderzoom.runtime.gallery import Gallery, NoSuchWorld, is_world, new_path, worlds_in
+from wonderzoom.runtime.links import Links, data_folder, kept_links
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.server import Listening, Server, page_files
 from wonderzoom.runtime.workers import worker_executor
-from wonderzoom.runtime.world_session import WorldSession
-from wonderzoom.runtime.zoom_desk import ZoomDesk
-from wonderzoom.scene_graph.store import WorldStore
 
-DRAIN_S = 20.0  # a zoom takes less than half of that
+log = logging.getLogger(__name__)
+
+PORT, FURTHER_PORTS = 8700, 20  # where no port is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,6 @@ class Ready:
     """A server that listens."""
 
     port: int
-    token: str  # of an editor
 
 
 def serve(command: commands.Serve, maker: Maker) -> int:
@@ -46,62 +45,96 @@ def serve(command: commands.Serve, maker: Maker) -> int:
     if command.host.strip("[]") not in ("127.0.0.1", "localhost", "::1"):
         raise UsageError(
             f"--host {command.host} would let others in without encryption; reach this machine through a tunnel,"
-            f" such as ssh -L {command.port}:127.0.0.1:{command.port} HOST"
+            f" such as ssh -L {PORT}:127.0.0.1:{PORT} HOST"
         )
-    with WorldStore.open(command.world, write=True) as store:
-        renderer = maker.renderer
-        assert isinstance(renderer, CpuRenderer)
-        executor = worker_executor(command.world, os.environ)
-        name = command.world.absolute().name
+    worlds, folder = served(command, maker)
+    renderer = maker.renderer
+    assert isinstance(renderer, CpuRenderer)
+    maker.generator_name(command.generator)
+    parts = Parts(
+        renderer, lambda path: worker_executor(path, os.environ), command.generator, command.viewers
+    )
+    links, note = kept_links(command.place, data_folder(os.environ), renew=command.new_link)
+    if note:
+        maker.reporter.note(note)
 
-        def ready(at: Ready) -> None:
-            print(f"http://{command.host}:{at.port}/#token={at.token}", flush=True)
-            print(f"{name} is open to whoever has this link. Ctrl-C stops.", file=sys.stderr)
-            print("It is for programs: there is no page for browsers yet.", file=sys.stderr)
-            if os.environ.get("SSH_CONNECTION"):
-                tunnel = f"ssh -L {at.port}:127.0.0.1:{at.port} THIS-MACHINE"
-                print(f"From your own machine, first: {tunnel}", file=sys.stderr)
+    def ready(at: Ready) -> None:
+        _tell(f"http://{command.host}:{at.port}", list(worlds), links)
 
-        asyncio.run(run(store, name, renderer, executor, command, ready))
+    async def whole() -> None:
+        gallery = Gallery(worlds, folder, parts, CreateInChild(command.generator))
+        first, further = (PORT, FURTHER_PORTS) if command.port is None else (command.port, 0)
+        await run(gallery, links, Listening(command.host, first, further, LOOPBACK), ready)
+
+    asyncio.run(whole())
     return 0
 
 
+def served(command: commands.Serve, maker: Maker) -> tuple[dict[str, Path], Path]:
+    """The worlds to show by name, and the folder where photos become worlds; a photo becomes a world first."""
+    place = command.place
+    if is_world(place):
+        place = place.absolute()
+        return {place.name: place}, place.parent
+    if place.is_dir():
+        found = worlds_in(place)
+        if not found:
+            raise CommandError(
+                f"{place}: there is no world in this directory; make one with wonderzoom create PHOTO -o"
+                f" {place / 'garden'}, or serve a photo"
+            )
+        return found, place
+    if not place.exists():
+        raise CommandError(
+            f"{place}: there is no such file or directory; give a world, a photo, or a directory of worlds"
+        )
+    folder = Path.cwd()
+    world = folder / new_path(folder, place.stem).name
+    create(commands.Create(place, world, generator=command.generator), maker)
+    return {world.name: world}, folder
+
+
+def _tell(address: str, worlds: list[str], links: Links) -> None:
+    print(links.of(address, Role.HOST), flush=True)
+    shown = worlds[0] if len(worlds) == 1 else f"{len(worlds)} worlds"
+    lines = [
+        f"Open this link in a browser: {shown}. Ctrl-C stops; nothing that was made is lost.",
+        f"For guests who zoom: {links.of(address, Role.EDITOR)}",
+        f"For guests who look: {links.of(address, Role.VIEWER)}",
+    ]
+    if os.environ.get("SSH_CONNECTION"):
+        port = address.rpartition(":")[2]
+        lines.append(f"From your own machine, first: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE")
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
 async def run(
-    store: WorldStore,
-    name: str,
-    renderer: CpuRenderer,
-    executor: Executor,
-    command: commands.Serve,
+    gallery: Gallery,
+    links: Links,
+    listening: Listening,
     ready: Callable[[Ready], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve an open store until ``stop`` is set, or a signal comes."""
+    """Serve a gallery until ``stop`` is set, or a signal comes. Raises CannotListen, CommandError."""
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
-    world = await loop.run_in_executor(None, store.load)
-    drawing = Drawing(await loop.run_in_executor(None, world.copy), renderer)
-    # The committer, the desk and the session know each other: what is named first is made last.
-    commits = CommitThread(Committer(store, world, lambda commit: session.committed(commit)))
-    service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
-    desk = ZoomDesk(world.header, drawing, service, commits, command.generator)
-    session = WorldSession(name, world, drawing, desk, command.viewers)
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    listening = Listening(command.host, command.port, LOOPBACK)
-    server = Server(session, Tokens([(token, Role.EDITOR)]), listening, page_files())
+    server = Server(gallery, links.accepted(), listening, page_files())
     signals = [signal.SIGINT, signal.SIGTERM]
     try:
+        try:
+            await (
+                gallery.session()
+            )  # who comes first does not wait, and what is wrong is said before the link
+        except NoSuchWorld as error:
+            raise CommandError(str(error.__cause__ or error)) from error
         port = await server.start()
         for each in signals:
             loop.add_signal_handler(each, stop.set)
-        await service.start()
-        await session.draw_first()
-        ready(Ready(port, token))
+        ready(Ready(port))
         await stop.wait()
-        logging.getLogger(__name__).info("stopping")
+        log.info("stopping")
     finally:
-        await service.drain(DRAIN_S)
         await server.close()
-        await loop.run_in_executor(None, commits.close)
-        await loop.run_in_executor(None, drawing.close)
+        await gallery.close()
         for each in signals:
             loop.remove_signal_handler(each)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -22,6 +23,7 @@ from wonderzoom.runtime.frame_loop import STILL, FrameLoop
 from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.paths import zoom_ln
+from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.runtime.wire import camera_of, portions, pose
 from wonderzoom.runtime.zoom_desk import ZoomDesk
@@ -44,10 +46,12 @@ class WorldSession:
         world: World,
         drawing: Drawing,
         desk: ZoomDesk,
+        uploads: Uploads,
         max_viewers: int = 32,
     ) -> None:
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
+        self._uploads = uploads
         self.max_viewers = max_viewers
         self._loop = asyncio.get_running_loop()
         self.frames = FrameLoop(
@@ -77,10 +81,15 @@ class WorldSession:
                 text = f"{self.max_viewers} people are here; try again later"
                 session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
                 return None
+            if not self.frames.has_room:
+                text = "more people move here than this machine can draw for; try again later"
+                session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
+                return None
             known = self._roster.add(hello.name, role)
         elif known.session is not None:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
+        known.name = " ".join(hello.name.split()) or known.name
         known.session, known.wake, known.waiting, known.role = session, wake, 0, role
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
@@ -115,7 +124,14 @@ class WorldSession:
     def _gone(self, participant: Participant) -> None:
         if self._roster.remove(participant):
             self._desk.left(participant)
+            self._uploads.left(participant)
             self._presence_changed()
+
+    @property
+    def vacant(self) -> bool:
+        """Whether nobody is here, nor comes back, nor waits for a zoom."""
+        self._forget()
+        return not any(self._roster) and not self._desk.pending
 
     async def close(self) -> None:
         """Say goodbye to everyone; nothing is answered any more."""
@@ -157,11 +173,15 @@ class WorldSession:
             case messages.RemoveNode():
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._desk.remove(who, message))
-            case messages.UploadBegin() | messages.UploadChunk() | messages.UploadEnd():
-                text = "this server shows one world; start it with another picture"
-                who.say(messages.UploadStatus(
-                    upload=message.upload, received=0, state="failed", code=ErrorCode.UNSUPPORTED, message=text
-                ))  # fmt: skip
+            case messages.UploadBegin():
+                if self._needs(who, Role.HOST, message.upload):
+                    self._uploads.begin(who, message)
+            case messages.UploadChunk():
+                if self._needs(who, Role.HOST, message.upload):
+                    self._uploads.chunk(who, message)
+            case messages.UploadEnd():
+                if self._needs(who, Role.HOST, message.upload):
+                    self._uploads.end(who, message)
             case messages.Hello() | messages.Leave():
                 pass  # the session's business
 
@@ -286,7 +306,8 @@ class WorldSession:
             protocol=limits.PROTOCOL, viewer=who.id, name=who.name, color=who.color, role=who.role.value,
             resume=who.resume, world=self.name[: limits.MAX_NAME], revision=self.revision,
             h_ref=self._header.h_ref, clock=1e3 * self._loop.time(), nodes=nodes,
-            camera=None if start is None else pose(start),
+            camera=None if start is None else pose(start), worlds=self._uploads.worlds()[: limits.MAX_WORLDS],
+            ln_metres=math.log(self._header.root_edge * self._header.metres_per_unit),
         )  # fmt: skip
 
     # ---- presence -----------------------------------------------------------------------------------

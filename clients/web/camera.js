@@ -178,6 +178,28 @@ export function project(camera, place) {
   };
 }
 
+/** The place at pixel (u, v) in the plane of the pivot. @param {Camera} camera @param {number} u @param {number} v
+ * @returns {Place} */
+export function placeAt(camera, u, v) {
+  const f = lnF(camera);
+  return movedPivot(camera, [(u - camera.cx) / Math.exp(camera.lnFx - f), (v - camera.cy) / Math.exp(camera.lnFy - f), 0]);
+}
+
+/** Where the eye is; null where no float holds its distance in pixels. @param {Camera} camera */
+export function eyeOf(camera) {
+  const f = lnF(camera);
+  return f < 690 ? movedPivot(camera, [0, 0, -Math.exp(f)]) : null;
+}
+
+/** Whether two cameras show the same picture. @param {Camera} a @param {Camera} b */
+export function same(a, b) {
+  const places = a.pivot === b.pivot || (a.pivot.level === b.pivot.level &&
+    [0, 1, 2].every((i) => a.pivot.index[i] === b.pivot.index[i] && a.pivot.offset[i] === b.pivot.offset[i]));
+  return a === b || (places && a.lnDistance === b.lnDistance && a.lnFx === b.lnFx && a.lnFy === b.lnFy &&
+    a.cx === b.cx && a.cy === b.cy && a.width === b.width && a.height === b.height &&
+    a.quat.every((part, i) => part === b.quat[i]));
+}
+
 // ---- motions --------------------------------------------------------------------------------------------------
 /** The same view with a pivot in a cell about 64 pixels wide. @param {Camera} camera @returns {Camera} */
 export function settled(camera) {
@@ -213,10 +235,35 @@ export function pan(camera, dx, dy) {
   return { ...camera, pivot: movedPivot(camera, [-dx / Math.exp(camera.lnFx - f), -dy / Math.exp(camera.lnFy - f), 0]) };
 }
 
-/** Larger by k, with what is at pixel (u, v) at the pivot's depth staying there.
+/**
+ * The picture moved by pixels from the same eye, which only turns: nothing that was hidden comes to light. The horizon
+ * keeps its slant.
+ * @param {Camera} camera @param {number} dx @param {number} dy @returns {Camera}
+ */
+export function turn(camera, dx, dy) {
+  const [u, v] = [camera.cx - dx, camera.cy - dy];
+  const turned = lookAt(camera, placeAt(camera, u, v), u, v, 0);
+  const change = slant(turned) - slant(camera);
+  if (!Number.isFinite(change)) return turned;
+  return { ...turned, quat: multiply([Math.cos(change / 2), 0, 0, Math.sin(change / 2)], turned.quat) };
+}
+
+/** How much the world's y axis leans in the picture, radians; NaN where one looks along it. @param {Camera} camera */
+function slant(camera) {
+  const [x, y] = rotate(camera.quat, [0, 1, 0]);
+  return Math.hypot(x, y) > 0.1 ? Math.atan2(x, y) : NaN;
+}
+
+/** Larger by k from the same eye, with what is at pixel (u, v) staying there.
  * @param {Camera} camera @param {number} k @param {number} u @param {number} v @returns {Camera} */
 export function zoomAt(camera, k, u, v) {
-  return pan(zoom(camera, k), (1 - k) * (u - camera.cx), (1 - k) * (v - camera.cy));
+  const place = placeAt(camera, u, v);
+  let moved = zoom(turn(camera, (1 / k - 1) * (u - camera.cx), (1 / k - 1) * (v - camera.cy)), k);
+  for (let i = 0; i < 3; i++) { // the picture of a wide lens does not move as a whole
+    const now = project(moved, place);
+    if (now.visible) moved = turn(moved, u - now.u, v - now.v);
+  }
+  return moved;
 }
 
 /** The same picture with the pivot on the axis at the depth of a picked point; unchanged if that is behind.
@@ -251,6 +298,16 @@ export function resized(camera, width, height) {
   return settled({
     ...camera, lnFx: camera.lnFx + Math.log(ratio), lnFy: camera.lnFy + Math.log(ratio),
     cx: width / 2 + (camera.cx - camera.width / 2) * ratio, cy: height / 2 + (camera.cy - camera.height / 2) * ratio,
+    width, height,
+  });
+}
+
+/** The same view in a viewport of another size, which its picture covers: what has another shape is cut off.
+ * @param {Camera} camera @param {number} width @param {number} height @returns {Camera} */
+export function covering(camera, width, height) {
+  const ratio = Math.max(width / camera.width, height / camera.height);
+  return settled({
+    ...camera, lnFx: camera.lnFx + Math.log(ratio), lnFy: camera.lnFy + Math.log(ratio), cx: width / 2, cy: height / 2,
     width, height,
   });
 }

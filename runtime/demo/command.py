@@ -1,7 +1,7 @@
 """The demo: our own picture, a plan of zooms into it, and what one wants to see of the result.
 
 Everything ends up in ``demo/`` where the command is called: the world, a picture of where the descent ends,
-and the film of it. A second run finds what is there and goes on, or has nothing left to do.
+and the film of it. A second run finds what is there and goes on, or serves at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from wonderzoom.runtime.authoring import built_world
 from wonderzoom.runtime.build import Maker, OtherWorld
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.runtime.film import film_comment
+from wonderzoom.runtime.serving import serve
 from wonderzoom.runtime.viewing import draw_film, draw_picture, film_provenance
 from wonderzoom.scene_graph.store import WorldStore
 
@@ -22,8 +23,8 @@ SHIPPED, PLAN = files("wonderzoom.runtime.demo"), "demo.toml"
 SIZE = (960, 540)  # sharp enough to share, and half the work of 720p
 
 
-def demo(maker: Maker) -> int:
-    """Build the world of the plan that is shipped, then draw it."""
+def demo(command: commands.Demo, maker: Maker) -> int:
+    """Build the world of the plan that is shipped, draw it, and open it to the browser."""
     world_path = FOLDER / "world"
     picture = commands.Render(world_path, FOLDER / "view.png", size=SIZE)
     film = commands.Render(world_path, FOLDER / "descent.mp4", size=SIZE)
@@ -41,4 +42,4 @@ def demo(maker: Maker) -> int:
         draw_film(film, None, world, maker)
     print(picture.output)
     print(film.output)
-    return 0
+    return 0 if command.once else serve(commands.Serve(world_path, port=command.port), maker)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from houses import open_house, read, small_world
 from PIL import Image
-from zoom_garden import ROOT, Garden, zoom_node
+from zoom_garden import ROOT, zoom_node
 
 from wonderzoom.clients.aio import connect
 from wonderzoom.clients.errors import NotAllowed, RequestFailed
@@ -16,13 +17,10 @@ from wonderzoom.clients.load import Load
 from wonderzoom.clients.load import run as send_crowd
 from wonderzoom.clients.poses import position_of
 from wonderzoom.generation.executors.executor import Proposal
-from wonderzoom.generation.executors.inline import InlineExecutor
 from wonderzoom.generation.jobs import StageEvent, Watch, Zoomed
 from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol.errors import ErrorCode
-from wonderzoom.runtime import commands, serving
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
-from wonderzoom.scene_graph.commit import WorldHeader
 
 
 @pytest.fixture(scope="module")
@@ -31,51 +29,34 @@ def renderer() -> Iterator[CpuRenderer]:
         yield made
 
 
-def served(path: Path, renderer: CpuRenderer, test: Callable[[str, Garden], Awaitable[None]]) -> None:
-    """Run a test beside a server of a small world; it is given the link."""
+def served(path: Path, renderer: CpuRenderer, test: Callable[[str, str], Awaitable[None]]) -> None:
+    """Run a test beside a server of a small world; it is given the link, and the world's root."""
 
     async def run() -> None:
-        garden = Garden(path / "garden", WorldHeader(h_ref=64))
+        root = small_world(path / "garden")
 
         def make(wish: ZoomWish, watch: Watch) -> Proposal:
-            world = garden.seen()
+            world = read(path / "garden")
             watch.event(StageEvent("edit", 0.5, np.full((36, 48, 3), 90, np.uint8)))
-            node, blocks = zoom_node(wish.request, garden.root)
+            node, blocks = zoom_node(wish.request, root)
             return Proposal(Zoomed(world.propose(node, blocks), node.id, (), ("moss",)), world.revision)
 
-        stop = asyncio.Event()
-        ready: asyncio.Future[serving.Ready] = asyncio.get_running_loop().create_future()
-        command = commands.Serve(path / "garden", port=0)
-        task = asyncio.create_task(
-            serving.run(
-                garden.store, "garden", renderer, InlineExecutor(make), command, ready.set_result, stop
-            )
-        )
-        try:
-            await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                await task
-            at = ready.result()
-            async with asyncio.timeout(60.0):
-                await test(f"http://127.0.0.1:{at.port}/#token={at.token}", garden)
-        finally:
-            stop.set()
-            await task
-            garden.store.close()
+        async with open_house({"garden": path / "garden"}, renderer, make) as made, asyncio.timeout(60.0):
+            await test(made.link(), root)
 
     asyncio.run(run())
 
 
 def test_look_pick_zoom_and_remove(tmp_path: Path, renderer: CpuRenderer) -> None:
-    async def test(link: str, garden: Garden) -> None:
+    async def test(link: str, root: str) -> None:
         async with connect(link, name="Ada") as world, connect(link, name="Bob") as other:
-            assert world.welcome.world == "garden" and list(world.nodes) == [garden.root]
+            assert world.welcome.world == "garden" and list(world.nodes) == [root]
             camera = ROOT.resized(96, 72)
             picture = await world.frame(world.look(camera))
             assert picture.camera == camera and picture.still
             assert Image.open(io.BytesIO(picture.jpeg)).size == (96, 72)
             picked = await world.pick(picture.spot(0.4, 0.6))
-            assert picked.place is not None and picked.node == garden.root
+            assert picked.place is not None and picked.node == root
             uv, _ = camera.project(camera.view_point(position_of(picked.place)))
             assert uv == pytest.approx([0.4 * 96, 0.6 * 72], abs=0.01)
             zoom = world.zoom("moss", at=picture.spot(0.4, 0.6))
@@ -90,7 +71,7 @@ def test_look_pick_zoom_and_remove(tmp_path: Path, renderer: CpuRenderer) -> Non
                 await world.remove("n0thing")
             assert caught.value.code is ErrorCode.NOT_FOUND
             revision = await other.remove(result.node)
-            assert revision == 3 and list(other.nodes) == [garden.root]
+            assert revision == 3 and list(other.nodes) == [root]
         with pytest.raises(NotAllowed):
             async with connect(link.partition("#")[0] + "#token=" + "x" * 43):
                 pass
@@ -99,7 +80,7 @@ def test_look_pick_zoom_and_remove(tmp_path: Path, renderer: CpuRenderer) -> Non
 
 
 def test_a_crowd_is_served_and_whoever_misbehaves_is_sent_away(tmp_path: Path, renderer: CpuRenderer) -> None:
-    async def test(link: str, _garden: Garden) -> None:
+    async def test(link: str, _root: str) -> None:
         load = Load(link, viewers=3, slow=1, stalled=1, hostile=2, seconds=2.5, fps=10.0, width=96, height=72)
         rows = {row.kind: row for row in await send_crowd(load)}
         assert rows["viewer"].served == 3 and rows["viewer"].errors == {}

@@ -10,7 +10,7 @@ import pytest
 from desk import Desk
 from PIL import Image
 
-from wonderzoom.runtime import film
+from wonderzoom.runtime import commands, film
 from wonderzoom.runtime.demo import command
 from wonderzoom.runtime.depth_maps import read_depth
 from wonderzoom.runtime.pictures import read_picture
@@ -51,7 +51,7 @@ def digest() -> str:
 
 
 def test_a_run_leaves_a_world_a_picture_and_a_film_and_prints_their_paths(stage: Desk) -> None:
-    ended = stage("demo")
+    ended = stage("demo", "--once")
     assert (ended.code, ended.out.splitlines()) == (0, ["demo/view.png", "demo/descent.mp4"])
     with Image.open("demo/view.png") as image:
         assert image.size == SIZE
@@ -64,20 +64,23 @@ def test_a_run_leaves_a_world_a_picture_and_a_film_and_prints_their_paths(stage:
         assert len(store.load().nodes) == 3
 
 
-def test_once_is_what_it_does_anyway(stage: Desk) -> None:
-    assert stage.must("demo", "--once") == stage.must("demo")
+def test_then_the_world_is_open_to_the_browser(stage: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[commands.Serve] = []
+    monkeypatch.setattr(command, "serve", lambda serve, _maker: asked.append(serve) or 0)
+    assert stage.must("demo", "--port", "0") == stage.must("demo", "--once")
+    assert asked == [commands.Serve(Path("demo/world"), port=0)]
 
 
 def test_a_second_run_makes_and_draws_nothing(stage: Desk) -> None:
-    stage.must("demo")
+    stage.must("demo", "--once")
     before = [Path("demo", name).stat().st_mtime_ns for name in ("view.png", "descent.mp4")]
-    ended = stage("demo")
+    ended = stage("demo", "--once")
     assert (ended.code, ended.err) == (0, "")
     assert [Path("demo", name).stat().st_mtime_ns for name in ("view.png", "descent.mp4")] == before
 
 
 def test_an_interrupted_run_goes_on(stage: Desk) -> None:
-    stage.must("demo")
+    stage.must("demo", "--once")
     whole = digest()
     film_of_it = Path("demo/descent.mp4").read_bytes()
     Path("demo").rename("whole")
@@ -87,10 +90,10 @@ def test_an_interrupted_run_goes_on(stage: Desk) -> None:
             raise KeyboardInterrupt
 
     stage.maker.zooms, stage.maker.before_zoom = 0, interrupt
-    assert stage("demo").code == 130
+    assert stage("demo", "--once").code == 130
     assert not Path("demo/descent.mp4").exists()
     stage.maker.zooms, stage.maker.before_zoom = 0, lambda _number: None
-    stage.must("demo")
+    stage.must("demo", "--once")
     assert stage.maker.zooms == 1
     assert digest() == whole
     assert Path("demo/descent.mp4").read_bytes() == film_of_it
@@ -98,23 +101,23 @@ def test_an_interrupted_run_goes_on(stage: Desk) -> None:
 
 @pytest.mark.parametrize("lost", ["view.png", "descent.mp4"])
 def test_what_was_deleted_is_drawn_again(stage: Desk, lost: str) -> None:
-    stage.must("demo")
+    stage.must("demo", "--once")
     content = Path("demo", lost).read_bytes()
     Path("demo", lost).unlink()
-    stage.must("demo")
+    stage.must("demo", "--once")
     assert Path("demo", lost).read_bytes() == content
 
 
 def test_a_film_of_another_world_is_drawn_again(stage: Desk) -> None:
-    stage.must("demo")
+    stage.must("demo", "--once")
     first = Path("demo/descent.mp4").read_bytes()
     Path("shipped/demo.toml").write_text(PLAN + "[[zoom]]\nat = [0.4, 0.5]\nfactor = 2\n")
-    stage.must("demo")
+    stage.must("demo", "--once")
     assert Path("demo/descent.mp4").read_bytes() != first
 
 
 def test_a_world_of_another_demo_is_left_alone_and_the_line_says_what_to_do(stage: Desk) -> None:
-    stage.must("demo")
+    stage.must("demo", "--once")
     before = digest()
     Path("shipped/demo.toml").write_text("seed = 9\n" + PLAN)
     assert "remove demo/world and call the demo again" in stage.fails("demo")

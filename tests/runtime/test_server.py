@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import re
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -12,25 +13,25 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from houses import open_house, read, small_world
 from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
-from zoom_garden import ROOT, Garden, zoom_node
+from worlds import look_and_zoom
+from zoom_garden import PLANE, ROOT, zoom_node
 
 from wonderzoom.generation.executors.executor import Proposal
-from wonderzoom.generation.executors.inline import InlineExecutor
 from wonderzoom.generation.jobs import GenerationError, StageEvent, Watch, Zoomed
 from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol import limits, messages, values
 from wonderzoom.protocol.codec import decode_from_server, encode
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose
-from wonderzoom.runtime import commands, serving
+from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.server import CannotListen
 from wonderzoom.runtime.wire import camera_of, pose
-from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.store import WorldStore
 
 M = TypeVar("M")
@@ -105,7 +106,8 @@ class House:
 
     port: int
     token: str
-    garden: Garden
+    path: Path
+    root: str
     stop: asyncio.Event
     task: asyncio.Task[None]
 
@@ -151,37 +153,23 @@ class House:
 
 @asynccontextmanager
 async def house(path: Path, renderer: CpuRenderer, viewers: int = 32) -> AsyncGenerator[House, None]:
-    garden = Garden(path, WorldHeader(h_ref=64))
+    root = small_world(path)
 
     def make(wish: ZoomWish, watch: Watch) -> Proposal:
         request = wish.request
         if request.prompt == "fail":
             raise GenerationError("edit", "the paint is out", retryable=True)
-        world = garden.seen()
+        world = read(path)
         watch.event(StageEvent("edit", 0.5, np.full((36, 48, 3), 90, np.uint8)))
         if request.prompt == "wait":
             while not watch.cancelled():
                 pass
-        node, blocks = zoom_node(request, garden.root)
+        node, blocks = zoom_node(request, root)
         return Proposal(Zoomed(world.propose(node, blocks), node.id, ("shiny",), ("moss",)), world.revision)
 
-    stop: asyncio.Event = asyncio.Event()
-    ready: asyncio.Future[serving.Ready] = asyncio.get_running_loop().create_future()
-    command = commands.Serve(path, port=0, viewers=viewers)
-    running = serving.run(
-        garden.store, "garden", renderer, InlineExecutor(make), command, ready.set_result, stop
-    )
-    task = asyncio.create_task(running)
-    try:
-        await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            await task
-        at = ready.result()
-        yield House(at.port, at.token, garden, stop, task)
-    finally:
-        stop.set()
-        await task
-        garden.store.close()
+    async with open_house({"garden": path}, renderer, make, viewers=viewers) as made:
+        token = made.links.tokens[Role.EDITOR]
+        yield House(made.port, token, path, root, made.stop, made.task)
 
 
 def in_a_house(body: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -209,9 +197,7 @@ async def _let_in(made: House) -> None:
             1,
             64,
         )
-        assert [node.id for node in said.nodes] == [made.garden.root] and said.nodes[
-            0
-        ].ln_magnification == 0.0
+        assert [node.id for node in said.nodes] == [made.root] and said.nodes[0].ln_magnification == 0.0
         assert said.camera is not None
         frame = await guest.sees(VIEW)
         assert (
@@ -271,7 +257,7 @@ async def _two_guests(made: House) -> None:
         await bob.say(messages.RemoveNode(request="r1", node=str(done.node)))
         gone = await ada.until(messages.Commit)
         assert gone.removed == [done.node] and gone.revision == 3
-    assert [node for node in made.garden.store.load().nodes] == [made.garden.root]
+    assert [node for node in read(made.path).nodes] == [made.root]
 
 
 test_a_zoom_of_one_is_seen_by_both = in_a_house(_two_guests)
@@ -282,7 +268,7 @@ async def _picks(made: House) -> None:
         frame = await guest.sees(VIEW)
         await guest.say(messages.Pick(request="p1", at=messages.Spot(frame=frame.frame, u=0.5, v=0.5)))
         found = await guest.until(messages.Picked)
-        assert found.place is not None and found.node == made.garden.root
+        assert found.place is not None and found.node == made.root
         await guest.say(messages.Pick(request="p2", at=messages.Spot(frame=999, u=0.5, v=0.5)))
         assert (await guest.until(messages.Error)).code is ErrorCode.NOT_FOUND
         away = await guest.sees(pose(ROOT.resized(96, 72).orbited(3.0, 0.0)))
@@ -312,8 +298,8 @@ async def _jobs(made: House) -> None:
         await guest.say(messages.RemoveNode(request="r", node="nothing"))
         assert (await guest.until(messages.Error)).code is ErrorCode.NOT_FOUND
         await guest.say(messages.UploadEnd(upload="u"))
-        assert (await guest.until(messages.UploadStatus)).code is ErrorCode.UNSUPPORTED
-        assert made.garden.store.load().revision == 1
+        assert (await guest.until(messages.Error)).code is ErrorCode.FORBIDDEN  # that takes a host
+        assert read(made.path).revision == 1
 
 
 test_jobs_fail_and_are_cancelled_with_a_word = in_a_house(_jobs)
@@ -324,14 +310,14 @@ async def _resume(made: House) -> None:
         await first.sees(VIEW)
         assert first.welcome is not None
         await first.say(
-            messages.Zoom(request="z", camera=pose(made.garden.request((8.0, 10.0)).camera), prompt="wait")
+            messages.Zoom(request="z", camera=pose(look_and_zoom(ROOT, PLANE, 8.0, 10.0, 4.0)), prompt="wait")
         )
         await first.until(messages.ZoomStatus, lambda status: status.stage == "edit")
         token, viewer = first.welcome.resume, first.welcome.viewer
         first.socket.transport.abort()
     async with made.enter(name="someone", resume=token) as again:
         assert again.welcome is not None
-        assert (again.welcome.viewer, again.welcome.name, again.welcome.camera) == (viewer, "Ada", VIEW)
+        assert (again.welcome.viewer, again.welcome.name, again.welcome.camera) == (viewer, "someone", VIEW)
         status = await again.until(messages.ZoomStatus)
         assert (status.request, status.state) == ("z", "running")
         await again.until(messages.Frame)
@@ -442,7 +428,16 @@ async def _static(made: House) -> None:
 
 async def _front(made: House) -> None:
     status, headers, body = await made.get("/")
-    assert status == 200 and body and headers["content-type"].startswith("text/")
+    assert status == 200 and b"WonderZoom" in body and headers["content-type"].startswith("text/html")
+    names = set(re.findall(rb"/static/([a-z.]+)", body))
+    assert {b"main.js", b"style.css"} <= names
+    for name in names:
+        status, headers, _ = await made.get(f"/static/{name.decode()}")
+        assert status == 200 and headers["content-type"].split(";")[0] in {
+            "text/javascript",
+            "text/css",
+            "image/svg+xml",
+        }, name
 
 
 test_the_front_door_says_what_this_is = in_a_house(_front)
@@ -479,21 +474,20 @@ def test_a_full_house_says_so_and_when_to_come_back(tmp_path: Path, renderer: Cp
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path, renderer: CpuRenderer) -> None:
-    garden = Garden(tmp_path / "garden", WorldHeader(h_ref=64))
+    small_world(tmp_path / "garden")
 
     def never(_wish: ZoomWish, _watch: Watch) -> Proposal:
         raise AssertionError
 
+    async def whole(port: int) -> None:
+        async with open_house({"garden": tmp_path / "garden"}, renderer, never, port=port):
+            raise AssertionError("somebody else has this port")
+
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = commands.Serve(tmp_path / "garden", port=taken.getsockname()[1])
-        running = serving.run(
-            garden.store, "garden", renderer, InlineExecutor(never), command, lambda _at: None
-        )
         with pytest.raises(CannotListen, match=r"--port"):
-            asyncio.run(running)
-    garden.store.close()
+            asyncio.run(whole(taken.getsockname()[1]))
     with WorldStore.open(tmp_path / "garden", write=True):
         pass  # nothing holds it any more
 

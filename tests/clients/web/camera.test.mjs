@@ -32,8 +32,19 @@ for (const each of cases) {
     const pivoted = cameras.atDepth(camera, zeta);
     const nearer = Math.exp(camera.lnDistance - pivoted.lnDistance); // depths are in units of another distance
     assertSeen(pivoted, probes, each.seen.map(([x, y, w]) => [x, y, w * nearer]), "re-pivoted");
-    const there = cameras.zoomAt(camera, 5, camera.cx + 50, camera.cy - 20);
-    assertSeen(cameras.zoomAt(there, 1 / 5, camera.cx + 50, camera.cy - 20), probes, each.seen, "there and back");
+    const spot = cameras.placeAt(camera, camera.cx + 90, camera.cy - 50);
+    for (const k of [1.02, 5, 1 / 1.3]) {
+      const zoomed = cameras.zoomAt(camera, k, camera.cx + 90, camera.cy - 50);
+      const { u: x, v: y } = cameras.project(zoomed, spot);
+      assert.ok(Math.hypot(x - camera.cx - 90, y - camera.cy + 50) < 0.02, `${k}: what is at the pointer stays: ${[x, y]}`);
+    }
+    // From one eye, what hides behind a point stays hidden behind it, whichever way one turns and zooms.
+    const [before, behind] = [0, 1].map((i) => cameras.atDepth(camera, 40 * i).pivot);
+    const looks = cameras.zoomAt(cameras.turn(camera, 31, -17), 2.5, 80, 33);
+    const [near, far] = [before, behind].map((place) => cameras.project(looks, place));
+    assert.ok(Math.hypot(near.u - far.u, near.v - far.v) < 1e-3, "the eye has not moved");
+    const turned = cameras.project(cameras.turn(camera, 10, -7), camera.pivot);
+    assert.ok(Math.hypot(turned.u - camera.cx - 10, turned.v - camera.cy + 7) < 0.2, "turned by pixels");
     const moved = cameras.project(cameras.pan(camera, 10, -7), camera.pivot);
     assert.ok(Math.hypot(moved.u - camera.cx - 10, moved.v - camera.cy + 7) < 1e-6);
     assertSeen(cameras.fromWire(decode(bytes(each.camera))), probes, each.seen, "unchanged by all that");

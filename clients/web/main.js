@@ -1,0 +1,463 @@
+/** The page: puts the pieces together, and is the only one that knows all of them. */
+
+import * as cameras from "./camera.js";
+import { Connection, linkOf } from "./connection.js";
+import { Controls } from "./controls.js";
+import { button, element, make, notice } from "./dom.js";
+import { Jobs, newRequest, progress } from "./jobs.js";
+import { Ladder } from "./ladder.js";
+import { Overlay } from "./overlay.js";
+import { People, peopleOf, storedName } from "./people.js";
+import { Picture } from "./picture.js";
+import { PromptBox } from "./prompt.js";
+import { Readout } from "./readout.js";
+import { Stage } from "./stage.js";
+import { Tree, title } from "./tree.js";
+import { Uploads, showWorlds } from "./upload.js";
+
+/** @typedef {import("./camera.js").Camera} Camera */
+/** @typedef {import("./connection.js").State} State */
+/** @typedef {import("./tree.js").Node} Node */
+
+const RESUME_KEY = "wonderzoom.resume";
+const BLURRED_LN = Math.log(3.2); // closer than this to what is there, one is told how to get more
+const CLOSEST_LN = Math.log(64); // closer than this nothing is to be seen any more
+const WIDEST_LN = Math.log(4);
+const SHOWN_EVERY_MS = 120; // of the path, the ladder and what else says where one is
+const ASPECTS = /** @type {const} */ ([3 / 4, 16 / 9]); // of pictures that are generated
+
+class Page {
+  constructor() {
+    const view = element("view", HTMLElement);
+    this.canvas = element("picture", HTMLCanvasElement);
+    this.stage = new Stage(view);
+    this.picture = new Picture(this.canvas, (frame, decode) => this.send({ type: "ack", frame, decode }));
+    this.picture.changed = () => this.stage.redraw();
+    this.overlay = new Overlay(element("overlay", HTMLCanvasElement));
+    this.tree = new Tree();
+    this.ladder = new Ladder(this.tree, (node) => this.fly(node.camera));
+    this.readout = new Readout();
+    this.jobs = new Jobs({
+      send: (message) => this.send(message),
+      fly: (camera) => this.fly(camera),
+      preview: (job, jpeg) => void this.picture.preview(job.request, jpeg, job.camera),
+      changed: () => this.presenceChanged(),
+    });
+    this.people = new People((person) => person.camera && this.fly(person.camera), (name) => this.enter(this.link, name, true));
+    this.uploads = new Uploads((message) => this.send(message), (world) => this.open(world));
+    this.prompt = new PromptBox((wish) => this.ask(wish.prompt, wish.factor), (factor) => this.aim(factor));
+    this.controls = new Controls(this.stage, element("touch", HTMLElement), {
+      pick: (at) => this.pick(at, (place) => this.pivot(place)),
+      click: (at) => this.click(at),
+      moved: () => this.prompt.close(),
+      keys: this.keys(),
+    });
+    this.link = linkOf(location);
+    /** @type {Connection | null} */
+    this.connection = null;
+    this.viewer = "";
+    this.role = "viewer";
+    /** @type {number | null} */
+    this.lnMetres = null;
+    this.seq = 0;
+    this.seenSeq = 0;
+    /** @type {import("./people.js").Person[]} */
+    this.others = [];
+    /** @type {any[]} */
+    this.pendingZooms = [];
+    /** @type {Map<string, (picked: any) => void>} */
+    this.picks = new Map();
+    /** The clicked spot. @type {{u: number, v: number, camera: Camera, place: import("./camera.js").Place | null, zeta: number} | null} */
+    this.spot = null;
+    /** @type {Node | null} */
+    this.here = null;
+    this.shownAt = 0;
+    this.stage.onCamera.push((camera) => this.cameraChanged(camera));
+    this.stage.onDraw.push((camera) => this.draw(camera));
+    this.buttons();
+    window.addEventListener("hashchange", () => this.enter(linkOf(location), storedName(), false));
+    window.addEventListener("pagehide", () => this.remember());
+    window.addEventListener("online", () => this.connection?.start());
+  }
+
+  // ---- the connection -------------------------------------------------------------------------------------------
+  /** @param {import("./connection.js").Link} link @param {string} name @param {boolean} resume be the same viewer */
+  enter(link, name, resume) {
+    const token = resume ? this.connection?.resume : "";
+    this.connection?.leave(false);
+    if (!resume || link.world !== this.link.world) this.forget();
+    this.link = link;
+    this.connection = new Connection(link, name, {
+      message: (message) => this.hear(message),
+      state: (state) => this.stateChanged(state),
+    }, token ?? takeResume());
+    this.connection.start();
+  }
+
+  /** Another world. @param {string} world */
+  open(world) {
+    const words = new URLSearchParams(location.hash.slice(1));
+    words.set("world", world);
+    location.hash = words.toString(); // `hashchange` does the rest
+  }
+
+  forget() {
+    this.prompt.close();
+    this.jobs.forget();
+    this.picture.forget();
+    this.tree.nodes.clear();
+    this.stage.camera = null;
+    this.here = null;
+    this.others = [];
+    this.pendingZooms = [];
+    this.overlay.others = [];
+    this.overlay.making = [];
+  }
+
+  /** Kept for a reload only: a second tab is another viewer. */
+  remember() {
+    try {
+      if (this.connection?.resume) sessionStorage.setItem(RESUME_KEY, this.connection.resume);
+    } catch { /* storage is switched off: one comes back as somebody new */ }
+  }
+
+  /** @param {object} message */
+  send(message) {
+    return this.connection?.send(message) ?? false;
+  }
+
+  /** @param {State} state */
+  stateChanged(state) {
+    const line = element("line", HTMLElement);
+    line.hidden = state.kind === "open" || state.kind === "ended";
+    document.body.dataset.line = state.kind;
+    if (state.kind === "waiting") {
+      element("line-text", HTMLElement).textContent = `${state.reason} Trying again…`;
+    } else if (state.kind === "connecting") {
+      element("line-text", HTMLElement).textContent = "Connecting…";
+    } else if (state.kind === "ended") {
+      const dialog = element("closed", HTMLDialogElement);
+      element("closed-reason", HTMLElement).textContent = state.reason;
+      if (!dialog.open) dialog.showModal();
+    }
+    element("line-now", HTMLButtonElement).hidden = state.kind !== "waiting";
+  }
+
+  /** @param {any} message */
+  hear(message) {
+    switch (message.type) {
+      case "welcome": return this.welcome(message);
+      case "frame": return this.frame(message);
+      case "commit": return this.commit(message);
+      case "presence":
+        this.others = peopleOf(message.viewers);
+        this.pendingZooms = message.zooms ?? [];
+        return this.presenceChanged();
+      case "zoom_status": return this.jobs.hear(message);
+      case "picked": {
+        const answer = this.picks.get(message.request);
+        this.picks.delete(message.request);
+        return answer?.(message);
+      }
+      case "upload_status": return this.uploads.hear(message);
+      case "error":
+        if (message.request && this.picks.delete(message.request)) return undefined; // a frame that is too long ago
+        return notice(message.message, "problem");
+      default: return undefined; // of a newer server, or said elsewhere
+    }
+  }
+
+  /** @param {any} welcome */
+  welcome(welcome) {
+    const again = this.viewer === welcome.viewer;
+    this.viewer = welcome.viewer;
+    this.people.me = welcome.viewer;
+    this.role = welcome.role;
+    this.lnMetres = welcome.ln_metres ?? null;
+    this.tree.nodes.clear();
+    this.tree.add(welcome.nodes ?? []);
+    document.title = `${welcome.world} · WonderZoom`;
+    document.body.dataset.role = welcome.role;
+    element("photo-label", HTMLElement).hidden = welcome.role !== "host";
+    showWorlds(element("world-name", HTMLElement), welcome.worlds ?? [welcome.world], welcome.world, (world) => this.open(world));
+    this.send({ type: "configure", max_fps: 30, best_quality: 85 });
+    if (!this.stage.camera && welcome.camera) this.stage.look(this.stage.fitted(cameras.fromWire(welcome.camera)));
+    else if (this.stage.camera) this.cameraChanged(this.stage.camera);
+    if (!again) this.seenSeq = 0;
+    this.picks.clear();
+    this.jobs.askAgain();
+    this.uploads.again();
+    this.shownAt = 0;
+    this.stage.redraw();
+  }
+
+  /** @param {any} message a `frame` */
+  frame(message) {
+    const [view] = message.views;
+    const camera = cameras.fromWire(view.camera);
+    this.picture.arrive({
+      frame: message.frame, revision: message.revision, still: message.still, payload: view.payload, camera,
+    });
+    const first = message.camera_seq > this.seenSeq;
+    this.seenSeq = Math.max(this.seenSeq, message.camera_seq);
+    this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
+    for (const [request] of this.picture.previews) {
+      if (!this.jobs.jobs.has(request)) void this.picture.preview(request, null); // the world itself shows it now
+    }
+  }
+
+  /** @param {any} message a `commit` */
+  commit(message) {
+    this.tree.remove(message.removed ?? []);
+    this.tree.add(message.added ?? []);
+    if (this.here && !this.tree.nodes.has(this.here.id)) this.here = null;
+    this.shownAt = 0;
+    this.stage.redraw();
+  }
+
+  // ---- the camera -----------------------------------------------------------------------------------------------
+  /** @param {Camera} camera */
+  fly(camera) {
+    void this.stage.fly(camera);
+  }
+
+  /** @param {Camera} camera */
+  cameraChanged(camera) {
+    this.seq += 1;
+    this.send({ type: "camera", seq: this.seq, cameras: [cameras.toWire(camera)], time: performance.now() });
+  }
+
+  /** @param {Camera} camera */
+  draw(camera) {
+    const [width, height] = this.stage.pixels();
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+    }
+    this.picture.draw(camera);
+    this.overlay.draw(camera, this.stage.size);
+    const now = performance.now();
+    if (now - this.shownAt >= SHOWN_EVERY_MS) {
+      this.shownAt = now;
+      this.showPlace(camera);
+    } else if (!this.later) {
+      this.later = setTimeout(() => {
+        this.later = undefined;
+        if (this.stage.camera) this.showPlace(this.stage.camera);
+      }, SHOWN_EVERY_MS);
+    }
+  }
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  later = undefined;
+
+  /** Path, ladder, hint: where one is. @param {Camera} camera */
+  showPlace(camera) {
+    const here = this.tree.at(camera);
+    if (!here) return;
+    const { root } = this.tree;
+    if (here !== this.here) {
+      this.here = here;
+      this.showPath(here);
+    }
+    this.ladder.show(camera, here, this.lnMetres);
+    const ln = root ? cameras.lnMagnification(camera, root.camera) : 0;
+    const blurred = ln - here.lnMagnification > BLURRED_LN && this.role !== "viewer";
+    element("hint", HTMLElement).hidden = !blurred || this.prompt.open || this.jobs.jobs.size > 0 || this.stage.flight !== null;
+  }
+
+  /** @param {Node} here */
+  showPath(here) {
+    const parts = this.tree.path(here.id).flatMap((node, i) => {
+      const name = button(node === here ? "here" : "", title(node), `Fly to ${title(node)}`, () => this.fly(node.camera));
+      return i ? [make("span", "step", "›"), name] : [name];
+    });
+    const holder = element("path", HTMLElement);
+    holder.replaceChildren(...parts);
+    if (here.parent !== null && this.role !== "viewer") {
+      const bin = button("bin", "", `Remove ${title(here)}`, () => this.remove());
+      bin.innerHTML = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M5 7h14M10 4h4M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5"/></svg>';
+      holder.append(bin);
+    }
+    holder.scrollLeft = holder.scrollWidth;
+  }
+
+  up() {
+    const parent = this.here?.parent ? this.tree.nodes.get(this.here.parent) : null;
+    if (parent) this.fly(parent.camera);
+    else this.home();
+  }
+
+  home() {
+    const { root } = this.tree;
+    if (root) this.fly(root.camera);
+  }
+
+  remove() {
+    const { here } = this;
+    if (!here || here.parent === null || this.role === "viewer") return;
+    const above = this.tree.above(here.id);
+    const built = above ? ` and ${above === 1 ? "the zoom" : `the ${above} zooms`} that ${above === 1 ? "was" : "were"} built on it` : "";
+    element("removing-what", HTMLElement).textContent = `“${title(here)}”${built} will be gone, for everyone here.`;
+    const dialog = element("removing", HTMLDialogElement);
+    dialog.returnValue = "";
+    dialog.onclose = () => {
+      if (dialog.returnValue !== "remove") return;
+      if (this.send({ type: "remove_node", request: newRequest(), node: here.id })) this.up();
+      else notice("There is no connection.", "problem");
+    };
+    dialog.showModal();
+  }
+
+  // ---- asking ---------------------------------------------------------------------------------------------------
+  /** What is at a pixel of the viewport? @param {{u: number, v: number}} at @param {(picked: any) => void} answer */
+  pick(at, answer) {
+    const { camera } = this.stage;
+    const { shown } = this.picture;
+    if (!camera || !shown) return;
+    const seen = cameras.project(shown.camera, cameras.placeAt(camera, at.u, at.v));
+    const [u, v] = [seen.u / shown.camera.width, seen.v / shown.camera.height];
+    if (!seen.visible || !(u >= 0 && u <= 1 && v >= 0 && v <= 1)) return;
+    const request = newRequest();
+    if (this.send({ type: "pick", request, at: { frame: shown.frame, u, v } })) this.picks.set(request, answer);
+  }
+
+  /** The pivot goes to the depth of what was picked; the picture stays. @param {any} picked */
+  pivot(picked) {
+    if (!picked.place) return;
+    this.stage.move((camera) => {
+      const { zeta, w } = cameras.project(camera, cameras.placeFromWire(picked.place));
+      return w > 0.02 && w < 50 ? cameras.atDepth(camera, zeta) : camera;
+    });
+  }
+
+  /** @param {{u: number, v: number}} at */
+  click(at) {
+    if (this.prompt.open) return this.prompt.close();
+    const { camera } = this.stage;
+    if (!camera) return;
+    if (this.role === "viewer") return notice("You may look here. Who has the host's link can make new detail.");
+    this.stage.flight = null;
+    const spot = { ...at, camera, place: /** @type {import("./camera.js").Place | null} */ (null), zeta: 0 };
+    this.spot = spot;
+    this.pick(at, (picked) => {
+      if (this.spot !== spot) return;
+      if (!picked.place) {
+        this.prompt.close();
+        notice("There is nothing there to zoom into.");
+        return;
+      }
+      spot.place = cameras.placeFromWire(picked.place);
+      this.aim(this.prompt.times);
+    });
+    const { density } = this.stage.size;
+    this.prompt.show(at.u / density, at.v / density);
+  }
+
+  /** The camera of a zoom at the clicked spot. @param {number} factor @returns {Camera | null} */
+  target(factor) {
+    const { spot } = this;
+    const camera = this.stage.camera ?? spot?.camera;
+    if (!spot || !camera) return null;
+    const place = spot.place ?? cameras.placeAt(spot.camera, spot.u, spot.v);
+    const { u, v, zeta, visible } = cameras.project(camera, place);
+    if (!visible) return null;
+    const aimed = cameras.zoom(cameras.lookAt(camera, place, u, v, zeta), factor);
+    const aspect = Math.max(ASPECTS[0], Math.min(ASPECTS[1], aimed.width / aimed.height));
+    const { width, height } = aimed;
+    const [w, h] = width / height > aspect ? [Math.round(height * aspect), height] : [width, Math.round(width / aspect)];
+    return { ...aimed, width: w, height: h, cx: w / 2, cy: h / 2 };
+  }
+
+  /** @param {number | null} factor */
+  aim(factor) {
+    this.overlay.target = factor === null ? null : this.target(factor);
+    this.stage.redraw();
+  }
+
+  /** @param {string} prompt @param {number} factor */
+  ask(prompt, factor) {
+    const target = this.target(factor);
+    this.spot = null;
+    if (target) this.jobs.ask(target, prompt);
+  }
+
+  // ---- people ---------------------------------------------------------------------------------------------------
+  presenceChanged() {
+    this.people.show(this.others);
+    const colors = new Map(this.others.map((person) => [person.id, person.color]));
+    this.overlay.others = this.others.flatMap(({ id, name, color, camera }) =>
+      id !== this.viewer && camera ? [{ name, color, camera }] : []);
+    this.overlay.making = this.pendingZooms.map(({ viewer, camera, prompt, stage, fraction }) => ({
+      camera: cameras.fromWire(camera), color: colors.get(viewer) ?? "#ffffff", label: prompt || "finer detail",
+      progress: stage ? progress(stage, fraction ?? 0) : null,
+    }));
+    this.stage.redraw();
+  }
+
+  // ---- buttons and keys -----------------------------------------------------------------------------------------
+  keys() {
+    const middle = () => {
+      const [width, height] = this.stage.pixels();
+      this.click({ u: width / 2, v: height / 2 });
+    };
+    return /** @type {Record<string, () => void>} */ ({
+      "enter": middle, "u": () => this.up(), "home": () => this.home(), "h": () => this.home(), "o": () => this.toggleOrbit(),
+      "?": () => element("help", HTMLDialogElement).showModal(), "escape": () => this.prompt.close(),
+      "Delete": () => this.remove(),
+    });
+  }
+
+  toggleOrbit() {
+    this.controls.orbiting = !this.controls.orbiting;
+    element("orbit", HTMLButtonElement).setAttribute("aria-pressed", String(this.controls.orbiting));
+  }
+
+  buttons() {
+    const actions = /** @type {Record<string, () => void>} */ ({
+      "closer": () => this.controls.nudge(Math.LN2), "wider": () => this.controls.nudge(-Math.LN2), "up": () => this.up(),
+      "home": () => this.home(), "orbit": () => this.toggleOrbit(), "line-now": () => this.connection?.start(),
+      "help-open": () => element("help", HTMLDialogElement).showModal(),
+    });
+    for (const [id, act] of Object.entries(actions)) {
+      element(id, HTMLButtonElement).addEventListener("click", (event) => {
+        if (event.currentTarget instanceof HTMLElement) event.currentTarget.blur(); // so that keys go to the world again
+        act();
+      });
+    }
+    const closed = element("closed", HTMLDialogElement);
+    closed.addEventListener("close", () => {
+      const pasted = /#(.+)$/.exec(element("closed-link", HTMLInputElement).value.trim());
+      if (pasted && `#${pasted[1]}` !== location.hash) location.hash = pasted[1];
+      else this.enter(this.link, storedName(), false);
+    });
+  }
+
+  /** No further out or in than where there is something to be seen. @param {Camera} camera */
+  bounded(camera) {
+    const { root } = this.tree;
+    if (!root) return camera;
+    const ln = cameras.lnMagnification(camera, root.camera);
+    const closest = Math.max(this.here?.lnMagnification ?? 0, 0) + CLOSEST_LN;
+    const wanted = Math.max(-WIDEST_LN, Math.min(closest, ln));
+    return wanted === ln ? camera : cameras.zoom(camera, Math.exp(wanted - ln));
+  }
+
+  start() {
+    this.stage.bound = (camera) => this.bounded(camera);
+    this.enter(this.link, storedName(), false);
+  }
+}
+
+/** Who one was before a reload of this tab; only once. */
+function takeResume() {
+  try {
+    const token = sessionStorage.getItem(RESUME_KEY) ?? "";
+    sessionStorage.removeItem(RESUME_KEY);
+    return token;
+  } catch {
+    return "";
+  }
+}
+
+new Page().start();

@@ -1,0 +1,134 @@
+"""The worlds of a server, by name: which there are, which are open, and where new ones go.
+
+A world is opened when the first guest asks for it. Names are labels: a path is only ever looked up under one,
+never made of it; the directory of a new world is named by letters and digits of its photo's name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from wonderzoom.protocol.limits import MAX_NAME, MAX_WORLDS
+from wonderzoom.runtime.room import Parts, Room
+from wonderzoom.runtime.uploads import Create, Uploads
+from wonderzoom.runtime.world_session import WorldSession
+from wonderzoom.scene_graph.store_errors import StoreError
+from wonderzoom.scene_graph.store_record import DATABASE
+
+log = logging.getLogger(__name__)
+
+MOST_VACANT = 2  # rooms that stay open though nobody is inside: people come back
+_SLUG = 24  # characters of a new world's name
+
+
+class NoSuchWorld(Exception):
+    """A world that is not here, or can't be opened; the text is for whoever asked."""
+
+
+def is_world(path: Path) -> bool:
+    """Whether a directory holds a world."""
+    return (path / DATABASE).is_file()
+
+
+def worlds_in(folder: Path) -> dict[str, Path]:
+    """The worlds in a folder by name, in alphabetical order; those with longer names than MAX_NAME are left out."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not is_world(path):
+            continue
+        if len(path.name) > MAX_NAME or not path.name.isprintable() or len(found) == MAX_WORLDS:
+            log.warning("%s is left out: at most %d worlds, with names of %d", path, MAX_WORLDS, MAX_NAME)
+            continue
+        found[path.name] = path
+    return found
+
+
+def new_path(folder: Path, title: str) -> Path:
+    """A path in ``folder`` that is free, named after a title of any characters."""
+    words = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:_SLUG].strip("-") or "photo"
+    path, number = folder / words, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{words}-{number}"
+    return path
+
+
+class Gallery:
+    """Belongs to one event loop. ``worlds``: at least one; ``folder``: where photos become worlds."""
+
+    def __init__(self, worlds: Mapping[str, Path], folder: Path, parts: Parts, create: Create) -> None:
+        if not worlds:
+            raise ValueError("a gallery has at least one world")
+        self._worlds, self._folder, self._parts = dict(worlds), folder, parts
+        self._rooms: dict[str, asyncio.Task[Room]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self.uploads = Uploads(folder, create, lambda title: new_path(folder, title), self.add)
+        self.uploads.worlds = lambda: self.names
+
+    @property
+    def names(self) -> list[str]:
+        """Of all worlds, the one for guests who name none first."""
+        return list(self._worlds)
+
+    @property
+    def open_rooms(self) -> list[str]:
+        """The names of the worlds that are open, the one that was opened first at the beginning."""
+        return [name for name, task in self._rooms.items() if _opened(task)]
+
+    def add(self, path: Path) -> str:
+        """Show one more world; its name."""
+        self._worlds[path.name] = path
+        return path.name
+
+    async def session(self, name: str = "") -> WorldSession:
+        """The session of a world; empty: of the first. Raises NoSuchWorld."""
+        name = name or next(iter(self._worlds))
+        path = self._worlds.get(name)
+        if path is None:
+            raise NoSuchWorld("there is no such world here")
+        task = self._rooms.get(name)
+        if task is None:
+            self._close_vacant()
+            task = asyncio.create_task(Room.open(name, path, self._parts, self.uploads), name=f"open {name}")
+            self._rooms[name] = task
+        try:
+            return (await asyncio.shield(task)).session
+        except StoreError as error:
+            self._rooms.pop(name, None)
+            log.error("the world %s can't be opened: %s", name, error)
+            raise NoSuchWorld("this world can't be opened; the server's log says why") from error
+
+    def _close_vacant(self) -> None:
+        """Those that nobody was in for longest, down to MOST_VACANT."""
+        vacant = [
+            name for name, task in self._rooms.items() if _opened(task) and task.result().session.vacant
+        ]
+        for name in vacant[: max(0, len(vacant) - MOST_VACANT + 1)]:
+            closing = asyncio.create_task(self._rooms.pop(name).result().close(), name=f"close {name}")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def goodbye(self) -> None:
+        """Let zooms finish, take no more of them, and tell everyone that the server stops."""
+        await self.uploads.close()
+        rooms = [task.result() for task in self._rooms.values() if _opened(task)]
+        await asyncio.gather(*(room.drain() for room in rooms))
+        await asyncio.gather(*(room.goodbye() for room in rooms))
+
+    async def close(self) -> None:
+        """Close every room."""
+        for task in self._rooms.values():
+            if not task.done():
+                task.cancel()
+        await asyncio.gather(*self._rooms.values(), return_exceptions=True)
+        rooms = [task.result() for task in self._rooms.values() if _opened(task)]
+        await asyncio.gather(*(room.close() for room in rooms), *self._closing)
+        self._rooms.clear()
+
+
+def _opened(task: asyncio.Task[Room]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

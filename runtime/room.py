@@ -1,0 +1,98 @@
+"""One world that is open to people: its store, its writer, its zooms and its frames, put together and taken apart.
+
+Opening takes what reading the world takes; closing lets the zoom that runs finish first, and leaves the world with
+all that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from wonderzoom.generation.committing import Committer, CommitThread
+from wonderzoom.generation.executors.executor import Executor
+from wonderzoom.generation.service import ZoomService
+from wonderzoom.runtime.drawing import Drawing
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.uploads import Uploads
+from wonderzoom.runtime.world_session import WorldSession
+from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.store import WorldStore
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 20.0  # a zoom takes less than half of that
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What rooms are made of."""
+
+    renderer: CpuRenderer
+    executor: Callable[[Path], Executor]  # for zooms into the world at a path
+    generator: str
+    viewers: int  # in each room, at most
+
+
+class Room:
+    """Made by ``open``; ``close`` at the end, and ``goodbye`` before it where people are inside."""
+
+    def __init__(
+        self,
+        store: WorldStore,
+        drawing: Drawing,
+        commits: CommitThread,
+        service: ZoomService,
+        session: WorldSession,
+    ) -> None:
+        self.session = session
+        self._store, self._drawing, self._commits, self._service = store, drawing, commits, service
+        self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
+
+    @classmethod
+    async def open(cls, name: str, path: Path, parts: Parts, uploads: Uploads) -> Self:
+        """Open the world at ``path`` for writing. Raises StoreError."""
+        loop = asyncio.get_running_loop()
+        store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
+        try:
+            world = await loop.run_in_executor(None, store.load)
+            drawing = Drawing(await loop.run_in_executor(None, world.copy), parts.renderer)
+            # The committer, the desk and the session know each other: what is named first is made last.
+            commits = CommitThread(Committer(store, world, lambda commit: session.committed(commit)))
+            service = ZoomService(
+                parts.executor(path), lambda proposal, request: desk.commit(proposal, request)
+            )
+            desk = ZoomDesk(world.header, drawing, service, commits, parts.generator)
+            session = WorldSession(name, world, drawing, desk, uploads, parts.viewers)
+            room = cls(store, drawing, commits, service, session)
+        except BaseException:
+            store.close()
+            raise
+        await service.start()
+        await session.draw_first()
+        return room
+
+    async def drain(self) -> None:
+        """Take no more zooms, and let the one that runs finish within DRAIN_S."""
+        await self._service.drain(DRAIN_S)
+
+    async def goodbye(self) -> None:
+        """Tell everyone that it closes."""
+        await self.session.close()
+
+    async def close(self) -> None:
+        """End all threads and processes."""
+        loop = asyncio.get_running_loop()
+        await self._service.drain(0.0)
+        await self.session.close()
+        self._frames.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._frames
+        await loop.run_in_executor(None, self._commits.close)
+        await loop.run_in_executor(None, self._drawing.close)
+        await loop.run_in_executor(None, self._store.close)

@@ -1,0 +1,87 @@
+"""A server of small worlds on a port of this machine, with zooms that need no generator."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoom_garden import Garden
+
+from wonderzoom.generation.executors.executor import Proposal
+from wonderzoom.generation.executors.inline import InlineExecutor
+from wonderzoom.generation.jobs import Watch
+from wonderzoom.generation.zoom_merging import ZoomWish
+from wonderzoom.runtime import serving
+from wonderzoom.runtime.auth import LOOPBACK, Role
+from wonderzoom.runtime.gallery import Gallery
+from wonderzoom.runtime.links import Links, new_links
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.room import Parts
+from wonderzoom.runtime.server import Listening
+from wonderzoom.runtime.uploads import Create
+from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.world import World
+
+Make = Callable[[ZoomWish, Watch], Proposal]
+
+
+@dataclass
+class Served:
+    """A server that runs."""
+
+    port: int
+    links: Links
+    gallery: Gallery
+    stop: asyncio.Event
+    task: asyncio.Task[None]
+
+    def link(self, role: Role = Role.EDITOR) -> str:
+        return self.links.of(f"http://127.0.0.1:{self.port}", role)
+
+
+def small_world(path: Path) -> str:
+    """A world of one small picture at ``path``; its root."""
+    garden = Garden(path, WorldHeader(h_ref=64))
+    garden.store.close()
+    return garden.root
+
+
+def read(path: Path) -> World:
+    """The world as it is on the disk now."""
+    with WorldStore.open(path) as store:
+        return store.load()
+
+
+async def creates_nothing(picture: Path, world: Path, told: Callable[[float], None]) -> None:
+    raise AssertionError("no test asked for a world of a photo")
+
+
+@asynccontextmanager
+async def open_house(
+    worlds: Mapping[str, Path],
+    renderer: CpuRenderer,
+    make: Make,
+    *,
+    viewers: int = 32,
+    create: Create = creates_nothing,
+    port: int = 0,
+    links: Links | None = None,
+) -> AsyncGenerator[Served, None]:
+    """Worlds on a server; the first one's directory is beside those that photos become."""
+    links = links or new_links()
+    parts = Parts(renderer, lambda _path: InlineExecutor(make), "embedded", viewers)
+    gallery = Gallery(worlds, next(iter(worlds.values())).parent, parts, create)
+    stop: asyncio.Event = asyncio.Event()
+    ready: asyncio.Future[serving.Ready] = asyncio.get_running_loop().create_future()
+    listening = Listening(port=port, hosts=LOOPBACK)
+    task = asyncio.create_task(serving.run(gallery, links, listening, ready.set_result, stop))
+    try:
+        await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        yield Served(ready.result().port, links, gallery, stop, task)
+    finally:
+        stop.set()
+        await task
