@@ -99,7 +99,6 @@ class Gallery:
             return (await asyncio.shield(task)).session
         except StoreError as error:
             self._rooms.pop(name, None)
-            log.error("the world %s can't be opened: %s", name, error)
             raise NoSuchWorld("this world can't be opened; the server's log says why") from error
 
     def _close_vacant(self) -> None:

@@ -211,6 +211,8 @@ class Server:
         except Refused as refused:
             session.refuse(CloseCode.WRONG_TOKEN, str(refused))
         except NoSuchWorld as missing:
+            if missing.__cause__ is not None:
+                log.error("the world %s can't be opened: %s", hello.world, missing.__cause__)
             session.refuse(CloseCode.NO_WORLD, str(missing))
         return None
 

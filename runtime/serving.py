@@ -64,7 +64,10 @@ def serve(command: commands.Serve, maker: Maker) -> int:
     async def whole() -> None:
         gallery = Gallery(worlds, folder, parts, CreateInChild(command.generator))
         first, further = (PORT, FURTHER_PORTS) if command.port is None else (command.port, 0)
-        await run(gallery, links, Listening(command.host, first, further, LOOPBACK), ready)
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, stop.set)
+        await run(gallery, links, Listening(command.host, first, further, LOOPBACK), ready, stop)
 
     asyncio.run(whole())
     return 0
@@ -113,13 +116,10 @@ async def run(
     links: Links,
     listening: Listening,
     ready: Callable[[Ready], None],
-    stop: asyncio.Event | None = None,
+    stop: asyncio.Event,
 ) -> None:
-    """Serve a gallery until ``stop`` is set, or a signal comes. Raises CannotListen, CommandError."""
-    stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
+    """Serve a gallery until ``stop`` is set. Raises CannotListen, CommandError."""
     server = Server(gallery, links.accepted(), listening, page_files())
-    signals = [signal.SIGINT, signal.SIGTERM]
     try:
         try:
             await (
@@ -127,14 +127,9 @@ async def run(
             )  # who comes first does not wait, and what is wrong is said before the link
         except NoSuchWorld as error:
             raise CommandError(str(error.__cause__ or error)) from error
-        port = await server.start()
-        for each in signals:
-            loop.add_signal_handler(each, stop.set)
-        ready(Ready(port))
+        ready(Ready(await server.start()))
         await stop.wait()
         log.info("stopping")
     finally:
         await server.close()
         await gallery.close()
-        for each in signals:
-            loop.remove_signal_handler(each)

@@ -48,6 +48,8 @@ def _leaks(threads: set[threading.Thread], children: set[psutil.Process], files:
     found = [f"thread {thread.name!r}" for thread in _threads() - threads]
     for child in _children() - children:
         try:
+            if children.intersection(child.parents()):
+                continue  # of a process that was there before: a browser keeps helpers as it likes
             found.append(f"child process {child.pid}: {' '.join(child.cmdline())}")
         except psutil.NoSuchProcess:
             continue

@@ -32,7 +32,7 @@ class Page {
     this.canvas = element("picture", HTMLCanvasElement);
     this.stage = new Stage(view);
     this.picture = new Picture(this.canvas, (frame, decode) => this.send({ type: "ack", frame, decode }));
-    this.picture.changed = () => this.stage.redraw();
+    this.picture.changed = () => this.pictureChanged();
     this.overlay = new Overlay(element("overlay", HTMLCanvasElement));
     this.tree = new Tree();
     this.ladder = new Ladder(this.tree, (node) => this.fly(node.camera));
@@ -204,6 +204,15 @@ class Page {
     for (const [request] of this.picture.previews) {
       if (!this.jobs.jobs.has(request)) void this.picture.preview(request, null); // the world itself shows it now
     }
+  }
+
+  /** Says on the body what is shown, for tests and for whoever automates the page. */
+  pictureChanged() {
+    const { shown } = this.picture;
+    const { dataset } = document.body;
+    dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
+    dataset.revision = String(shown?.revision ?? 0);
+    this.stage.redraw();
   }
 
   /** @param {any} message a `commit` */

@@ -99,7 +99,7 @@ export class Overlay {
       context.globalAlpha = 1;
     }
     const [x, y] = frame.corners[0];
-    this.label(other.name, Math.max(8, Math.min(x, size.width - 90)), Math.max(76, y - 24), other.color);
+    this.label(other.name, Math.max(8, Math.min(x, size.width - 90)), Math.max(size.width < 640 ? 112 : 64, y - 24), other.color);
   }
 
   /** @param {Outline | null} frame */

@@ -1,0 +1,312 @@
+"""The page in a real browser, before a real server: what people do, and what they see then."""
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import SIZE, HouseThread, browser
+from houses import read, small_world
+from PIL import Image
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+from zoom_garden import ROOT, zoom_node
+
+from wonderzoom.generation.executors.executor import Proposal
+from wonderzoom.generation.jobs import GenerationError, StageEvent, Watch, Zoomed
+from wonderzoom.generation.zoom_merging import ZoomWish
+from wonderzoom.protocol import limits, messages
+from wonderzoom.protocol.codec import encode
+from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.uploads import CreationFailed
+from wonderzoom.runtime.wire import pose
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
+
+STILL = "body[data-line=open][data-shown=still]"
+
+
+class Garden:
+    """A house of one small world, and pages that look into it."""
+
+    def __init__(self, path: Path, renderer: CpuRenderer, chrome: Any) -> None:
+        self.path, self.chrome = path, chrome
+        self.root = small_world(path)
+        self.go = threading.Event()  # zooms wait for it
+        self.go.set()
+        self.house = HouseThread({"garden": path}, renderer, self.make, self.create)
+        self.said: list[str] = []  # by the browser's console
+        self.contexts: list[Any] = []
+
+    def make(self, wish: ZoomWish, watch: Watch) -> Proposal:
+        if wish.request.prompt == "fail":
+            raise GenerationError("edit", "the paint is out", retryable=True)
+        watch.event(StageEvent("edit", 0.5, np.full((36, 48, 3), (200, 40, 40), np.uint8)))
+        while not self.go.wait(0.02):
+            if watch.cancelled():
+                break
+        world = read(self.path)
+        node, blocks = zoom_node(wish.request, self.root)
+        return Proposal(Zoomed(world.propose(node, blocks), node.id, ("shiny",), ("moss",)), world.revision)
+
+    async def create(self, picture: Path, world: Path, told: Callable[[float], None]) -> None:
+        told(0.5)
+        if b"PNG" not in picture.read_bytes()[:8]:
+            raise CreationFailed("this is no picture that can be read")
+        small_world(world)
+
+    def page(self, role: Role = Role.HOST, *, link: str | None = None, **context: Any) -> Any:
+        """A page of somebody else."""
+        made = self.chrome.new_context(**({"viewport": SIZE} | context))
+        self.contexts.append(made)
+        page = made.new_page()
+        page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        page.goto(link or self.house.links.of(f"http://127.0.0.1:{self.house.port}", role))
+        return page
+
+    def looks(self, role: Role = Role.HOST, **context: Any) -> Any:
+        """A page that shows a still picture."""
+        page = self.page(role, **context)
+        page.locator(STILL).wait_for()
+        return page
+
+    def close(self) -> None:
+        self.go.set()
+        for each in self.contexts:
+            each.close()
+        self.house.stop()
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def garden(tmp_path: Path, chrome: Any) -> Iterator[Garden]:
+    with CpuRenderer(1) as renderer:
+        made = Garden(tmp_path / "garden", renderer, chrome)
+        made.house.start()
+        try:
+            yield made
+        finally:
+            made.close()
+        assert made.said == [], "the browser complains"
+
+
+def picture(page: Any) -> np.ndarray:
+    """What the canvas shows."""
+    page.locator(STILL).wait_for()
+    return np.asarray(
+        Image.open(io.BytesIO(page.locator("#picture").screenshot())).convert("RGB"), np.float64
+    )
+
+
+def moves(page: Any, act: Callable[[], None]) -> None:
+    """Do what moves the camera, and wait for the still picture after it."""
+    act()
+    page.wait_for_timeout(120)
+    page.locator(STILL).wait_for()
+    page.wait_for_timeout(250)
+    page.locator(STILL).wait_for()
+
+
+def magnification(page: Any) -> float:
+    page.wait_for_timeout(200)
+    return float(page.locator("#magnification").inner_text().rstrip("×").replace(",", ""))
+
+
+def ask(page: Any, prompt: str, x: float = 0.5, y: float = 0.5) -> None:
+    page.mouse.click(x * SIZE["width"], y * SIZE["height"])
+    page.locator("#prompt").wait_for()
+    page.fill("#prompt-text", prompt)
+    page.keyboard.press("Enter")
+
+
+@contextmanager
+def somebody_who_does_not_read(garden: Garden) -> Iterator[None]:
+    """Asks for frames, and takes none."""
+    url = f"ws://127.0.0.1:{garden.house.port}/ws"
+    subprotocols = [Subprotocol(limits.SUBPROTOCOL)]
+    with connect(url, subprotocols=subprotocols, compression=None, proxy=None, max_queue=1) as socket:
+        token = garden.house.links.tokens[Role.VIEWER]
+        socket.send(encode(messages.Hello(protocol=(1, 1), client="stuck", token=token)))
+        socket.recv()
+        for seq in range(1, 20):
+            camera = pose(ROOT.orbited(0.01 * seq, 0.0).resized(640, 480))
+            socket.send(encode(messages.Camera(seq=seq, cameras=[camera])))
+        yield
+
+
+def test_two_people_share_one_world_and_a_third_who_is_stuck_is_not_noticed(garden: Garden) -> None:
+    ada, bob = garden.looks(), garden.looks(Role.EDITOR)
+    assert ada.locator("#people .person").count() == bob.locator("#people .person").count() == 2
+    with somebody_who_does_not_read(garden):
+        moves(bob, lambda: bob.mouse.wheel(0, -300))
+        assert magnification(bob) > 1.3 * magnification(ada), "each has a camera of their own"
+        before = picture(bob)
+        garden.go.clear()
+        ask(ada, "moss")
+        ada.locator(".job[data-state=running] .job-image").wait_for()  # the preview
+        bob.wait_for_timeout(300)  # somebody is told within a tenth of a second that there is one
+        garden.go.set()
+        ada.locator(".job[data-state=committed]").wait_for()
+        assert "without: shiny" in ada.locator(".job-state").inner_text()
+        for page in (ada, bob):
+            page.locator("body[data-revision='2'][data-shown=still]").wait_for()
+        ada.locator("#path .here", has_text="moss").wait_for()
+        assert bob.locator("#ladder .dot").count() == 2
+        assert np.abs(picture(bob) - before).max() > 20, "and what was made is in the picture"
+    assert list(read(garden.path).nodes) != [garden.root]
+
+
+def test_a_restart_of_the_server_is_survived(garden: Garden) -> None:
+    page = garden.looks()
+    moves(page, lambda: page.mouse.wheel(0, -400))
+    before, at = picture(page), magnification(page)
+    garden.house.stop()
+    page.locator("#line").wait_for()
+    assert "again" in page.locator("#line-text").inner_text()
+    garden.house.start()
+    page.locator(STILL).wait_for()
+    page.locator("#line").wait_for(state="hidden")
+    page.wait_for_timeout(400)
+    assert magnification(page) == at
+    assert np.abs(picture(page) - before).mean() < 1.0, "and shows the same"
+    garden.said[:] = [line for line in garden.said if "WebSocket connection" not in line]  # those that failed
+
+
+def test_what_is_under_the_pointer_stays_there(garden: Garden) -> None:
+    page = garden.looks()
+    x, y = 430, 150
+    before = picture(page)[y - 6 : y + 7, x - 6 : x + 7].mean((0, 1))
+    page.mouse.move(x, y)
+    moves(page, lambda: page.mouse.wheel(0, -500))
+    assert magnification(page) > 1.5
+    assert np.abs(picture(page)[y - 3 : y + 4, x - 3 : x + 4].mean((0, 1)) - before).max() < 25
+    moves(page, lambda: page.keyboard.press("Home"))
+    page.wait_for_timeout(1500)
+    assert magnification(page) < 1.5
+
+
+def test_hands_and_keys_move_the_camera(garden: Garden) -> None:
+    page = garden.looks()
+    for name, act in {
+        "drag": lambda: drag(page, "left"),
+        "orbit": lambda: drag(page, "right"),
+        "keys": lambda: page.keyboard.press("ArrowRight", delay=200),
+        "turn": lambda: page.keyboard.press("q", delay=200),
+        "button": lambda: page.locator("#closer").click(),
+    }.items():
+        before = picture(page)
+        moves(page, act)
+        assert np.abs(picture(page) - before).mean() > 1.0, name
+    assert page.locator("#prompt").is_hidden(), "a drag is no click"
+
+
+def drag(page: Any, button: str) -> None:
+    page.mouse.move(320, 200)
+    page.mouse.down(button=button)
+    page.mouse.move(260, 230, steps=6)
+    page.mouse.up(button=button)
+
+
+def test_zooms_queue_and_are_called_off(garden: Garden) -> None:
+    page = garden.looks()
+    garden.go.clear()
+    for prompt, x in (("first", 0.3), ("second", 0.6)):
+        ask(page, prompt, x)
+        moves(page, lambda: page.keyboard.press("Home"))
+        page.wait_for_timeout(1200)
+    jobs = page.locator(".job")
+    assert jobs.count() == 2
+    page.locator(".job", has_text="second").locator(".job-stop").click()
+    page.locator(".job", has_text="second").wait_for(state="detached")
+    garden.go.set()
+    page.locator(".job[data-state=committed]", has_text="first").wait_for()
+    ask(page, "fail", 0.8)
+    page.locator(".job[data-state=failed]").wait_for()
+    assert "paint is out" in page.locator(".notice.problem").inner_text()
+    assert len(read(garden.path).nodes) == 2
+
+
+def test_a_zoom_is_removed_again(garden: Garden) -> None:
+    page, other = garden.looks(), garden.looks(Role.VIEWER)
+    ask(page, "moss")
+    page.locator("#path .here", has_text="moss").wait_for()
+    page.locator("#path .bin").click()
+    assert "moss" in page.locator("#removing-what").inner_text()
+    page.locator("#removing button[value=remove]").click()
+    for each in (page, other):
+        each.locator("body[data-revision='3']").wait_for()
+    page.locator("#path .here", has_text="the picture").wait_for()
+    assert list(read(garden.path).nodes) == [garden.root]
+
+
+def test_who_may_only_look_is_told_so(garden: Garden) -> None:
+    page = garden.looks(Role.VIEWER)
+    page.mouse.click(320, 200)
+    assert "may look" in page.locator(".notice").inner_text()
+    assert page.locator("#prompt").is_hidden() and page.locator("#photo-label").is_hidden()
+
+
+def test_a_wrong_link_says_so_and_the_right_one_is_pasted(garden: Garden) -> None:
+    address = f"http://127.0.0.1:{garden.house.port}"
+    page = garden.page(link=f"{address}/#token={'x' * 43}")
+    page.locator("#closed").wait_for()
+    assert "wrong token" in page.locator("#closed-reason").inner_text()
+    page.fill("#closed-link", garden.house.links.of(address, Role.EDITOR))
+    page.keyboard.press("Enter")
+    page.locator(STILL).wait_for()
+    page.reload()
+    page.locator(STILL).wait_for()
+    page.wait_for_timeout(300)
+    assert page.locator("#people .person").count() == 1, "a reload is the same viewer"
+
+
+def test_a_photo_becomes_a_world(garden: Garden, tmp_path: Path) -> None:
+    page = garden.looks()
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "Beach day.png")
+    (tmp_path / "no.jpg").write_bytes(b"no picture")
+    page.set_input_files("#photo", tmp_path / "no.jpg")
+    assert "no picture" in page.locator(".notice.problem").inner_text()
+    page.set_input_files("#photo", tmp_path / "Beach day.png")
+    page.locator("#world-name option[value=beach-day]:checked").wait_for(state="attached")
+    page.locator(STILL).wait_for()
+    assert re.search("world=beach-day", page.url)
+    page.locator("#world-name select").select_option("garden")
+    page.locator("body[data-shown=still]").wait_for()
+    assert page.title().startswith("garden")
+
+
+def test_a_phone_taps_pinches_and_sees_a_sheet(garden: Garden) -> None:
+    page = garden.looks(
+        viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True, device_scale_factor=2
+    )
+    page.touchscreen.tap(195, 300)
+    page.locator("#prompt").wait_for()
+    page.wait_for_timeout(250)
+    box = page.locator("#prompt").bounding_box()
+    assert box["x"] == 0 and box["width"] == 390 and round(box["y"] + box["height"]) == 700
+    assert page.locator("#prompt-ideas .idea").count() == 3
+    page.locator("#prompt-close").tap()
+    before = magnification(page)
+    client = page.context.new_cdp_session(page)
+    moves(page, lambda: pinch(client, 195, 300))
+    assert magnification(page) > 1.5 * before
+
+
+def pinch(client: Any, x: float, y: float) -> None:
+    for kind, spread in (("touchStart", 30), *(("touchMove", 30 + 12 * step) for step in range(1, 7))):
+        points = [{"x": x - spread, "y": y, "id": 0}, {"x": x + spread, "y": y, "id": 1}]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
