@@ -220,21 +220,26 @@ class Serve:
     PLACE is a world, a photo (it becomes a world first), or a directory of worlds.
     Prints a link with a token: open it, look around, click where you want finer
     detail. A photo that is dropped on the page becomes a new world. Listens on
-    this machine only. Ctrl-C stops; nothing that was made is lost.
+    this machine only, or with --lan on the local network, encrypted. Ctrl-C stops;
+    nothing that was made is lost.
 
       wonderzoom serve garden
       wonderzoom serve photo.jpg
       wonderzoom serve worlds --port 9000 --viewers 8
+      wonderzoom serve garden --lan
     """
 
     place: Annotated[Positional[Path], path_word("PLACE", "PLACE")]
     """A world's directory, a photo, or a directory of worlds."""
     host: str = "127.0.0.1"
-    """The address to listen on: of this machine only."""
+    """The address to listen on: of this machine only.
+    With --lan: the one that others use, instead of all; or a further name that they know this machine by."""
     port: Annotated[int | None, word(read_port, "--port", "PORT"), _ABSENT] = None
     """The port to listen on; 0 takes any free one. Without it: 8700, or the next free one."""
     viewers: Annotated[int, word(read_viewers, "--viewers", "N")] = 32
     """How many people may be in a world at a time."""
+    lan: bool = False
+    """Open it to the local network: encrypted, with a certificate of its own. Shows a link as a QR code, too."""
     generator: _Generator = DEFAULT_GENERATOR
     """What makes new content."""
     new_link: bool = False
@@ -246,6 +251,10 @@ Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Doctor
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__.lower(): kind for kind in (Demo, Create, Zoom, Build, Render, Serve, Info, Remove, Doctor)
 }
+# Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the
+# package's metadata says where they are: entry points of this group (pyproject.toml).
+BESIDE = {"load": "Fly many viewers through a served world at once, and say what they got."}
+BESIDE_GROUP = "wonderzoom.commands"
 PARSED: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
 
 
@@ -253,6 +262,7 @@ def overview() -> str:
     """What ``wonderzoom --help`` says."""
     width = max(map(len, COMMANDS))
     summaries = [(name, (kind.__doc__ or "").partition("\n")[0]) for name, kind in COMMANDS.items()]
+    summaries += BESIDE.items()
     return "\n".join(
         [
             "usage: wonderzoom COMMAND ...",
