@@ -1,6 +1,6 @@
 """A crowd for a server: viewers who fly, slow ones, stalled ones and hostile ones, and a table of what they got.
 
-    python -m wonderzoom.clients.load URL --viewers 20 --slow 2 --stalled 2 --hostile 2 --seconds 30
+    wonderzoom load URL --viewers 20 --slow 2 --stalled 2 --hostile 2 --seconds 30
 
 The question that it answers: does anybody who behaves notice those who don't? One process, one event loop: its own
 share of a latency is below a millisecond up to some hundred viewers.
@@ -49,7 +49,14 @@ _GOLDEN_ANGLE = 2.399963  # radians: everybody flies elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Fly many viewers through a world at once, and say what they got."""
+    """Fly many viewers through a served world at once, and say what they got.
+
+    A table tells for each kind of them how many frames came, and how late. Exit code 1:
+    somebody who behaves was not served.
+
+      wonderzoom load http://127.0.0.1:8700/#token=... --viewers 20 --slow 2 --hostile 2
+      wonderzoom load https://192.168.7.20:8700/#token=... --certificate lan.crt
+    """
 
     link: Annotated[Positional[str], arg(metavar="URL", help="as the server prints it, with #token=")]
     viewers: Annotated[int, arg(help="who fly and look at every frame")] = 8
@@ -62,7 +69,14 @@ class Load:
     fps: Annotated[float, arg(help="cameras a second of each, and the most frames that it wants")] = 30.0
     width: Annotated[int, arg(help="pixels of every viewport")] = 640
     height: Annotated[int, arg(help="pixels of every viewport")] = 360
-    certificate: Annotated[Path | None, arg(help="PEM of the server, if it is its own")] = None
+    certificate: Annotated[
+        Path | None,
+        arg(
+            metavar="FILE",
+            help="PEM of the server, if it is its own (serve --lan names it)",
+            help_behavior_hint="",
+        ),
+    ] = None
     json: Annotated[bool, arg(help="print JSON instead of a table")] = False
 
     def check(self) -> None:
@@ -345,7 +359,7 @@ def table(rows: Sequence[Row]) -> Table:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 where everybody who behaves was served without an error, else 1; 2 for wrong arguments."""
     try:
-        load = tyro.cli(Load, prog="wonderzoom load", args=arguments)
+        load = tyro.cli(Load, prog="wonderzoom load", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
         rows = asyncio.run(run(load))
     except (BadLink, ValueError, OSError) as error:
         print(f"wonderzoom load: {error}", file=sys.stderr)

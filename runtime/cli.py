@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wonderzoom.runtime.errors import CommandError, UsageError
@@ -22,8 +23,10 @@ from wonderzoom.runtime.errors import CommandError, UsageError
 if TYPE_CHECKING:
     from wonderzoom.runtime import commands
     from wonderzoom.runtime.build import Maker
+    from wonderzoom.runtime.lan_opening import LanOpening
 
 PROGRAM = "wonderzoom"
+DISTRIBUTION = "wonderzoom-runtime"
 _HELP_INDENT = 8 * " "  # by which tyro sets off the help texts of options that it misses
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # 130: what shells report for Ctrl-C
 
@@ -44,8 +47,11 @@ def main(argv: Sequence[str] | None = None, make: _Make | None = None) -> int:
             print(overview())
             return 0
         if list(argv) == ["--version"]:
-            print(importlib.metadata.version("wonderzoom-runtime"))
+            print(importlib.metadata.version(DISTRIBUTION))
             return 0
+        beside = _beside(argv)
+        if beside is not None:
+            return beside(argv[1:])
         command = parse(argv)
         code = carry_out(command, make or _app)
         sys.stdout.flush()
@@ -95,7 +101,7 @@ def parse(argv: Sequence[str]) -> commands.Command:
 
     from wonderzoom.runtime import commands
 
-    _check_name(argv, list(commands.COMMANDS))
+    _check_name(argv, [*commands.COMMANDS, *commands.BESIDE])
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
@@ -106,6 +112,18 @@ def parse(argv: Sequence[str]) -> commands.Command:
         if asked.code in (0, None):
             raise
         raise UsageError(f"{_one_line(told.getvalue())}; see {PROGRAM} {argv[0]} --help") from None
+
+
+def _beside(argv: Sequence[str]) -> Callable[[Sequence[str]], int] | None:
+    """What carries out a command of a program beside this one, from the words after its name; else None."""
+    from wonderzoom.runtime.commands import BESIDE, BESIDE_GROUP
+
+    if not argv or argv[0] not in BESIDE:
+        return None
+    registered = importlib.metadata.distribution(DISTRIBUTION).entry_points
+    for entry in registered.select(group=BESIDE_GROUP, name=argv[0]):
+        return entry.load()
+    raise CommandError(f"{argv[0]} is not registered in this installation; install {DISTRIBUTION} anew")
 
 
 def _check_name(argv: Sequence[str], names: Sequence[str]) -> None:
@@ -174,7 +192,7 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
         case commands.Serve():
             from wonderzoom.runtime.serving import serve
 
-            return serve(command, maker)
+            return serve(command, maker, _lan(command))
         case commands.Create():
             from wonderzoom.runtime.authoring import create
 
@@ -193,6 +211,16 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
             return demo(command, maker)
         case _:
             raise AssertionError(f"{command} is carried out elsewhere")
+
+
+def _lan(command: commands.Serve) -> LanOpening | None:
+    """The server's place on the network, where that is asked for."""
+    if not command.lan:
+        return None
+    from wonderzoom.runtime.lan_opening import open_to_lan
+    from wonderzoom.runtime.links import data_folder
+
+    return open_to_lan(command.host, data_folder(os.environ), datetime.now(UTC))
 
 
 if __name__ == "__main__":

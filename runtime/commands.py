@@ -1,162 +1,41 @@
 """What can be asked on the command line: one dataclass a command, from which tyro makes parser and help.
 
-Owns names, defaults, help texts and the form of each value; ``runtime/cli.py`` carries commands out. Each
+Owns names, defaults and help texts; ``runtime/words.py`` reads values, ``runtime/cli.py`` carries commands out. Each
 docstring below is what ``wonderzoom COMMAND --help`` says.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Union
 
 from tyro.conf import Positional, arg, subcommand
-from tyro.constructors import PrimitiveConstructorSpec
 
-from wonderzoom.generation.jobs import MAX_FACTOR, MAX_PROMPT, MIN_FACTOR, Mode
-from wonderzoom.protocol.limits import MAX_VIEWERS
-from wonderzoom.runtime.errors import UsageError
-from wonderzoom.runtime.optics import FOCAL_RANGE_MM
+from wonderzoom.generation.jobs import Mode
+from wonderzoom.runtime.words import (
+    path_word,
+    read_factor,
+    read_focal,
+    read_point,
+    read_port,
+    read_prompt,
+    read_seed,
+    read_size,
+    read_viewers,
+    word,
+)
 from wonderzoom.scene_graph.scales import Modulation
 
 DEFAULT_GENERATOR = "embedded"
-MAX_SEED = 1 << 63
-# Beyond this neither a screen nor H.264 (16384) has a use for more; a frame of it takes 1.3 GB while drawn.
-MAX_SIDE = 8192
-MIN_SIDE = 16
-
-# ---- values -------------------------------------------------------------------------------------
-
-
-def _word(read: Callable[[str], object], name: str, metavar: str) -> Any:
-    """How tyro reads one word: by ``read``, whose ValueError says what is wrong with it."""
-
-    def read_word(words: list[str]) -> object:
-        try:
-            return read(words[0])
-        except ValueError as error:
-            raise UsageError(f"{name}: {error}") from None
-
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar=metavar,
-        instance_from_str=read_word,
-        is_instance=lambda _value: True,
-        str_from_instance=lambda value: [str(value)],
-    )
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{text[:40]!r} is no number; {what}") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]!r} is no finite number; {what}")
-    return value
-
-
-def _point(text: str) -> tuple[float, float]:
-    """``U,V``: fractions of a frame."""
-    what = "give two fractions of the frame from its top left corner, such as 0.42,0.61"
-    parts = text.split(",")
-    if len(parts) != 2:
-        raise ValueError(f"{text[:40]!r} is no point; {what}")
-    u, v = (_number(part, what) for part in parts)
-    if not (0.0 <= u <= 1.0 and 0.0 <= v <= 1.0):
-        raise ValueError(f"{text[:40]!r} is outside the frame; {what}")
-    return u, v
-
-
-def _whole(text: str, least: int, most: int, what: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise ValueError(f"{text[:40]!r} is no whole number; {what}") from None
-    if not least <= value <= most:
-        raise ValueError(f"{text[:40]} is out of range; {what}")
-    return value
-
-
-def _port(text: str) -> int:
-    """A TCP port."""
-    return _whole(text, 0, 65535, "a port is 0 to 65535")
-
-
-def _viewers(text: str) -> int:
-    """How many people."""
-    return _whole(text, 1, MAX_VIEWERS, f"1 to {MAX_VIEWERS} people fit")
-
-
-def _factor(text: str) -> float:
-    """How many times to zoom in."""
-    what = f"a zoom is {MIN_FACTOR:.3g} to {MAX_FACTOR:g} times"
-    value = _number(text, what)
-    if not MIN_FACTOR <= value <= MAX_FACTOR:
-        raise ValueError(f"{text[:40]} is out of range; {what}")
-    return value
-
-
-def _focal(text: str) -> float:
-    """A focal length in millimetres on 35 mm film."""
-    low, high = FOCAL_RANGE_MM
-    what = f"give the lens in millimetres as on 35 mm film, {low:g} to {high:g}"
-    value = _number(text, what)
-    if not low <= value <= high:
-        raise ValueError(f"{text[:40]} is out of range; {what}")
-    return value
-
-
-def _seed(text: str) -> int:
-    """A whole number that chance follows from."""
-    if not re.fullmatch(r"\d{1,19}", text) or int(text) >= MAX_SEED:
-        raise ValueError(f"{text[:40]!r} is no seed; give a whole number from 0 to 2**63 - 1")
-    return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    """``WIDTHxHEIGHT`` in pixels."""
-    match = re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", text)
-    if match is None:
-        raise ValueError(f"{text[:40]!r} is no size; give WIDTHxHEIGHT in pixels, such as 1280x720")
-    width, height = int(match[1]), int(match[2])
-    if not (MIN_SIDE <= min(width, height) and max(width, height) <= MAX_SIDE):
-        raise ValueError(f"{text[:40]} is out of range; each side has {MIN_SIDE} to {MAX_SIDE} pixels")
-    return width, height
-
-
-def _prompt(text: str) -> str:
-    """Words in any language."""
-    if len(text) > MAX_PROMPT:
-        raise ValueError(f"{len(text):,} characters; at most {MAX_PROMPT:,} are read")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("this is not text in UTF-8") from None
-    return text
-
-
-def _path(text: str) -> Path:
-    """A file or directory."""
-    if not text:
-        raise ValueError("give the name of a file or directory; this one is empty")
-    return Path(text)
-
-
-def _place(name: str, metavar: str) -> Any:
-    return _word(_path, name, metavar)
-
 
 _ABSENT = arg(help_behavior_hint="")
-_Seed = Annotated[int, _word(_seed, "--seed", "N")]
+_Seed = Annotated[int, word(read_seed, "--seed", "N")]
 _Generator = Annotated[str, arg(metavar="NAME")]
-_World = Annotated[Positional[Path], _place("WORLD", "WORLD")]
-_NewWorld = Annotated[Path, _place("--output", "WORLD"), arg(aliases=["-o"])]
+_World = Annotated[Positional[Path], path_word("WORLD", "WORLD")]
+_NewWorld = Annotated[Path, path_word("--output", "WORLD"), arg(aliases=["-o"])]
 _Node = Annotated[str | None, arg(metavar="ID"), _ABSENT]
-_File = Annotated[Path | None, _place("FILE", "FILE"), _ABSENT]
+_File = Annotated[Path | None, path_word("FILE", "FILE"), _ABSENT]
 
 
 # ---- commands -----------------------------------------------------------------------------------
@@ -177,7 +56,7 @@ class Demo:
 
     once: bool = False
     """Write the files and end."""
-    port: Annotated[int | None, _word(_port, "--port", "PORT"), _ABSENT] = None
+    port: Annotated[int | None, word(read_port, "--port", "PORT"), _ABSENT] = None
     """The port to listen on; 0 takes any free one. Without it: 8700, or the next free one."""
 
 
@@ -193,14 +72,14 @@ class Create:
       wonderzoom create photo.png -o garden --depth depth.npy
     """
 
-    image: Annotated[Positional[Path], _place("IMAGE", "IMAGE")]
+    image: Annotated[Positional[Path], path_word("IMAGE", "IMAGE")]
     """The photo."""
     output: _NewWorld
     """The directory to make; it holds the world."""
     depth: _File = None
     """A depth map of the photo: a 16-bit grey PNG, or a NumPy array (.npy, .npz).
     Linear, larger is farther; 0 and NaN: no depth there. Without one, depth is estimated."""
-    focal: Annotated[float | None, _word(_focal, "--focal", "MM"), _ABSENT] = None
+    focal: Annotated[float | None, word(read_focal, "--focal", "MM"), _ABSENT] = None
     """The lens in millimetres (35 mm equivalent; a phone has 24 to 28). Without it: EXIF, or a guess."""
     generator: _Generator = DEFAULT_GENERATOR
     """What makes new content."""
@@ -223,13 +102,13 @@ class Zoom:
 
     world: _World
     """The world's directory."""
-    at: Annotated[tuple[float, float] | None, _word(_point, "--at", "U,V"), _ABSENT] = None
+    at: Annotated[tuple[float, float] | None, word(read_point, "--at", "U,V"), _ABSENT] = None
     """The point to zoom in at, as fractions of the frame of --node."""
-    factor: Annotated[float | None, _word(_factor, "--factor", "F"), _ABSENT] = None
+    factor: Annotated[float | None, word(read_factor, "--factor", "F"), _ABSENT] = None
     """How many times to enlarge it: 1.42 to 16."""
     camera: _File = None
     """A view of your own instead of --at and --factor: a camera file (docs/cameras.md)."""
-    prompt: Annotated[str, _word(_prompt, "--prompt", "TEXT"), arg(help_behavior_hint="")] = ""
+    prompt: Annotated[str, word(read_prompt, "--prompt", "TEXT"), arg(help_behavior_hint="")] = ""
     """What should be there. Without one: what is there already, finer."""
     node: _Node = None
     """The node to zoom into (default: the newest one), or the one to replace."""
@@ -254,7 +133,7 @@ class Build:
       wonderzoom build garden.toml -o garden
     """
 
-    plan: Annotated[Positional[Path], _place("PLAN", "PLAN.toml")]
+    plan: Annotated[Positional[Path], path_word("PLAN", "PLAN.toml")]
     """The plan."""
     output: _NewWorld
     """The directory of the world, new or begun."""
@@ -275,13 +154,13 @@ class Render:
 
     world: _World
     """The world's directory."""
-    output: Annotated[Path, _place("--output", "FILE"), arg(aliases=["-o"])]
+    output: Annotated[Path, path_word("--output", "FILE"), arg(aliases=["-o"])]
     """The file to write: .png or .mp4."""
     node: _Node = None
     """The node to show, to descend to, or to orbit."""
     camera: _File = None
     """Look from a camera file (docs/cameras.md) instead of a node's frame."""
-    size: Annotated[tuple[int, int] | None, _word(_size, "--size", "WxH"), _ABSENT] = None
+    size: Annotated[tuple[int, int] | None, word(read_size, "--size", "WxH"), _ABSENT] = None
     """Width and height in pixels. Default: those of the frame."""
     path: Annotated[str | None, arg(metavar="{descent,orbit,FILE}"), _ABSENT] = None
     """The path of a film's camera: descent (the default), orbit, or a path file (docs/cameras.md)."""
@@ -341,21 +220,26 @@ class Serve:
     PLACE is a world, a photo (it becomes a world first), or a directory of worlds.
     Prints a link with a token: open it, look around, click where you want finer
     detail. A photo that is dropped on the page becomes a new world. Listens on
-    this machine only. Ctrl-C stops; nothing that was made is lost.
+    this machine only, or with --lan on the local network, encrypted. Ctrl-C stops;
+    nothing that was made is lost.
 
       wonderzoom serve garden
       wonderzoom serve photo.jpg
       wonderzoom serve worlds --port 9000 --viewers 8
+      wonderzoom serve garden --lan
     """
 
-    place: Annotated[Positional[Path], _place("PLACE", "PLACE")]
+    place: Annotated[Positional[Path], path_word("PLACE", "PLACE")]
     """A world's directory, a photo, or a directory of worlds."""
     host: str = "127.0.0.1"
-    """The address to listen on: of this machine only."""
-    port: Annotated[int | None, _word(_port, "--port", "PORT"), _ABSENT] = None
+    """The address to listen on: of this machine only.
+    With --lan: the one that others use, instead of all; or a further name that they know this machine by."""
+    port: Annotated[int | None, word(read_port, "--port", "PORT"), _ABSENT] = None
     """The port to listen on; 0 takes any free one. Without it: 8700, or the next free one."""
-    viewers: Annotated[int, _word(_viewers, "--viewers", "N")] = 32
+    viewers: Annotated[int, word(read_viewers, "--viewers", "N")] = 32
     """How many people may be in a world at a time."""
+    lan: bool = False
+    """Open it to the local network: encrypted, with a certificate of its own. Shows a link as a QR code, too."""
     generator: _Generator = DEFAULT_GENERATOR
     """What makes new content."""
     new_link: bool = False
@@ -367,6 +251,10 @@ Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Doctor
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__.lower(): kind for kind in (Demo, Create, Zoom, Build, Render, Serve, Info, Remove, Doctor)
 }
+# Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the
+# package's metadata says where they are: entry points of this group (pyproject.toml).
+BESIDE = {"load": "Fly many viewers through a served world at once, and say what they got."}
+BESIDE_GROUP = "wonderzoom.commands"
 PARSED: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
 
 
@@ -374,6 +262,7 @@ def overview() -> str:
     """What ``wonderzoom --help`` says."""
     width = max(map(len, COMMANDS))
     summaries = [(name, (kind.__doc__ or "").partition("\n")[0]) for name, kind in COMMANDS.items()]
+    summaries += BESIDE.items()
     return "\n".join(
         [
             "usage: wonderzoom COMMAND ...",

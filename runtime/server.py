@@ -125,6 +125,8 @@ class Server:
             write_limit=_SEND_BUFFER,
             close_timeout=_GOODBYE_S,
             ssl=self._listening.tls,
+            ssl_handshake_timeout=limits.HELLO_WITHIN_S if self._listening.tls else None,
+            ssl_shutdown_timeout=_GOODBYE_S if self._listening.tls else None,
             server_header=None,
             logger=logging.getLogger("wonderzoom.websocket"),
         )

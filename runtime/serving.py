@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.auth import LOOPBACK, Role
@@ -28,6 +29,9 @@ from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.server import Listening, Server, page_files
 from wonderzoom.runtime.workers import worker_executor
 
+if TYPE_CHECKING:
+    from wonderzoom.runtime.lan_opening import LanOpening
+
 log = logging.getLogger(__name__)
 
 PORT, FURTHER_PORTS = 8700, 20  # where no port is asked for
@@ -40,12 +44,12 @@ class Ready:
     port: int
 
 
-def serve(command: commands.Serve, maker: Maker) -> int:
-    """Serve until interrupted."""
-    if command.host.strip("[]") not in ("127.0.0.1", "localhost", "::1"):
+def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) -> int:
+    """Serve until interrupted; ``lan``: on the network, encrypted, and not only on this machine."""
+    if lan is None and command.host.strip("[]") not in ("127.0.0.1", "localhost", "::1"):
         raise UsageError(
-            f"--host {command.host} would let others in without encryption; reach this machine through a tunnel,"
-            f" such as ssh -L {PORT}:127.0.0.1:{PORT} HOST"
+            f"--host {command.host} would let others in without encryption; add --lan, or reach this machine through"
+            f" a tunnel, such as ssh -L {PORT}:127.0.0.1:{PORT} HOST"
         )
     worlds, folder = served(command, maker)
     renderer = maker.renderer
@@ -59,7 +63,10 @@ def serve(command: commands.Serve, maker: Maker) -> int:
         maker.reporter.note(note)
 
     def ready(at: Ready) -> None:
-        _tell(f"http://{command.host}:{at.port}", list(worlds), links)
+        address = lan.lan.address(at.port) if lan else f"http://{command.host}:{at.port}"
+        _tell(address, list(worlds), links)
+        if lan is not None:
+            lan.explain(links.of(address, Role.EDITOR), sys.stderr)
 
     async def whole() -> None:
         gallery = Gallery(worlds, folder, parts, CreateInChild(command.generator))
@@ -67,7 +74,8 @@ def serve(command: commands.Serve, maker: Maker) -> int:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, stop.set)
-        await run(gallery, links, Listening(command.host, first, further, LOOPBACK), ready, stop)
+        listening = Listening(command.host, first, further, LOOPBACK)
+        await run(gallery, links, lan.over(listening) if lan else listening, ready, stop)
 
     asyncio.run(whole())
     return 0
@@ -105,7 +113,7 @@ def _tell(address: str, worlds: list[str], links: Links) -> None:
         f"For guests who zoom: {links.of(address, Role.EDITOR)}",
         f"For guests who look: {links.of(address, Role.VIEWER)}",
     ]
-    if os.environ.get("SSH_CONNECTION"):
+    if os.environ.get("SSH_CONNECTION") and address.startswith("http:"):  # not on the network
         port = address.rpartition(":")[2]
         lines.append(f"From your own machine, first: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE")
     print("\n".join(lines), file=sys.stderr, flush=True)
@@ -122,9 +130,8 @@ async def run(
     server = Server(gallery, links.accepted(), listening, page_files())
     try:
         try:
-            await (
-                gallery.session()
-            )  # who comes first does not wait, and what is wrong is said before the link
+            # Who comes first does not wait, and what is wrong is said before the link.
+            await gallery.session()
         except NoSuchWorld as error:
             raise CommandError(str(error.__cause__ or error)) from error
         ready(Ready(await server.start()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.errors import CommandError, UsageError
+from wonderzoom.runtime.words import MAX_SIDE
 from wonderzoom.scene_graph.store import WorldStore
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ def sized(camera: Camera, size: tuple[int, int] | None) -> Camera:
 
     if size is not None:
         return covered(camera, *size)
-    if max(camera.width, camera.height) > commands.MAX_SIDE:
+    if max(camera.width, camera.height) > MAX_SIDE:
         raise CommandError(
-            f"the camera has {camera.width} x {camera.height} pixels; at most {commands.MAX_SIDE} a side are"
+            f"the camera has {camera.width} x {camera.height} pixels; at most {MAX_SIDE} a side are"
             " drawn: give --size"
         )
     return camera

@@ -66,6 +66,7 @@ def test_the_wheel_carries_the_command_and_the_licence(wheel: dict[str, bytes]) 
         name.partition(".dist-info/")[2]: data for name, data in wheel.items() if ".dist-info/" in name
     }
     assert b"wonderzoom = wonderzoom.runtime.cli:main" in metadata["entry_points.txt"]
+    assert b"[wonderzoom.commands]\nload = wonderzoom.clients.load:main" in metadata["entry_points.txt"]
     assert b"Apache License" in metadata["licenses/LICENSE"]
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from wonderzoom.runtime import cli, film
 from wonderzoom.runtime.camera_file import camera_out, camera_text
-from wonderzoom.runtime.commands import COMMANDS
+from wonderzoom.runtime.commands import BESIDE, COMMANDS
 from wonderzoom.runtime.frames import frame_of
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
@@ -206,7 +206,7 @@ def test_the_doctor_has_a_line_for_each_thing_and_the_verdict_in_its_exit_code(d
 @pytest.mark.parametrize("argv", [["--help"], ["-h"], ["help"]])
 def test_help_lists_every_command(desk: Desk, argv: list[str]) -> None:
     out = desk.must(*argv)
-    assert all(f"  {name} " in out for name in COMMANDS)
+    assert all(f"  {name} " in out for name in (*COMMANDS, *BESIDE))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -217,6 +217,24 @@ def test_every_command_has_help_with_an_example_that_can_be_parsed(desk: Desk, n
     for example in examples:
         assert isinstance(cli.parse(shlex.split(example)[1:]), COMMANDS[name])
     assert "(default: None)" not in out
+
+
+@pytest.mark.parametrize(("name", "summary"), BESIDE.items())
+def test_a_command_of_a_program_beside_has_help_that_begins_as_the_overview_says(
+    desk: Desk, name: str, summary: str
+) -> None:
+    usage, _, said, *_ = desk.must(name, "--help").splitlines()
+    assert usage.startswith(f"usage: wonderzoom {name} ") and said == summary
+
+
+def test_a_command_of_a_program_beside_gets_its_words_and_decides_the_exit_code(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert desk("load").code == 2  # the link is missing
+    ended = desk("load", "nonsense", "--viewers", "2")
+    assert (ended.code, ended.out) == (2, "") and ended.line.startswith("wonderzoom load: a link looks like")
+    monkeypatch.setitem(BESIDE, "elsewhere", "Registered by nobody.")
+    assert "install wonderzoom-runtime anew" in desk.fails("elsewhere")
 
 
 def test_the_version_is_that_of_the_package(desk: Desk) -> None:

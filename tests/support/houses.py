@@ -68,6 +68,7 @@ async def open_house(
     create: Create = creates_nothing,
     port: int = 0,
     links: Links | None = None,
+    over: Callable[[Listening], Listening] = lambda listening: listening,
 ) -> AsyncGenerator[Served, None]:
     """Worlds on a server; the first one's directory is beside those that photos become."""
     links = links or new_links()
@@ -75,7 +76,7 @@ async def open_house(
     gallery = Gallery(worlds, next(iter(worlds.values())).parent, parts, create)
     stop: asyncio.Event = asyncio.Event()
     ready: asyncio.Future[serving.Ready] = asyncio.get_running_loop().create_future()
-    listening = Listening(port=port, hosts=LOOPBACK)
+    listening = over(Listening(port=port, hosts=LOOPBACK))
     task = asyncio.create_task(serving.run(gallery, links, listening, ready.set_result, stop))
     try:
         await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
