@@ -6,6 +6,7 @@ Each request is answered to whoever asked, also after a reconnect: the same requ
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from wonderzoom.generation.zoom_events import (
     ZoomFailed,
     ZoomQueued,
     ZoomRunning,
+    failure_of,
 )
 from wonderzoom.generation.zoom_ticket import ZoomTicket
 from wonderzoom.protocol import limits, messages, values
@@ -32,7 +34,8 @@ from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.wire import camera_of, place_of, pose, preview_of, words_of
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import WorldHeader
-from wonderzoom.scene_graph.world import WorldError
+
+log = logging.getLogger(__name__)
 
 _CODES: dict[FailureCode, ErrorCode] = {
     "already_covered": ErrorCode.ALREADY_COVERED,
@@ -215,8 +218,11 @@ class ZoomDesk:
         """Undo a zoom."""
         try:
             await self._commits.remove(message.node)
-        except WorldError as error:
-            who.fail(ErrorCode.NOT_FOUND, str(error), message.request)
+        except Exception as error:
+            failure = failure_of(error)
+            if failure.code == "internal":
+                log.exception("%s could not be removed", message.node)
+            who.fail(_CODES[failure.code], failure.message, message.request)
 
     async def commit(self, proposal: Proposal, request: ZoomRequest) -> Made:
         """Make a zoom durable, and know whose it is before anyone is told."""
