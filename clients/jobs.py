@@ -154,22 +154,33 @@ class Picking(Job[Picked]):
 
 
 class Removal(Job[int]):
-    """A node that goes; the result is the world's revision without it."""
+    """A node that goes; the result is the world's revision without it.
+
+    A connection may break between a removal and the word of it. Coming back says which nodes there are, but in as
+    many messages as a large world needs; so it is asked for again, and that the node is not found is then what
+    was wanted: it went in between, and is gone in the revision that was come back to.
+    """
 
     def __init__(self, message: RemoveNode, say: Say) -> None:
         super().__init__(message.request, message, say)
         self._node = message.node
+        self._resumed_at: int | None = None  # revision
 
     def hear(self, message: FromServer) -> None:
-        super().hear(message)
         if isinstance(message, Commit) and self._node in message.removed:
             self.finish(message.revision)
+        elif (
+            isinstance(message, Error)
+            and (message.request, message.code) == (self.request, ErrorCode.NOT_FOUND)
+            and self._resumed_at is not None
+        ):
+            self.finish(self._resumed_at)
+        else:
+            super().hear(message)
 
     def resumed(self, welcome: Welcome) -> None:
-        if any(node.id == self._node for node in welcome.nodes):
-            self.ask()
-        else:
-            self.finish(welcome.revision)
+        self._resumed_at = welcome.revision
+        super().resumed(welcome)
 
 
 class Uploading(Job[str]):

@@ -35,8 +35,9 @@ from wonderzoom.clients.links import Link, tls_context
 from wonderzoom.clients.pictures import Picture
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.codec import encode
+from wonderzoom.protocol.counterexamples import INVALID_FROM_CLIENT
 from wonderzoom.protocol.errors import CloseCode
-from wonderzoom.protocol.examples import INVALID, POSE
+from wonderzoom.protocol.examples import POSE
 from wonderzoom.scene_graph.camera import Camera
 
 Kind = Literal["viewer", "slow", "stalled", "hostile"]
@@ -280,7 +281,7 @@ class _Crowd:
 
 _CAMERA = encode(messages.Camera(seq=1, cameras=[POSE]))
 _ATTACKS: dict[str, Sequence[bytes | str]] = {
-    "malformed messages": list(INVALID.values())[: 2 * limits.MAX_MALFORMED],
+    "malformed messages": list(INVALID_FROM_CLIENT.values())[: 2 * limits.MAX_MALFORMED],
     "texts": ["a text"] * limits.MAX_MALFORMED,
     "a message that is too large": [bytes(limits.MAX_FROM_CLIENT + 1)],
     "a flood": [_CAMERA] * (2 * limits.MESSAGE_BURST),

@@ -124,8 +124,14 @@ class GenerationError(Exception):
 class AlreadyCovered(Exception):
     """Without a prompt there is nothing to generate here: ``node`` has this place at this scale."""
 
+    _SAYS = "node {} already shows this place at this scale; give a prompt, or zoom further"
+
     def __init__(self, node: str) -> None:
-        super().__init__(
-            f"node {node} already shows this place at this scale; give a prompt, or zoom further"
-        )
+        super().__init__(self._SAYS.format(node))
         self.node = node
+
+
+class AlreadyMade(AlreadyCovered):
+    """What is asked for is there: ``node`` was made at this camera, with these words and this seed."""
+
+    _SAYS = "node {} is what this would make again; give other words, another seed, or zoom further"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,11 @@ from wonderzoom.generation.jobs import (
     FINER_KEY,
     MAX_FACTOR,
     AlreadyCovered,
+    AlreadyMade,
     Created,
     CreateRequest,
     GenerationError,
+    Mode,
     Stage,
     StageEvent,
     Watch,
@@ -112,8 +114,8 @@ class Pipeline:
     def zoom(self, world: World, request: ZoomRequest, watch: Watch | None = None) -> Zoomed:
         """E_i at the requested camera; ``world`` is only read.
 
-        Raises GenerationError, AlreadyCovered, Cancelled, and UnknownNode or RootRemoval for a node that
-        can't be a parent or be replaced.
+        Raises GenerationError, AlreadyCovered, AlreadyMade, Cancelled, and UnknownNode or RootRemoval for a
+        node that can't be a parent or be replaced. What is there already is found before a stage has run.
         """
         watch = watch or Watch()
         try:
@@ -127,8 +129,13 @@ class Pipeline:
         generator = self.generator
         self._begin("observe", watch)
         base, parent_id, replaced = _without_replaced(world, request)
+        if request.prompt and (made := _made_before(base, request, generator.name)) is not None:
+            raise AlreadyMade(made)
         observation, edit_only = self._observe(base, request)
         parent = base.node(parent_id if parent_id is not None else dominant_node(observation))
+        name = node_id(parent.id, request.camera, request.prompt, request.seed, generator.name, request.mode)
+        if name in base.nodes:
+            raise AlreadyMade(name)
         context = ZoomContext(base, request, observation, parent, self._threads)
         self._begin("describe", watch)
         words = generator.describe.describe(context, watch.control("describe"))
@@ -150,7 +157,7 @@ class Pipeline:
         if edit_only:
             provenance[FINER_KEY] = str(FINER_EDIT)
         node = ScaleNode(
-            id=node_id(parent.id, request.camera, request.prompt, request.seed, generator.name, request.mode),
+            id=name,
             parent=parent.id,
             children=(),
             prompt=request.prompt,
@@ -293,6 +300,20 @@ def _without_replaced(world: World, request: ZoomRequest) -> tuple[World, str | 
     rest = world.copy()
     rest.apply(removal)
     return rest, parent, request.node
+
+
+def _made_before(world: World, request: ZoomRequest, generator: str) -> str | None:
+    """The live node that is what a request with words asks for, on whatever parent; None where there is none.
+
+    Looking by id alone is not enough: what was made may now be the finest there, and would become its own parent,
+    with the same thing once more on top.
+    """
+    asked = (request.camera, request.prompt, request.seed, generator)
+    for node in world.nodes.values():
+        if (node.prompt, node.seed, node.generator) == asked[1:] and node.parent is not None:
+            if node.id in (node_id(node.parent, *asked, mode) for mode in get_args(Mode)):
+                return node.id
+    return None
 
 
 def _main_layer(observation: Observation, edited: Edited, zeta: F32, edit_only: bool) -> Layer:

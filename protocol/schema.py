@@ -19,8 +19,9 @@ import msgspec
 
 from wonderzoom.protocol import limits
 from wonderzoom.protocol.codec import encode
+from wonderzoom.protocol.counterexamples import INVALID_FROM_CLIENT, INVALID_FROM_SERVER
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
-from wonderzoom.protocol.examples import CLIENT, INVALID, SERVER, plain
+from wonderzoom.protocol.examples import CLIENT, SERVER, plain
 from wonderzoom.protocol.messages import FromClient, FromServer
 
 # Longer invalid messages are all of one kind, and tests make them themselves.
@@ -75,11 +76,14 @@ def vectors() -> dict[str, list[dict[str, Any]]]:
             for name, message in messages.items()
         ]
 
-    short = {name: data for name, data in INVALID.items() if len(data) <= _LONGEST}
+    def invalid(messages: dict[str, bytes]) -> list[dict[str, Any]]:
+        return [{"name": name, "hex": data.hex()} for name, data in messages.items() if len(data) <= _LONGEST]
+
     return {
         "from_client": valid(CLIENT),
         "from_server": valid(SERVER),
-        "invalid_from_client": [{"name": name, "hex": data.hex()} for name, data in short.items()],
+        "invalid_from_client": invalid(INVALID_FROM_CLIENT),
+        "invalid_from_server": invalid(INVALID_FROM_SERVER),
     }
 
 

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.encoders import STILL_QUALITY
-from wonderzoom.runtime.pacing import LADDER, Rung
+from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.turns import Turns
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
@@ -184,7 +184,7 @@ class FrameLoop:
 
     def _expected(self, viewer: Viewer) -> float:
         """Seconds that the next frame of a viewer will take."""
-        return viewer.pacer.cost_of(LADDER[viewer.pacer.rung]) or self._cost
+        return viewer.pacer.cost_of(viewer.pacer.current) or self._cost
 
     def _let_stalled_go(self, now: float) -> None:
         for viewer in self.viewers:

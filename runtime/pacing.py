@@ -5,7 +5,8 @@ was sent, or at which the one before it had arrived, if that was later. Rate and
 From them follows the best rung of a ladder of
 (resolution, quality) whose frames fit into the time between two of them; when the lowest does not fit, frames
 come less often. Going down is immediate, going up is one rung every half second, so that quality does not
-flicker. Values in, values out: the clock is an argument.
+flicker. No rung has a quality above the one that the viewer wishes at best. Values in, values out: the clock is
+an argument.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Pacer:
     """What is known of one viewer's link and of the cost of its frames."""
 
     max_fps: float = MOVING_FPS
+    best_quality: int = 100  # JPEG, [1, 100]: what the viewer wishes at best of moving frames
     rtt: float = 0.0  # seconds that an empty message takes there and back
     rung: int = START
     rate: float | None = None  # bytes a second
@@ -102,7 +104,7 @@ class Pacer:
     @property
     def current(self) -> Rung:
         """The rung in force."""
-        return LADDER[self.rung]
+        return self._at(self.rung)
 
     @property
     def in_flight(self) -> int:
@@ -126,11 +128,15 @@ class Pacer:
             if self._fills(self.rung - 1, share) <= UP_WHEN:
                 self.rung -= 1
             self._last_up = at
-        return LADDER[self.rung]
+        return self.current
 
     def interval(self) -> float:
         """Seconds from the start of one frame to that of the next, at the rung in force."""
         return max(1.0 / self.max_fps, self._sending(self.rung))
+
+    def _at(self, rung: int) -> Rung:
+        """A rung of the ladder as this viewer wishes it: as large, and no better than wished."""
+        return Rung(LADDER[rung].scale, min(LADDER[rung].quality, self.best_quality))
 
     def _fills(self, rung: int, share: float) -> float:
         """How much of the time between two frames a rung takes, of the link or of the renderer."""
@@ -140,10 +146,10 @@ class Pacer:
     def _sending(self, rung: int) -> float:
         if self.rate is None or self._bytes_a_weight is None:
             return 0.0
-        return LADDER[rung].weight * self._bytes_a_weight / (HEADROOM * self.rate)
+        return self._at(rung).weight * self._bytes_a_weight / (HEADROOM * self.rate)
 
     def _drawing(self, rung: int) -> float:
-        return self.cost_of(LADDER[rung]) or 0.0
+        return self.cost_of(self._at(rung)) or 0.0
 
     def cost_of(self, rung: Rung) -> float | None:
         """Seconds that a frame takes to draw and encode; None before the first."""

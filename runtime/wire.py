@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import cv2
 import msgspec
@@ -17,17 +18,25 @@ from wonderzoom.scene_graph.formats.wire_pose import camera_in, camera_out, plac
 
 PREVIEW_WIDTH = 320  # pixels
 _PREVIEW_QUALITY = 70
+_Value = TypeVar("_Value", values.CameraPose, values.Place)
 _NODES_BYTES = limits.MAX_FROM_SERVER // 2  # of a message: the rest is for what else it says
 
 
 def pose(camera: Camera) -> values.CameraPose:
-    """A camera as it goes over the wire."""
-    return msgspec.convert(camera_out(camera), values.CameraPose)
+    """A camera as it goes over the wire. Raises ValueError where the protocol has no room for it."""
+    return _within(camera_out(camera), values.CameraPose, "view")
 
 
 def place_of(position: Position) -> values.Place:
     """An exact position as it goes over the wire. Raises ValueError where it is too deep for that."""
-    return msgspec.convert(place_out(position), values.Place)
+    return _within(place_out(position), values.Place, "place")
+
+
+def _within(plain: dict[str, Any], kind: type[_Value], name: str) -> _Value:
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"this {name} is beyond what the protocol can say: {error}") from None
 
 
 def camera_of(pose: values.CameraPose) -> Camera:

@@ -162,7 +162,8 @@ class WorldSession:
                 self.frames.acknowledge(who.viewer, message.frame)
                 self._stats(who)
             case messages.Configure():
-                who.viewer.pacer.max_fps = message.max_fps
+                pacer = who.viewer.pacer
+                pacer.max_fps, pacer.best_quality = message.max_fps, message.best_quality
             case messages.Pick():
                 self._beside(self._desk.pick(who, message))
             case messages.Zoom():

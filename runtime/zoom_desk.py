@@ -6,6 +6,7 @@ Each request is answered to whoever asked, also after a reconnect: the same requ
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from wonderzoom.generation.zoom_events import (
     ZoomFailed,
     ZoomQueued,
     ZoomRunning,
+    failure_of,
 )
 from wonderzoom.generation.zoom_ticket import ZoomTicket
 from wonderzoom.protocol import limits, messages, values
@@ -32,7 +34,8 @@ from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.wire import camera_of, place_of, pose, preview_of, words_of
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import WorldHeader
-from wonderzoom.scene_graph.world import WorldError
+
+log = logging.getLogger(__name__)
 
 _CODES: dict[FailureCode, ErrorCode] = {
     "already_covered": ErrorCode.ALREADY_COVERED,
@@ -68,6 +71,14 @@ class CanNot(Exception):
     def __init__(self, code: ErrorCode, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+def _told(error: Exception, what: str) -> tuple[ErrorCode, str]:
+    """What is said of an error; one that is a mistake of ours is in the log instead."""
+    failure = failure_of(error)
+    if failure.code == "internal":
+        log.error("%s failed", what, exc_info=error)
+    return _CODES[failure.code], failure.message
 
 
 class ZoomDesk:
@@ -121,24 +132,28 @@ class ZoomDesk:
         if camera is None:
             who.fail(ErrorCode.NOT_FOUND, "that frame is too long ago; pick in a newer one", message.request)
             return
-        found = await self._drawing.pick(camera, message.at.u, message.at.v)
-        if found is None:
+        try:
+            found = await self._drawing.pick(camera, message.at.u, message.at.v)
+            place = None if found is None else place_of(found.position)
+        except Exception as error:
+            who.fail(*_told(error, "a pick"), message.request)
+            return
+        if found is None or place is None:
             who.say(messages.Picked(request=message.request))
             return
-        place = place_of(found.position)
         who.say(messages.Picked(
             request=message.request, place=place, zeta=max(-1e30, min(1e30, found.zeta)), node=found.node,
         ))  # fmt: skip
 
     async def zoom(self, who: Participant, message: messages.Zoom) -> None:
         """Take a zoom in, or say how the one of that name stands."""
-        known = self._zooms.get((who.id, message.request))
-        if known is not None:
-            if known.last is not None:
-                who.say(known.last)
+        if self._is_known(who, message.request):
             return
         try:
             camera = await self._aimed(who, message)
+            if self._is_known(who, message.request):
+                return  # said twice, and both were being aimed
+            shown = pose(camera)  # first: a job whose view can't be told of must not begin
             request = ZoomRequest(camera, message.prompt, message.seed, message.mode, message.node)
             ticket = self._service.submit(who.id, message.request, request, self._generator)
         except CanNot as error:
@@ -147,13 +162,20 @@ class ZoomDesk:
         except ZoomRefused as refused:
             self._failed(who, message.request, ErrorCode.BUSY, str(refused))
             return
-        except ValueError as error:
-            self._failed(who, message.request, ErrorCode.INVALID, str(error))
+        except Exception as error:
+            self._failed(who, message.request, *_told(error, "the aim of a zoom"))
             return
-        pending = PendingZoom(who, message.request, pose(camera), request, ticket)
+        pending = PendingZoom(who, message.request, shown, request, ticket)
         self._zooms[who.id, message.request] = pending
         pending.task = asyncio.create_task(self._follow(pending), name=f"follow {message.request}")
         self.changed()
+
+    def _is_known(self, who: Participant, request: str) -> bool:
+        """Whether a zoom of that name is waited for; then say how it stands."""
+        known = self._zooms.get((who.id, request))
+        if known is not None and known.last is not None:
+            who.say(known.last)
+        return known is not None
 
     async def _aimed(self, who: Participant, message: messages.Zoom) -> Camera:
         """The camera of a zoom. Raises CanNot and ValueError."""
@@ -215,8 +237,8 @@ class ZoomDesk:
         """Undo a zoom."""
         try:
             await self._commits.remove(message.node)
-        except WorldError as error:
-            who.fail(ErrorCode.NOT_FOUND, str(error), message.request)
+        except Exception as error:
+            who.fail(*_told(error, "a removal"), message.request)
 
     async def commit(self, proposal: Proposal, request: ZoomRequest) -> Made:
         """Make a zoom durable, and know whose it is before anyone is told."""

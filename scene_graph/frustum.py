@@ -8,6 +8,7 @@ cells are, so that only the planes of the frustum are rotated.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,13 @@ class CellTable:
         self._group[row] = group
         low = (1 << TILE_BITS) - 1
         self._steps[row] = [i & low for i in cell.index]
+
+    def copy(self) -> CellTable:
+        """A table of its own with the same rows."""
+        other = CellTable()
+        for name, part in vars(self).items():
+            setattr(other, name, copy(part))
+        return other
 
     def seen_from(self, camera: Camera) -> CellFrames:
         """The frames of all rows for ``camera``, worked out per anchor when a row asks."""

@@ -11,6 +11,7 @@ Aggregates are arrays over *slots*, so that a walk tests many cells at once (``t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,18 @@ class Octree:
         self._block_box = np.zeros((64, 2, 3))
         self._block_interval = np.zeros((64, 2))
         self._free_rows: list[int] = []
+
+    def copy(self) -> Octree:
+        """A tree of its own of the same blocks, which are shared: they never change, nor do the cells.
+
+        Slots and rows are those of this tree: nothing is worked out again.
+        """
+        other = Octree()
+        for name, part in vars(self).items():
+            setattr(other, name, copy(part))
+        other._own = [list(rows) for rows in self._own]
+        other._table = self._table.copy()
+        return other
 
     # ---- contents -------------------------------------------------------------------------------
     def __len__(self) -> int:

@@ -126,11 +126,11 @@ class World:
         return [self.octree.block(node_id, cell) for cell in sorted(self._cells[node_id])]
 
     def copy(self) -> World:
-        """A world of its own with the same content; nodes and blocks, which never change, are shared."""
+        """A world of its own with the same content; nodes, views and blocks, which never change, are shared."""
         other = World(self.header)
         other.revision = self.revision
         other.nodes = dict(self.nodes)
-        other.octree.change(added=self.octree.blocks())
+        other.octree = self.octree.copy()
         other.views = self.views
         other._cells = {node: dict(cells) for node, cells in self._cells.items()}
         return other

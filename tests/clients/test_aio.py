@@ -478,10 +478,45 @@ def test_a_removal_is_done_when_the_node_is_gone() -> None:
         async with entered(server) as world:
             assert await world.remove(NODE.id) == 4
             assert world.nodes == {} and world.revision == 4
-            server.on[messages.RemoveNode] = lambda guest, message: guest.say(
-                messages.Error(code=ErrorCode.NOT_FOUND, message="no such node", request=message.request)
-            )
+            server.on[messages.RemoveNode] = not_found
             assert (await refused(world.remove("n1"), RequestFailed)).code is ErrorCode.NOT_FOUND
+
+    played(test)
+
+
+def not_found(guest: Guest, message: messages.RemoveNode) -> None:
+    guest.say(messages.Error(code=ErrorCode.NOT_FOUND, message="no such node", request=message.request))
+
+
+def test_a_node_that_comes_after_the_welcome_is_still_to_be_removed() -> None:
+    """A large world comes in several messages: what the first does not have may not be gone."""
+
+    async def test(server: PlayedServer) -> None:
+        def remove(guest: Guest, message: messages.RemoveNode) -> None:
+            guest.say(messages.Commit(revision=7, added=[NODE]))  # the rest of the world
+            guest.say(messages.Commit(revision=8, removed=[message.node]))
+
+        async with entered(server) as world:
+            removal = asyncio.create_task(world.remove(NODE.id))
+            await server.until(lambda: server.guest.all_heard(messages.RemoveNode))
+            server.welcome = {"nodes": [], "revision": 7}
+            server.on[messages.RemoveNode] = remove
+            server.guest.drop()
+            assert await removal == 8 and world.nodes == {}
+
+    played(test)
+
+
+def test_a_removal_that_is_forbidden_is_so_after_a_reconnect_too() -> None:
+    async def test(server: PlayedServer) -> None:
+        async with entered(server) as world:
+            removal = asyncio.create_task(world.remove(NODE.id))
+            await server.until(lambda: server.guest.all_heard(messages.RemoveNode))
+            server.on[messages.RemoveNode] = lambda guest, message: guest.say(
+                messages.Error(code=ErrorCode.INVALID, message="that is the root", request=message.request)
+            )
+            server.guest.drop()
+            assert (await refused(removal, RequestFailed)).code is ErrorCode.INVALID
 
     played(test)
 
@@ -597,16 +632,17 @@ def test_a_broken_connection_is_made_anew_and_everything_goes_on() -> None:
             removal = asyncio.create_task(world.remove(NODE.id))
             picking = asyncio.create_task(world.pick(SPOT))
             await server.until(lambda: server.guest.all_heard(messages.Pick))
-            server.welcome = {"nodes": []}  # the node went while nobody was connected
+            server.welcome = {"nodes": [], "revision": 7}  # the node went while nobody was connected
+            server.on[messages.RemoveNode] = not_found
             server.guest.drop()
             await server.until(lambda: len(server.guests) == 2 and server.guest.all_heard(messages.Pick))
             guest = server.guest
             assert guest.hello is not None and guest.hello.resume == world.welcome.resume
-            assert world.welcome.viewer == viewer and await removal == 2
+            assert world.welcome.viewer == viewer and await removal == 7
             requests = {each.request for each in guest.all_heard(messages.Zoom)}
             assert requests == {zoom.request, gone.request, cancelled.request}
             assert guest.all_heard(messages.Cancel) == [messages.Cancel(request=cancelled.request)]
-            assert guest.all_heard(messages.RemoveNode) == []
+            assert len(guest.all_heard(messages.RemoveNode)) == 1
             guest.say(status(zoom.request, **COMMITTED))
             guest.say(messages.Picked(request=guest.all_heard(messages.Pick)[0].request))
             assert (await zoom).node == "n9" and (await picking).place is None

@@ -13,8 +13,10 @@ from wonderzoom.generation.jobs import (
     FINER_EDIT,
     STAGES,
     AlreadyCovered,
+    AlreadyMade,
     CreateRequest,
     GenerationError,
+    Mode,
     StageEvent,
     Watch,
     ZoomRequest,
@@ -24,7 +26,7 @@ from wonderzoom.runtime.frames import aim, frame_of, settings_of
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.ports import Cancelled, FitSettings, RenderedView
+from wonderzoom.scene_graph.ports import Cancelled, FitSettings, RenderedView, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.surfels import FILL, STRUCTURE
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import RootRemoval, UnknownNode, World
@@ -193,6 +195,93 @@ def test_nothing_is_generated_twice(created: World, renderer: CpuRenderer) -> No
     with pytest.raises(AlreadyCovered) as error:
         pipeline(renderer).zoom(world, ZoomRequest(camera))
     assert error.value.node == zoomed.node
+
+
+def asked_again(
+    world: World, renderer: CpuRenderer, request: ZoomRequest, *, looks: int
+) -> pytest.ExceptionInfo[AlreadyMade]:
+    """The refusal of what is there, after so many pictures of the world (an observation takes two); no stage ran."""
+    ran: list[str] = []
+    drawn = Counting(renderer)
+    digest = world.digest()
+    made = Pipeline(plain_generator(PlainStages(ran.append)), drawn, CpuFitter(1), 1, FIT)
+    with pytest.raises(AlreadyMade) as error:
+        made.zoom(world, request)
+    assert ran == [] and drawn.calls == looks and world.digest() == digest
+    return error
+
+
+class Counting:
+    """A renderer that counts pictures."""
+
+    def __init__(self, renderer: CpuRenderer) -> None:
+        self.name, self.calls, self._renderer = renderer.name, 0, renderer
+
+    def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
+        self.calls += 1
+        return self._renderer.render(visible, camera, settings)
+
+
+@pytest.mark.parametrize("mode", ["add", "replace"])
+def test_the_same_words_at_the_same_camera_are_answered_with_what_they_made(
+    created: World, renderer: CpuRenderer, mode: Mode
+) -> None:
+    """Whatever is the finest there now, and whoever is named as the parent."""
+    world = created.copy()
+    camera = camera_at(world, renderer, 4.0)
+    assert world.root is not None
+    old = pipeline(renderer).zoom(world, ZoomRequest(camera)).commit
+    if mode == "replace":
+        world.apply(old)
+    request = ZoomRequest(camera, "ball", 3, mode, old.added[0].id if mode == "replace" else None)
+    first = pipeline(renderer).zoom(world, request)
+    world.apply(first.commit)
+    again = replace(request, mode="add", node=None)
+    for parent in (None, world.root.id, first.node):
+        error = asked_again(world, renderer, replace(again, node=parent), looks=0)
+        assert error.value.node == first.node and "another seed" in str(error.value)
+    for other in (
+        replace(again, seed=4),
+        replace(again, prompt="red"),
+        replace(again, camera=camera.zoomed(1.01)),
+    ):
+        assert pipeline(renderer).zoom(world, other).node not in world.nodes
+    # Once it is gone it can be made again, and is what it was.
+    world.apply(world.propose_removal(first.node))
+    if mode == "add":
+        assert pipeline(renderer).zoom(world, again).node == first.node
+
+
+def test_a_node_is_replaced_by_the_same_again(created: World, renderer: CpuRenderer) -> None:
+    """It takes away what was built on it, and nothing says that this was not meant."""
+    world = created.copy()
+    camera = camera_at(world, renderer, 4.0)
+    world.apply(pipeline(renderer).zoom(world, ZoomRequest(camera, "ball")).commit)
+    (old,) = (node for node in world.nodes.values() if node.parent is not None)
+    for _ in range(2):
+        made = pipeline(renderer).zoom(world, ZoomRequest(camera, "ball", mode="replace", node=old.id))
+        world.apply(made.commit)
+        old = world.node(made.node)
+    assert len(world.nodes) == 2 and world.check() == []
+
+
+def test_what_would_have_the_name_of_another_node_is_refused_at_first_sight(
+    created: World, renderer: CpuRenderer
+) -> None:
+    """Without words too: where half of what it had shown is gone, the same zoom would be itself again."""
+    world = created.copy()
+    camera = camera_at(world, renderer, 4.0)
+    beside = pipeline(renderer).zoom(world, ZoomRequest(camera_at(created, renderer, 4.0, (0.55, 0.5))))
+    world.apply(beside.commit)
+    assert world.root is not None
+    request = ZoomRequest(camera, node=world.root.id)
+    first = pipeline(renderer).zoom(world, request)
+    world.apply(first.commit)
+    world.apply(world.propose_removal(beside.node))
+    assert asked_again(world, renderer, request, looks=2).value.node == first.node
+    filled = pipeline(renderer).zoom(world, replace(request, seed=1))
+    world.apply(filled.commit)
+    assert world.check() == []
 
 
 def test_overlapping_zooms_share_their_surfels(created: World, renderer: CpuRenderer) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wonderzoom.generation.jobs import AlreadyCovered, GenerationError
+from wonderzoom.generation.jobs import AlreadyCovered, AlreadyMade, GenerationError
 from wonderzoom.generation.zoom_events import JobFailed, ZoomFailed, failure_of
 from wonderzoom.scene_graph.store_errors import NoSpace, StoreError
 from wonderzoom.scene_graph.world import InvalidCommit, RootRemoval, UnknownNode
@@ -18,6 +18,7 @@ def out_of_memory() -> GenerationError:
     ("error", "code", "retryable"),
     [
         (AlreadyCovered("n0"), "already_covered", False),
+        (AlreadyMade("n0"), "already_covered", False),
         (GenerationError("depth", "no depth"), "generation_failed", False),
         (GenerationError("depth", "no depth yet", True), "generation_failed", True),
         (out_of_memory(), "out_of_memory", True),

@@ -1,6 +1,7 @@
 """Messages and their bytes: round trips, an independent oracle, and whatever an enemy may send."""
 
 import tracemalloc
+from collections.abc import Callable
 
 import msgpack
 import pytest
@@ -10,8 +11,9 @@ from wire import from_client, from_server
 
 from wonderzoom.protocol import limits
 from wonderzoom.protocol.codec import decode_from_client, decode_from_server, encode
+from wonderzoom.protocol.counterexamples import INVALID_FROM_CLIENT, INVALID_FROM_SERVER
 from wonderzoom.protocol.errors import ErrorCode, Malformed, TooLarge
-from wonderzoom.protocol.examples import CLIENT, INVALID, POSE, SERVER, plain
+from wonderzoom.protocol.examples import CLIENT, POSE, SERVER, plain
 from wonderzoom.protocol.messages import FromClient, FromServer
 from wonderzoom.protocol.values import index_bytes, index_of
 
@@ -73,18 +75,26 @@ def test_an_index_has_an_end(value: int) -> None:
 
 
 # ---- what an enemy sends ------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", INVALID)
-def test_hostile_messages_are_refused_at_no_cost(name: str) -> None:
-    data = INVALID[name]
+def refused_at_no_cost(decode: Callable[[bytes], object], data: bytes) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(Malformed) as refused:
-            decode_from_client(data)
+            decode(data)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert refused.value.code is ErrorCode.MALFORMED and len(str(refused.value)) <= 300
     assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("name", INVALID_FROM_CLIENT)
+def test_hostile_messages_are_refused_at_no_cost(name: str) -> None:
+    refused_at_no_cost(decode_from_client, INVALID_FROM_CLIENT[name])
+
+
+@pytest.mark.parametrize("name", INVALID_FROM_SERVER)
+def test_messages_of_a_hostile_server_are_refused_at_no_cost(name: str) -> None:
+    refused_at_no_cost(decode_from_server, INVALID_FROM_SERVER[name])
 
 
 def test_more_bytes_than_allowed_are_not_decoded() -> None:

@@ -172,6 +172,18 @@ async def test_a_moving_viewer_sees_thirty_frames_a_second_and_then_a_still() ->
 
 
 @on_virtual_time
+async def test_who_wishes_less_gets_moving_frames_of_it_and_stills_as_ever() -> None:
+    async with staged() as stage:
+        client = stage.join(Client("a"))
+        client.viewer.pacer.best_quality = 33
+        await fly(stage, client, 2.0)
+        await asyncio.sleep(1.0)
+        *moving, still = [frame for _, frame in client.shown]
+        assert len(moving) > 50 and {frame.quality for frame in moving} == {33}
+        assert still.still and still.quality == STILL.quality
+
+
+@on_virtual_time
 async def test_a_still_view_costs_nothing() -> None:
     async with staged() as stage:
         client = stage.join(Client("a"))

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from laws import law
 
-from wonderzoom.runtime.pacing import LADDER, START, Pacer
+from wonderzoom.runtime.pacing import LADDER, START, Pacer, Rung
 
 SIZE = 60_000.0  # bytes of a frame of the first rung
 
@@ -12,7 +12,13 @@ def play(
     rate: float, seconds: float, latency: float = 0.02, draw_s: float = 0.005
 ) -> tuple[Pacer, list[int], int]:
     """Frames over a link of so many bytes a second, two in flight; the rungs taken, and the frames that arrived."""
-    pacer, now, link_free, rungs = Pacer(rtt=latency), 0.0, 0.0, list[int]()
+    pacer = Pacer(rtt=latency)
+    rungs, frames = run(pacer, rate, seconds, draw_s)
+    return pacer, [LADDER.index(rung) for rung in rungs], frames
+
+
+def run(pacer: Pacer, rate: float, seconds: float, draw_s: float = 0.005) -> tuple[list[Rung], int]:
+    now, link_free, rungs = 0.0, 0.0, list[Rung]()
     arrivals: list[tuple[float, int]] = []
     frame, next_at = 0, 0.0
     while now < seconds:
@@ -22,14 +28,14 @@ def play(
             continue
         now = max(now, next_at)
         rung = pacer.choose(now)
-        rungs.append(LADDER.index(rung))
+        rungs.append(rung)
         size = round(SIZE * rung.weight / LADDER[0].weight)
         pacer.drawn(draw_s, size, rung)
         pacer.sent(frame, size, now)
         link_free = max(link_free, now) + size / rate
-        arrivals.append((link_free + latency, frame))
+        arrivals.append((link_free + pacer.rtt, frame))
         frame, next_at = frame + 1, now + pacer.interval()
-    return pacer, rungs, frame
+    return rungs, frame
 
 
 def test_a_fast_link_gets_the_best_rung_at_full_rate() -> None:
@@ -79,3 +85,38 @@ def test_an_acknowledgement_of_nothing_changes_nothing() -> None:
     assert pacer.acknowledged(2, 1.0) is None and pacer.in_flight == 1 and pacer.rate is None
     assert pacer.acknowledged(1, 1.5) == 1.5 and pacer.oldest() is None
     assert pacer.acknowledged(1, 1.6) is None
+
+
+@law(st.integers(1, 100), st.floats(0.01e6, 30e6), st.floats(0.0, 0.2), st.floats(1e-3, 0.3), examples=30)
+def test_no_frame_is_better_than_its_viewer_wishes(
+    best: int, rate: float, latency: float, draw_s: float
+) -> None:
+    """On any link and with any renderer; the ladder is as high as ever, and frames as many as the link takes."""
+    pacer = Pacer(rtt=latency, best_quality=best)
+    rungs, _ = run(pacer, rate, 5.0, draw_s)
+    assert all(rung.quality <= best for rung in rungs) and pacer.current.quality <= best
+    steps = [Rung(rung.scale, min(rung.quality, best)) for rung in LADDER]
+    assert set(rungs) <= set(steps)
+
+
+@law(st.integers(1, 100), examples=10)
+def test_a_fast_link_gets_what_is_wished_in_full_size(best: int) -> None:
+    rungs, _ = run(Pacer(best_quality=best), 50e6, 10.0)
+    assert rungs[-1] == Rung(1.0, min(best, LADDER[0].quality))
+
+
+def test_a_wish_for_less_counts_from_the_next_frame() -> None:
+    pacer, _, _ = play(rate=50e6, seconds=5.0)
+    assert pacer.choose(5.0) == LADDER[0]
+    pacer.best_quality = 30
+    assert pacer.choose(5.01) == pacer.current == Rung(1.0, 30)
+    pacer.best_quality = 100
+    assert pacer.choose(5.02) == LADDER[0]
+
+
+def test_a_viewer_who_wishes_less_needs_less_of_a_link() -> None:
+    """So little of it that frames stay larger where the link is slow."""
+    rate = 0.8e6
+    wished, _ = run(Pacer(rtt=0.02, best_quality=20), rate, 10.0)
+    best, _ = run(Pacer(rtt=0.02), rate, 10.0)
+    assert wished[-1].scale > best[-1].scale

@@ -29,6 +29,7 @@ from wonderzoom.protocol.codec import decode_from_server, encode
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.encoders import STILL_QUALITY
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.server import CannotListen
 from wonderzoom.runtime.wire import camera_of, pose
@@ -225,6 +226,20 @@ async def _nothing_moves(made: House) -> None:
 
 
 test_a_still_view_is_sent_nothing = in_a_house(_nothing_moves)
+
+
+async def _wishes(made: House) -> None:
+    async with made.enter() as guest:
+        await guest.say(messages.Configure(best_quality=20))
+        still = await guest.sees(VIEW)
+        assert still.quality == STILL_QUALITY
+        moving = [
+            message for message in guest.heard if isinstance(message, messages.Frame) and not message.still
+        ]
+        assert moving and {frame.quality for frame in moving} == {20}
+
+
+test_moving_frames_are_no_better_than_was_wished = in_a_house(_wishes)
 
 
 async def _two_guests(made: House) -> None:

@@ -329,19 +329,55 @@ def test_law_6_a_world_is_what_survives(
 ) -> None:
     tree = plant(zooms, Soil(tilt=tilt, sigma=SMALL))
     world = tree.world([0])
-    number = {tree.id(k): k for k in range(len(tree.nodes))}
     for insert, pick in steps:
-        live = {number[name] for name in world.nodes}
-        if insert:
-            able = [k for k in number.values() if k not in live and tree.parents[k] in live]
-            if able:
-                world.apply(world.propose(*tree.nodes[able[pick % len(able)]]))
-        elif len(live) > 1:
-            gone = sorted(live - {0})[pick % (len(live) - 1)]
-            world.apply(world.propose_removal(tree.id(gone)))
-    survivors = sorted(number[name] for name in world.nodes)
-    assert world.digest() == tree.world(survivors).digest()
+        change(world, tree, insert, pick)
+    assert world.digest() == tree.world(survivors(world, tree)).digest()
     assert world.check() == []
+
+
+def change(world: World, tree: Tree, insert: bool, pick: int) -> None:
+    """Add one of the nodes that can be added, or remove one with what is built on it; nothing where there is none."""
+    live = survivors(world, tree)
+    if insert:
+        able = [k for k in range(len(tree.nodes)) if k not in live and tree.parents[k] in live]
+        if able:
+            world.apply(world.propose(*tree.nodes[able[pick % len(able)]]))
+    elif len(live) > 1:
+        gone = live[1:][pick % (len(live) - 1)]
+        world.apply(world.propose_removal(tree.id(gone)))
+
+
+def survivors(world: World, tree: Tree) -> list[int]:
+    """The numbers of the nodes that are live; the root's is the first."""
+    return [k for k in range(len(tree.nodes)) if tree.id(k) in world.nodes]
+
+
+@law(
+    zoom_lists(most=5),
+    st.floats(-0.8, 0.8),
+    st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 99)), min_size=2, max_size=12),
+    st.integers(0, 11),
+    examples=15,
+)
+def test_law_6_a_copy_and_its_original_are_two_worlds(
+    zooms: tuple[Zoom, ...], tilt: float, steps: list[tuple[int, bool, int]], before: int
+) -> None:
+    """Each is what survives in it: nothing that happens to one, or to a copy of the copy, is seen in another."""
+    tree = plant(zooms, Soil(tilt=tilt, sigma=SMALL))
+    world = tree.world([0])
+    for _, insert, pick in steps[:before]:
+        change(world, tree, insert, pick)
+    copied = world.copy()
+    worlds = (world, copied, copied.copy())
+    assert len({each.digest() for each in worlds}) == 1
+    for which, insert, pick in steps[before:]:
+        change(worlds[which], tree, insert, pick)
+    for each in worlds:
+        alone = tree.world(survivors(each, tree))
+        assert each.digest() == alone.digest() and each.check() == []
+        for camera in tree.cameras:
+            seen, expected = (of.octree.touching(camera) for of in (each, alone))
+            assert [block.key for block in seen] == [block.key for block in expected]
 
 
 # ---- 7: an insertion touches what it must, and no more ------------------------------------------------------

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 from scene_strategies import cells
 
+from wonderzoom.scene_graph.camera import initial_camera
 from wonderzoom.scene_graph.cells import ORIGIN_CELL, Cell, common_ancestor
 from wonderzoom.scene_graph.extent import bounds_interval, surfel_boxes
 from wonderzoom.scene_graph.octree import Octree
@@ -72,6 +73,17 @@ def state(tree: Octree) -> list[object]:
     ]
 
 
+def placed(tree: Octree) -> dict[Cell, list[float]]:
+    """Where a camera sees each present cell, and how large: what queries go by."""
+    cells = tree.cells()
+    camera = initial_camera(500.0, 640, 480, math.log(0.2))
+    centres, edges = tree.frames(camera).of(np.array([tree._slots[cell] for cell in cells], np.intp))
+    return {
+        cell: [*centre, edge]
+        for cell, centre, edge in zip(cells, centres.tolist(), edges.tolist(), strict=True)
+    }
+
+
 # Close together, so that trees branch and merge; and from shallow to very deep.
 near_cells = st.builds(
     lambda level, x, y, z: Cell(level, *((0x5555 << level) + i for i in (x, y, z))),
@@ -89,6 +101,7 @@ class Changes(RuleBasedStateMachine):
         super().__init__()
         self.tree = Octree()
         self.model: dict[tuple[str, Cell], Block] = {}
+        self.others: list[tuple[Octree, dict[tuple[str, Cell], Block]]] = []
 
     kept = Bundle("kept")
 
@@ -118,14 +131,24 @@ class Changes(RuleBasedStateMachine):
             self.tree.rebound([block])
             self.model[key] = block
 
+    @precondition(lambda self: len(self.others) < 3)
+    @rule(go_on_with_the_copy=st.booleans())
+    def copy(self, go_on_with_the_copy: bool) -> None:
+        copied = self.tree.copy()
+        other, self.tree = (self.tree, copied) if go_on_with_the_copy else (copied, self.tree)
+        self.others.append((other, dict(self.model)))
+
     @invariant()
     def is_what_its_blocks_say(self) -> None:
         check(self.tree, list(self.model.values()))
 
     def teardown(self) -> None:
-        fresh = Octree()
-        fresh.change(added=list(self.model.values()))
-        assert state(fresh) == state(self.tree)
+        for tree, model in ((self.tree, self.model), *self.others):
+            fresh = Octree()
+            fresh.change(added=list(model.values()))
+            assert state(fresh) == state(tree)
+            check(tree, list(model.values()))
+            assert placed(fresh) == placed(tree)
 
 
 TestChanges = Changes.TestCase
@@ -167,6 +190,24 @@ def test_nodes_at_a_scale_are_those_that_may_show(some: list[Cell], r: float) ->
     intervals = {block.key: bounds_interval(block.cell, block.bounds) for block in blocks}
     want = {node for (node, _), (low, high) in intervals.items() if low < r < high}
     assert tree.nodes_at(r) == sorted(want)
+
+
+def test_a_copy_has_slots_and_rows_of_its_own() -> None:
+    """Both take another cell into what was free, or comes next, in each of them; and another block into an old one."""
+    blocks = [block_in(Cell(6, number, 5, 9), name) for number, name in enumerate("abcd")]
+    here = [block_in(Cell(6, 40, 40, 40), "e"), block_in(blocks[1].cell, "y", 2)]
+    there = [block_in(Cell(6, 1, 60, 2), "e"), block_in(blocks[1].cell, "z", 3)]
+    for gone in ([], [blocks[0].key]):
+        tree, expected = Octree(), [Octree(), Octree()]
+        tree.change(added=blocks)
+        tree.change(gone)
+        copied = tree.copy()
+        for each, alone, more in zip((tree, copied), expected, (here, there), strict=True):
+            each.change(added=more)
+            alone.change(added=[block for block in blocks if block.key not in gone] + more)
+        for each, alone in zip((tree, copied), expected, strict=True):
+            assert (state(each), placed(each)) == (state(alone), placed(alone))
+            check(each, alone.blocks())
 
 
 def test_an_empty_tree_answers() -> None:
