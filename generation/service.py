@@ -261,7 +261,7 @@ class ZoomService:
             run = self._runs.get(each.job.number)
             if each.abandoned and run is not None and run.task is not None:
                 run.task.cancel()
-            elif not each.job.waiters and not each.abandoned:
+            elif not each.job.waiters and each.job.phase != "abandoned":
                 self._runs.pop(each.job.number, None)
                 self._places.pop(each.job.number, None)
         self._changed()
