@@ -1,0 +1,90 @@
+"""Single scenes of the simulated server, each about something that went wrong in a crowd once."""
+
+import asyncio
+
+from live_call import Asked, Call
+from live_house import House, play
+
+from wonderzoom.protocol import messages
+from wonderzoom.protocol.errors import CloseCode
+
+
+def calm(frame_bytes: int = 30_000) -> House:
+    return House(calm=True, frame_bytes=frame_bytes)
+
+
+def kept(house: House) -> None:
+    """All laws held."""
+    assert house.broken == []
+
+
+async def fly(call: Call, house: House, seconds: float) -> None:
+    for step in range(round(10 * seconds)):
+        call.look(house.places[step % len(house.places)])
+        await asyncio.sleep(0.1)
+
+
+def zoom(call: Call, **said: object) -> Asked:
+    """Ask for a zoom; in the middle of what is shown unless said otherwise."""
+    request = f"z{len(call.known.asked) + 1}"
+    if "camera" not in said:
+        assert call.last is not None
+        said["at"] = messages.Spot(frame=call.last.frame, u=0.5, v=0.5)
+    asked = call.known.asked[request] = Asked(messages.Zoom(request=request, **said))  # type: ignore[arg-type]
+    call.ask(asked)
+    return asked
+
+
+def states(asked: Asked) -> list[str]:
+    return [end.state for end in asked.ends]
+
+
+def test_an_evening_of_one() -> None:
+    house = calm()
+
+    async def body() -> None:
+        call = await house.guest("Ada")
+        await fly(call, house, 2.0)
+        await asyncio.sleep(0.5)
+        assert call.sees_a_still(20, 1)
+        asked = zoom(call, prompt="moss")
+        await asyncio.sleep(3.0)
+        assert states(asked) == ["committed"] and call.known.revision == 2
+        assert call.sees_a_still(20, 2)
+
+    kept(play(house, body))
+
+
+# ---- lines --------------------------------------------------------------------------------------------
+def test_who_comes_back_while_a_frame_is_drawn_is_not_shown_what_the_line_before_asked_for() -> None:
+    house = calm()
+
+    async def body() -> None:
+        first = await house.guest("Ada")
+        await fly(first, house, 2.0)
+        first.sins.add(CloseCode.NORMAL)  # as it is taken over
+        first.look(house.places[40])
+        await asyncio.sleep(0.0101)  # it has arrived, and its frame is begun
+        again = await house.guest("Ada", first.known, latency=0.001)
+        again.look(house.places[0])
+        await asyncio.sleep(1.0)
+        assert again.known.viewer == "v1" and again.sees_a_still(1, 1)
+        assert first.code == CloseCode.NORMAL
+
+    kept(play(house, body))
+
+
+# ---- who is here --------------------------------------------------------------------------------------
+def test_who_is_away_for_more_than_a_minute_begins_anew() -> None:
+    house = calm()
+
+    async def body() -> None:
+        call = await house.guest("Ada")
+        known, was = call.known, call.known.viewer
+        for away_s, same in ((55.0, True), (62.0, False)):
+            call.drop(silently=False)
+            await asyncio.sleep(away_s)
+            call = await house.guest("Ada", known)
+            assert (known.viewer == was) is same
+
+    kept(play(house, body))
