@@ -39,7 +39,8 @@ _PAGE = "wonderzoom.clients.web"  # read as data: runtime imports no client
 _SUFFIXES = (".html", ".css", ".js", ".svg", ".webmanifest", ".png")
 # Bytes that the kernel keeps of what was sent: more would hide seconds of stale frames.
 _SEND_BUFFER = 1 << 17
-_GOODBYE_S = 2.0  # that a connection has to take its last messages
+# That a connection has to take its last messages; then its line is cut. Whoever stalls is gone in less than 12 s.
+_GOODBYE_S = 1.5
 _NO_PAGE = b"""This is a WonderZoom server. It has no page for browsers yet; programs look into its world:
 
     python -m wonderzoom.clients.load LINK     fly through it with many viewers, and say how fast it is
@@ -213,7 +214,7 @@ class Server:
         except Refused as refused:
             session.refuse(CloseCode.WRONG_TOKEN, str(refused))
             return None
-        line.participant = self._session.enter(hello, role, session, line.wake.set)
+        line.participant = self._session.enter(hello, role, session, line.nudge)
         return line.participant
 
     @staticmethod
@@ -237,6 +238,14 @@ class _Line:
     def __init__(self, session: ServerSession, connection: ServerConnection, wake: asyncio.Event) -> None:
         self._session, self._connection, self.wake = session, connection, wake
         self.participant: Participant | None = None
+        self._cut: asyncio.TimerHandle | None = None
+
+    def nudge(self) -> None:
+        """There is something to send; once that is a goodbye, whoever takes nothing is cut off."""
+        self.wake.set()
+        if self._session.closed is not None and self._cut is None:
+            abort = self._connection.transport.abort
+            self._cut = asyncio.get_running_loop().call_later(_GOODBYE_S, abort)
 
     async def write(self) -> None:
         """Send whatever the session has, whenever it has something; the close, when it is closed."""
@@ -259,6 +268,8 @@ class _Line:
         if self._session.closed is not None:
             self.wake.set()
             await asyncio.wait([writer], timeout=_GOODBYE_S)
+        if self._cut is not None:
+            self._cut.cancel()
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
 

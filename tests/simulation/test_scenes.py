@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from live_call import Asked, Call
 from live_house import House, play
 
@@ -56,6 +57,26 @@ def test_an_evening_of_one() -> None:
 
 
 # ---- lines --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "frame_bytes", [1_000, 300_000]
+)  # what is sent fits into buffers, or stands before them
+def test_who_reads_nothing_is_gone_between_8_and_12_seconds(frame_bytes: int) -> None:
+    house = calm(frame_bytes=frame_bytes)
+
+    async def body() -> None:
+        stuck, other = await house.guest("stuck"), await house.guest("other")
+        stuck.freeze()  # before large frames are found to be too large
+        flying = asyncio.gather(fly(stuck, house, 12.0), fly(other, house, 12.0))
+        await asyncio.sleep(7.9)
+        assert not stuck.link.lost.is_set()
+        await asyncio.sleep(4.1)
+        assert stuck.link.lost.is_set()
+        await flying
+        assert other.open and other.shown > 100
+
+    kept(play(house, body))
+
+
 def test_who_comes_back_while_a_frame_is_drawn_is_not_shown_what_the_line_before_asked_for() -> None:
     house = calm()
 
