@@ -304,12 +304,13 @@ class WorldSession:
             )
             for each in here[: limits.MAX_VIEWERS]
         ]  # fmt: skip
+        waiting = [each for each in self._desk.pending if self._roster.get(each.participant.id) is not None]
         zooms = [
             values.PendingZoom(
                 request=each.request, viewer=each.participant.id, camera=each.camera, prompt=each.wish.prompt,
                 stage=each.last.stage if each.last else None, fraction=each.last.fraction if each.last else 0.0,
             )
-            for each in self._desk.pending[: limits.MAX_PENDING]
+            for each in waiting[: limits.MAX_PENDING]
         ]  # fmt: skip
         said = messages.Presence(viewers=viewers, zooms=zooms)
         for each in here:

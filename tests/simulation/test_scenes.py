@@ -96,6 +96,24 @@ def test_who_comes_back_while_a_frame_is_drawn_is_not_shown_what_the_line_before
 
 
 # ---- who is here --------------------------------------------------------------------------------------
+def test_nobody_is_told_of_the_zooms_of_who_has_gone_and_they_are_made() -> None:
+    house = calm()
+
+    async def body() -> None:
+        goes, stays = await house.guest("goes"), await house.guest("stays")
+        await fly(goes, house, 0.5)
+        zoom(goes, prompt="moss")
+        await asyncio.sleep(0.5)
+        assert stays.present is not None and [each.viewer for each in stays.present.zooms] == ["v1"]
+        goes.leave()
+        await asyncio.sleep(0.3)
+        assert stays.present.zooms == [] and [each.id for each in stays.present.viewers] == ["v2"]
+        await asyncio.sleep(3.0)
+        assert stays.known.revision == 2
+
+    kept(play(house, body))
+
+
 def test_who_is_away_for_more_than_a_minute_begins_anew() -> None:
     house = calm()
 
