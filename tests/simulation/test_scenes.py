@@ -77,6 +77,25 @@ def test_who_reads_nothing_is_gone_between_8_and_12_seconds(frame_bytes: int) ->
     kept(play(house, body))
 
 
+def test_who_reads_nothing_makes_nothing_pile_up() -> None:
+    house = calm(frame_bytes=300_000)
+
+    async def body() -> None:
+        stuck, *others = [await house.guest(name) for name in ("stuck", *"abcdef")]
+        stuck.freeze()  # before large frames are found to be too large
+        await asyncio.gather(*(fly(call, house, 6.0) for call in (stuck, *others)))
+        who = house.session._roster.get(stuck.known.viewer)
+        assert who is not None and who.session is not None
+        assert stuck.link.buffered > 0 and len(who.session._outgoing) < 5
+        stuck.thaw()
+        await asyncio.sleep(1.0)
+        for call in (stuck, *others):  # and is told the newest later
+            assert call.present is not None and others[0].present is not None
+            assert call.present.viewers == others[0].present.viewers
+
+    kept(play(house, body))
+
+
 def test_who_comes_back_while_a_frame_is_drawn_is_not_shown_what_the_line_before_asked_for() -> None:
     house = calm()
 
