@@ -32,6 +32,7 @@ from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.wire import camera_of, place_of, pose, preview_of, words_of
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.store_errors import StoreError
 from wonderzoom.scene_graph.world import WorldError
 
 _CODES: dict[FailureCode, ErrorCode] = {
@@ -217,6 +218,8 @@ class ZoomDesk:
             await self._commits.remove(message.node)
         except WorldError as error:
             who.fail(ErrorCode.NOT_FOUND, str(error), message.request)
+        except StoreError as error:
+            who.fail(_CODES["store_failed"], str(error), message.request)
 
     async def commit(self, proposal: Proposal, request: ZoomRequest) -> Made:
         """Make a zoom durable, and know whose it is before anyone is told."""

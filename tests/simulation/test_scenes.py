@@ -7,7 +7,7 @@ from live_call import Asked, Call
 from live_house import House, play
 
 from wonderzoom.protocol import messages
-from wonderzoom.protocol.errors import CloseCode
+from wonderzoom.protocol.errors import CloseCode, ErrorCode
 
 
 def calm(frame_bytes: int = 30_000) -> House:
@@ -144,5 +144,27 @@ def test_who_is_away_for_more_than_a_minute_begins_anew() -> None:
             await asyncio.sleep(away_s)
             call = await house.guest("Ada", known)
             assert (known.viewer == was) is same
+
+    kept(play(house, body))
+
+
+# ---- requests -----------------------------------------------------------------------------------------
+def test_a_full_disk_is_said_to_whoever_wants_to_remove() -> None:
+    house = calm()
+
+    async def body() -> None:
+        call = await house.guest("Ada")
+        await fly(call, house, 0.5)
+        asked = zoom(call)
+        await asyncio.sleep(3.0)
+        house.full = True
+        node = str(asked.ends[0].node)
+        call.say(messages.RemoveNode(request="r1", node=node))
+        await asyncio.sleep(0.5)
+        assert [(error.code, error.request) for error in call.errors] == [(ErrorCode.OUT_OF_SPACE, "r1")]
+        house.full = False
+        call.say(messages.RemoveNode(request="r2", node=node))
+        await asyncio.sleep(0.5)
+        assert node not in call.known.nodes and call.known.revision == 3
 
     kept(play(house, body))
