@@ -154,7 +154,7 @@ class WorldSession:
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._desk.zoom(who, message))
             case messages.Cancel():
-                self._desk.cancel(who, message)
+                self._loop.call_soon(self._desk.cancel, who, message)  # after what was asked before has begun
             case messages.RemoveNode():
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._desk.remove(who, message))

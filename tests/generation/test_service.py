@@ -304,6 +304,7 @@ def test_an_error_ends_its_job_and_says_what_it_is(
         end = await scene.ask("a", "1", 0).ended()
         assert isinstance(end, ZoomFailed) and (end.code, end.retryable) == (code, retryable)
         assert end.cause is not None and str(end.cause) == end.message
+        assert scene.service.ended("a", "1") == end and scene.service.ended("a", "2") is None
         (again,) = await told(scene.ask("a", "1", 0))
         assert again == end and again.cause is None  # type: ignore[union-attr]
         assert isinstance(await scene.ask("a", "2", 0).ended(), ZoomCommitted)

@@ -149,6 +149,74 @@ def test_who_is_away_for_more_than_a_minute_begins_anew() -> None:
 
 
 # ---- requests -----------------------------------------------------------------------------------------
+def test_an_answer_is_given_again_when_its_frame_is_long_forgotten() -> None:
+    house = calm()
+
+    async def body() -> None:
+        first = await house.guest("Ada")
+        await fly(first, house, 0.5)
+        asked = zoom(first, prompt="moss")
+        await fly(first, house, 1.0)
+        first.drop(silently=False)
+        await asyncio.sleep(3.0)  # committed meanwhile, and nobody was told
+        again = await house.guest("Ada", first.known)
+        again.ask(asked)
+        await asyncio.sleep(0.5)
+        assert states(asked) == ["committed"]
+
+    kept(play(house, body))
+
+
+@pytest.mark.parametrize("where", ["in a frame", "at a view"])
+def test_a_zoom_can_be_called_off_at_once_and_stays_so(where: str) -> None:
+    house = calm()
+
+    async def body() -> None:
+        call = await house.guest("Ada")
+        await fly(call, house, 0.5)
+        more = {"camera": house.places[0]} if where == "at a view" else {}
+        asked = zoom(call, **more)
+        call.say(messages.Cancel(request=asked.message.request))
+        await asyncio.sleep(5.0)
+        assert states(asked) == ["cancelled"] and call.errors == []
+        call.ask(asked)
+        await asyncio.sleep(5.0)
+        assert states(asked) == ["cancelled"] * 2 and call.known.revision == 1
+
+    kept(play(house, body))
+
+
+def test_a_zoom_that_is_asked_twice_at_once_is_followed_once() -> None:
+    house = calm()
+
+    async def body() -> None:
+        call = await house.guest("Ada")
+        await fly(call, house, 0.5)
+        asked = zoom(call, prompt="moss")
+        call.ask(asked)
+        await asyncio.sleep(0.5)
+        assert [each.request for each in house.desk.pending] == ["z1"]
+        assert len([task for task in asyncio.all_tasks() if task.get_name() == "follow z1"]) == 1
+        await asyncio.sleep(3.0)
+        assert states(asked) == ["committed"]
+
+    kept(play(house, body))
+
+
+def test_who_goes_while_a_zoom_is_aimed_leaves_no_job_behind() -> None:
+    house = calm()
+
+    async def body() -> None:
+        call = await house.guest("Ada")
+        await fly(call, house, 0.5)
+        zoom(call)
+        call.leave()
+        await asyncio.sleep(5.0)
+        assert house.executor.attempts == []
+
+    kept(play(house, body))
+
+
 def test_a_full_disk_is_said_to_whoever_wants_to_remove() -> None:
     house = calm()
 
