@@ -130,6 +130,10 @@ class ZoomService:
         """A viewer is gone for good: what waits for nobody else is called off, what runs goes on."""
         self._left(self._queue.leave(viewer, ZoomCancelled()), ZoomCancelled())
 
+    def ended(self, viewer: str, key: str) -> ZoomEnd | None:
+        """How a request ended; None while it has not, for an unknown one, and once it is forgotten."""
+        return self._queue.outcome(viewer, key)
+
     def pending(self, viewer: str) -> list[ZoomTicket]:
         """The requests of a viewer that have not ended, oldest first."""
         return [ticket for id, ticket in self._tickets.items() if id[0] == viewer]
@@ -261,7 +265,7 @@ class ZoomService:
             run = self._runs.get(each.job.number)
             if each.abandoned and run is not None and run.task is not None:
                 run.task.cancel()
-            elif not each.job.waiters and not each.abandoned:
+            elif not each.job.waiters and each.job.phase != "abandoned":
                 self._runs.pop(each.job.number, None)
                 self._places.pop(each.job.number, None)
         self._changed()

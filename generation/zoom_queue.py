@@ -255,6 +255,10 @@ class ZoomQueue(Generic[Wish, Outcome]):
         """The job that a request waits for; None when it has ended, or never was."""
         return self._by_request.get((viewer, key))
 
+    def outcome(self, viewer: str, key: str) -> Outcome | None:
+        """How a request ended, as far as that is remembered."""
+        return self._ended.get(viewer, {}).get(key)
+
     def outstanding(self, viewer: str) -> int:
         """Acknowledged requests of a viewer that have no answer yet."""
         return sum(id[0] == viewer for id in self._by_request)

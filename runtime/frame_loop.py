@@ -208,13 +208,13 @@ class FrameLoop:
 
     async def _make(self, viewer: Viewer, rung: Rung, still: bool, begun: float) -> None:
         """Draw one frame and leave it in the viewer's slot, in the place of an older one."""
-        camera, seq, changed = viewer.camera, viewer.camera_seq, viewer.changed_at
+        camera, seq, changed, begins = viewer.camera, viewer.camera_seq, viewer.changed_at, viewer.begins
         assert camera is not None
         try:
             drawn = await self._draw(camera, rung, still)
         except Exception as error:
             # It is not tried again until something changes: the same frame would fail the same way.
-            viewer.still_shown = True
+            viewer.still_shown = viewer.begins == begins
             if self._on_error is None:
                 raise
             self._on_error(viewer, error)
@@ -226,7 +226,7 @@ class FrameLoop:
         self._turns.pay(viewer.id, seconds)
         if not still:
             viewer.pacer.drawn(seconds, len(drawn.payload), rung)
-        if viewer.id not in self._viewers:
+        if viewer.id not in self._viewers or viewer.begins != begins:
             return
         viewer.slot = Frame(
             next(self._ids), drawn.camera, seq, drawn.revision, drawn.payload, still, rung.quality,

@@ -46,6 +46,7 @@ class Participant:
     frames: OrderedDict[int, Camera] = field(default_factory=OrderedDict[int, Camera])
     times: OrderedDict[int, float] = field(default_factory=OrderedDict[int, float])  # of camera messages
     waiting: int = 0  # messages since the connection last sent something
+    presence: int = -1  # the number of the last presence that was said
     shown: int = 0  # frames since the last stats
     bytes: int = 0
     stats_at: float = 0.0

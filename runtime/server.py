@@ -41,7 +41,8 @@ _PAGE = "wonderzoom.clients.web"  # read as data: runtime imports no client
 _SUFFIXES = (".html", ".css", ".js", ".svg", ".webmanifest", ".png")
 # Bytes that the kernel keeps of what was sent: more would hide seconds of stale frames.
 _SEND_BUFFER = 1 << 17
-_GOODBYE_S = 2.0  # that a connection has to take its last messages
+# That a connection has to take its last messages; then its line is cut. Whoever stalls is gone in less than 12 s.
+_GOODBYE_S = 1.5
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -224,7 +225,7 @@ class Server:
         if session.closed is not None:
             return None  # it went while its world was opened
         role = self._tokens.role_of(hello.token)
-        line.participant = room.enter(hello, role, session, line.wake.set)
+        line.participant = room.enter(hello, role, session, line.nudge)
         return line.participant
 
     @staticmethod
@@ -248,6 +249,14 @@ class _Line:
     def __init__(self, session: ServerSession, connection: ServerConnection, wake: asyncio.Event) -> None:
         self._session, self._connection, self.wake = session, connection, wake
         self.participant: Participant | None = None
+        self._cut: asyncio.TimerHandle | None = None
+
+    def nudge(self) -> None:
+        """There is something to send; once that is a goodbye, whoever takes nothing is cut off."""
+        self.wake.set()
+        if self._session.closed is not None and self._cut is None:
+            abort = self._connection.transport.abort
+            self._cut = asyncio.get_running_loop().call_later(_GOODBYE_S, abort)
 
     async def write(self) -> None:
         """Send whatever the session has, whenever it has something; the close, when it is closed."""
@@ -270,6 +279,8 @@ class _Line:
         if self._session.closed is not None:
             self.wake.set()
             await asyncio.wait([writer], timeout=_GOODBYE_S)
+        if self._cut is not None:
+            self._cut.cancel()
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
 

@@ -40,6 +40,7 @@ class Viewer:
     shown_revision: int = -1
     still_shown: bool = False
     drawing: bool = False
+    begins: int = 0  # how often it began anew: what was drawn before the last time is for nobody
     slot: Frame | None = None  # drawn, and not yet taken by the link; newest wins
 
     @property
@@ -60,6 +61,7 @@ class Viewer:
     def show_again(self) -> None:
         """Whatever was shown is gone, as after a reconnect; camera messages count from the beginning again."""
         self.pacer.forget()
+        self.begins += 1
         self.camera_seq = self.shown_seq = -1
         self.shown_revision, self.still_shown, self.slot = -1, False, None
 

@@ -63,6 +63,7 @@ class WorldSession:
         )
         self._roster = Roster(self._show)
         self._presence_due: asyncio.TimerHandle | None = None
+        self._presence = 0  # how often it has changed
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._closing = False
@@ -170,7 +171,7 @@ class WorldSession:
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._desk.zoom(who, message))
             case messages.Cancel():
-                self._desk.cancel(who, message)
+                self._loop.call_soon(self._desk.cancel, who, message)  # after what was asked before has begun
             case messages.RemoveNode():
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._desk.remove(who, message))
@@ -313,12 +314,23 @@ class WorldSession:
 
     # ---- presence -----------------------------------------------------------------------------------
     def _presence_changed(self) -> None:
+        self._presence += 1
+        self._plan_presence()
+
+    def _plan_presence(self) -> None:
         if self._presence_due is None and not self._closing:
             self._presence_due = self._loop.call_later(PRESENCE_S, self._tell_presence)
 
     def _tell_presence(self) -> None:
+        """Newest wins: who has not yet taken what was said before is told later how things stand then."""
         self._presence_due = None
         here = self._roster.present
+        due = [each for each in here if each.presence != self._presence]
+        free = [each for each in due if not each.waiting]
+        if len(free) < len(due):
+            self._plan_presence()
+        if not free:
+            return
         viewers = [
             values.ViewerSummary(
                 id=each.id, name=each.name, color=each.color, role=each.role.value,
@@ -326,13 +338,15 @@ class WorldSession:
             )
             for each in here[: limits.MAX_VIEWERS]
         ]  # fmt: skip
+        waiting = [each for each in self._desk.pending if self._roster.get(each.participant.id) is not None]
         zooms = [
             values.PendingZoom(
                 request=each.request, viewer=each.participant.id, camera=each.camera, prompt=each.wish.prompt,
                 stage=each.last.stage if each.last else None, fraction=each.last.fraction if each.last else 0.0,
             )
-            for each in self._desk.pending[: limits.MAX_PENDING]
+            for each in waiting[: limits.MAX_PENDING]
         ]  # fmt: skip
         said = messages.Presence(viewers=viewers, zooms=zooms)
-        for each in here:
+        for each in free:
+            each.presence = self._presence
             each.say(said)

@@ -96,6 +96,8 @@ class ZoomDesk:
         self._service, self._commits, self._generator = service, commits, generator
         self.changed: Callable[[], None] = lambda: None
         self._zooms: dict[tuple[str, str], PendingZoom] = {}
+        # Not yet taken in: whether it was called off meanwhile.
+        self._aiming: dict[tuple[str, str], bool] = {}
         self.asked_by: dict[str, str] = {}  # node -> the name of who asked for it
 
     @property
@@ -111,6 +113,7 @@ class ZoomDesk:
 
     def left(self, who: Participant) -> None:
         """Somebody is gone for good."""
+        self._aiming = {key: off for key, off in self._aiming.items() if key[0] != who.id}
         self._service.leave(who.id)
 
     async def close(self) -> None:
@@ -123,7 +126,9 @@ class ZoomDesk:
     # ---- requests -------------------------------------------------------------------------------
     def cancel(self, who: Participant, message: messages.Cancel) -> None:
         """Call a zoom off."""
-        if not self._service.cancel(who.id, message.request):
+        if (who.id, message.request) in self._aiming:
+            self._aiming[who.id, message.request] = True
+        elif not self._service.cancel(who.id, message.request):
             who.fail(ErrorCode.NOT_FOUND, "there is no such zoom, or it is done", message.request)
 
     async def pick(self, who: Participant, message: messages.Pick) -> None:
@@ -147,15 +152,26 @@ class ZoomDesk:
 
     async def zoom(self, who: Participant, message: messages.Zoom) -> None:
         """Take a zoom in, or say how the one of that name stands."""
-        if self._is_known(who, message.request):
+        key = who.id, message.request
+        if (known := self._zooms.get(key)) is not None:
+            if known.last is not None:
+                who.say(known.last)
             return
+        if (ended := self._service.ended(*key)) is not None:  # where it was aimed may be forgotten
+            who.say(self._status(message.request, None, ended))
+            return
+        if key in self._aiming:
+            return
+        self._aiming[key] = False
         try:
             camera = await self._aimed(who, message)
-            if self._is_known(who, message.request):
-                return  # said twice, and both were being aimed
+            if key not in self._aiming:
+                return  # there is nobody any more who asks
             shown = pose(camera)  # first: a job whose view can't be told of must not begin
             request = ZoomRequest(camera, message.prompt, message.seed, message.mode, message.node)
             ticket = self._service.submit(who.id, message.request, request, self._generator)
+            if self._aiming[key]:
+                self._service.cancel(*key)
         except CanNot as error:
             self._failed(who, message.request, error.code, str(error))
             return
@@ -165,17 +181,12 @@ class ZoomDesk:
         except Exception as error:
             self._failed(who, message.request, *_told(error, "the aim of a zoom"))
             return
+        finally:
+            self._aiming.pop(key, None)
         pending = PendingZoom(who, message.request, shown, request, ticket)
-        self._zooms[who.id, message.request] = pending
+        self._zooms[key] = pending
         pending.task = asyncio.create_task(self._follow(pending), name=f"follow {message.request}")
         self.changed()
-
-    def _is_known(self, who: Participant, request: str) -> bool:
-        """Whether a zoom of that name is waited for; then say how it stands."""
-        known = self._zooms.get((who.id, request))
-        if known is not None and known.last is not None:
-            who.say(known.last)
-        return known is not None
 
     async def _aimed(self, who: Participant, message: messages.Zoom) -> Camera:
         """The camera of a zoom. Raises CanNot and ValueError."""
@@ -200,24 +211,25 @@ class ZoomDesk:
         """Tell how a zoom fares until it ends."""
         try:
             async for event in pending.ticket:
-                pending.last = self._status(pending, event)
+                pending.last = self._status(pending.request, pending.camera, event)
                 pending.participant.say(pending.last)
                 self.changed()
         finally:
             self._zooms.pop((pending.participant.id, pending.request), None)
 
-    def _status(self, pending: PendingZoom, event: ZoomEvent) -> messages.ZoomStatus:
-        request = pending.request
+    def _status(
+        self, request: str, camera: values.CameraPose | None, event: ZoomEvent
+    ) -> messages.ZoomStatus:
         match event:
             case ZoomQueued():
                 eta = 1e3 * event.eta if math.isfinite(event.eta) else None
                 return messages.ZoomStatus(
-                    request=request, state="queued", camera=pending.camera, position=event.position, eta=eta
+                    request=request, state="queued", camera=camera, position=event.position, eta=eta
                 )
             case ZoomRunning():
                 preview = None if event.preview is None else preview_of(event.preview)
                 return messages.ZoomStatus(
-                    request=request, state="running", camera=pending.camera, stage=event.stage,
+                    request=request, state="running", camera=camera, stage=event.stage,
                     fraction=min(1.0, max(0.0, event.fraction)), preview=preview,
                 )  # fmt: skip
             case ZoomCommitted():

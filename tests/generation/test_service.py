@@ -304,6 +304,7 @@ def test_an_error_ends_its_job_and_says_what_it_is(
         end = await scene.ask("a", "1", 0).ended()
         assert isinstance(end, ZoomFailed) and (end.code, end.retryable) == (code, retryable)
         assert end.cause is not None and str(end.cause) == end.message
+        assert scene.service.ended("a", "1") == end and scene.service.ended("a", "2") is None
         (again,) = await told(scene.ask("a", "1", 0))
         assert again == end and again.cause is None  # type: ignore[union-attr]
         assert isinstance(await scene.ask("a", "2", 0).ended(), ZoomCommitted)
@@ -344,6 +345,19 @@ def test_a_deadline_ends_a_hang_and_what_waits_behind_it() -> None:
     play(act, Fate("hang"), limits=limits)
 
 
+def test_a_deadline_that_several_share_stops_their_job_and_frees_its_worker() -> None:
+    limits = ServiceLimits(deadline_s=30.0)
+
+    async def act(scene: Scene) -> None:
+        for viewer in "abc":
+            scene.ask(viewer, "1", 0)
+        await asyncio.sleep(30.0 + 2.0 * CANCEL_S)
+        assert scene.executor.busy == 0 and scene.executor.cancelled == 1
+        assert isinstance(await scene.ask("a", "2", 1).ended(), ZoomCommitted)
+
+    play(act, Fate("hang"), limits=limits)
+
+
 # ---- the end ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("deadline_s", "finished"), [(60.0, True), (1.0, False), (0.0, False)])
 def test_a_drain_tells_who_waits_and_finishes_what_runs_if_there_is_time(
@@ -368,6 +382,20 @@ def test_a_drain_tells_who_waits_and_finishes_what_runs_if_there_is_time(
         assert isinstance(last, ZoomCommitted if finished else ZoomFailed)
         assert scene.commit.made == (["moss-1"] if finished else [])
         assert not scene.executor.running
+
+    virtual_time.run(main())
+
+
+def test_a_drain_stops_what_several_wait_for() -> None:
+    async def main() -> None:
+        scene = Scene(Fate("hang"))
+        await scene.service.start()
+        tickets = [scene.ask(viewer, "1", 0) for viewer in "abc"]
+        await asyncio.sleep(1.0)
+        await scene.service.drain(2.0)
+        assert asyncio.get_running_loop().time() <= 3.0 + 2.0 * CANCEL_S
+        for ticket in tickets:
+            assert isinstance(ticket.end, ZoomFailed) and ticket.end.code == "shutting_down"
 
     virtual_time.run(main())
 

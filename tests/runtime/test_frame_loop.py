@@ -328,6 +328,22 @@ async def test_nothing_is_sent_to_who_has_left() -> None:
         assert len(again.shown) == 2
 
 
+@on_virtual_time
+async def test_what_was_drawn_for_the_line_before_is_not_shown_on_the_next() -> None:
+    for fails in (False, True):
+        async with staged(seconds=0.1) as stage:
+            client = stage.join(Client("a"))
+            stage.renderer.fails = fails
+            stage.loop.look(client.viewer, turned(7), 7)
+            await asyncio.sleep(0.05)  # its frame is being drawn
+            stage.loop.join(client.viewer)  # connected again, before anyone missed it
+            stage.loop.look(client.viewer, turned(1), 1)
+            await asyncio.sleep(0.06)
+            stage.renderer.fails = False
+            await asyncio.sleep(1.0)
+            assert [(frame.camera_seq, frame.still) for _, frame in client.shown] == [(1, False), (1, True)]
+
+
 def simulated(seed: int) -> list[tuple[float, str, int, bool]]:
     """A room of viewers that come, fly, get stuck and go, on links of all kinds; who was shown what, when."""
     log: list[tuple[float, str, int, bool]] = []

@@ -136,12 +136,12 @@ def always(value: Fate) -> Iterator[Fate]:
         yield value
 
 
-def seeded_fates(rng: np.random.Generator) -> Iterator[Fate]:
-    """Most attempts end well; the others end in every way, at every stage."""
+def seeded_fates(rng: np.random.Generator, stage_s: float = 0.6) -> Iterator[Fate]:
+    """Most attempts end well; the others end in every way, at every stage. ``stage_s`` is the mean of a stage."""
     while True:
         hows = ("done", "crashed", "hung", "garbage", "memory", "hang", "fail", "covered")
         how = hows[rng.choice(len(hows), p=[0.7, 0.08, 0.04, 0.03, 0.03, 0.02, 0.06, 0.04])]
-        yield Fate(how, WORKING[rng.integers(len(WORKING))], float(rng.exponential(0.6)))  # type: ignore[arg-type]
+        yield Fate(how, WORKING[rng.integers(len(WORKING))], float(rng.exponential(stage_s)))  # type: ignore[arg-type]
 
 
 def seeded_commits(rng: np.random.Generator) -> Iterator[Literal["made", "stale", "full"]]:
