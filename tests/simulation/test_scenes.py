@@ -176,7 +176,7 @@ def test_a_zoom_can_be_called_off_at_once_and_stays_so(where: str) -> None:
         await fly(call, house, 0.5)
         more = {"camera": house.places[0]} if where == "at a view" else {}
         asked = zoom(call, **more)
-        call.say(messages.Cancel(request=asked.message.request))
+        call.cancel(asked)
         await asyncio.sleep(5.0)
         assert states(asked) == ["cancelled"] and call.errors == []
         call.ask(asked)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from live_link import SEND_BUFFER, Link
 
-from wonderzoom.protocol import limits, messages
+from wonderzoom.protocol import messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.session import ClientSession, State
 from wonderzoom.protocol.values import CameraPose
@@ -19,6 +19,8 @@ from wonderzoom.protocol.values import CameraPose
 NOT_TAKEN = frozenset(
     {ErrorCode.BUSY, ErrorCode.NOT_FOUND, ErrorCode.NOTHING_THERE, ErrorCode.INVALID, ErrorCode.FORBIDDEN}
 )
+RESUME_S = 60.0  # as PROTOCOL.md promises; numbers of laws are not those of the code that keeps them
+IN_FLIGHT = 2
 TOO_LATE_S = 3.0  # from being too late to cancel a zoom to its end: it is being committed
 
 
@@ -28,6 +30,7 @@ class Asked:
 
     message: messages.Zoom
     said: int = 0  # how often it was asked
+    called_off: bool = False
     taken: bool = False  # the server has said that it waits or runs
     refused: int = 0  # how often it was not even taken in; another time it may be
     ends: list[messages.ZoomStatus] = field(default_factory=list[messages.ZoomStatus])
@@ -107,6 +110,10 @@ class Call:
     def ask(self, asked: Asked) -> None:
         asked.said += 1
         self.say(asked.message)
+
+    def cancel(self, asked: Asked) -> None:
+        asked.called_off = True
+        self.say(messages.Cancel(request=asked.message.request))
 
     def leave(self) -> None:
         """Go for good."""
@@ -218,13 +225,15 @@ class Call:
         if seen is not None:
             self._expect(message.camera_seq >= seen.camera_seq, "was shown an older camera")
             self._expect(message.revision >= seen.revision, "was shown an older world")
+            same = (message.camera_seq, message.revision) == (seen.camera_seq, seen.revision)
+            self._expect(not (seen.still and same), "was shown again what it sees at its best")
         self._expect(message.camera_seq <= self.seq, "was shown a camera it never sent:", message.camera_seq)
         self._expect(self._is_of(message), "was shown another view than it asked for")
         self._no_gap()
         self.last, self.last_at = message, self.now
         self.shown += 1
         self._unacknowledged += 1
-        self._expect(self._unacknowledged <= limits.MAX_IN_FLIGHT, "was sent", self._unacknowledged, "frames")
+        self._expect(self._unacknowledged <= IN_FLIGHT, "was sent", self._unacknowledged, "frames")
         self._scene.say(self.name, "sees", message.frame, message.camera_seq, message.revision, message.still)
         if self.acknowledges:
             self._loop.call_later(self._decode_s, self._acknowledge, message.frame)
@@ -277,6 +286,8 @@ class Call:
         asked.ends.append(message)
         self._expect(asked.ends[0] == message, "was told two ends of", request, asked.ends)
         self._expect(len(asked.ends) <= asked.said, "was told the end of", request, "again, unasked")
+        off = message.state == "cancelled"
+        self._expect(asked.called_off or not off, request, "was called off, and not by them")
         misplaced = message.code in (ErrorCode.NOTHING_THERE, ErrorCode.FORBIDDEN)
         self._expect(not misplaced, request, "was taken in, and then", message.code)
         if message.state == "committed":

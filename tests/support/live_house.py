@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import virtual_time
-from live_call import Call, Known
+from live_call import IN_FLIGHT, RESUME_S, Call, Known
 from live_link import Link, is_a
 from live_person import EDITOR, VIEWER, Person
 from live_world import Disk, FakeDrawing, GardenExecutor, SlowCommits, places
@@ -24,11 +24,10 @@ from wonderzoom.generation.service import ServiceLimits, ZoomService
 from wonderzoom.generation.zoom_queue import QueueLimits
 from wonderzoom.protocol import messages
 from wonderzoom.protocol.errors import CloseCode
-from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime.auth import Role, Tokens
-from wonderzoom.runtime.participants import RESUME_S, Participant
+from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.server import Listening, Server
 from wonderzoom.runtime.viewer import Viewer
 from wonderzoom.runtime.wire import pose
@@ -220,11 +219,20 @@ class House:
             await asyncio.sleep(STEP_S if self.now < self.until + 20.0 else 10.0 * STEP_S)
             for who in self.session._roster:
                 count = who.viewer.in_flight
-                self.expect(count <= MAX_IN_FLIGHT, who.id, "has", count, "frames under way")
+                self.expect(count <= IN_FLIGHT, who.id, "has", count, "frames under way")
+            self._watch_jobs()
             for person in self.people:
                 if (call := person.call) is not None:
                     self._watch_line(call)
                     self._watch_still(person)
+
+    def _watch_jobs(self) -> None:
+        """Nothing is begun for people who are all gone for good; what was begun goes on."""
+        for job in self.service._queue.jobs():
+            run = self.service._runs[job.number]
+            began = job.phase != "waiting" or run.losses or run.looks
+            left = all(self.now > self.gone.get(viewer, self.now) + STEP_S for viewer, _ in job.waiters)
+            self.expect(began or not left, "job", job.number, "waits for nobody")
 
     def _watch_line(self, call: Call) -> None:
         if call.link.lost.is_set():
@@ -288,7 +296,7 @@ class House:
         for call in self.calls:
             self.expect(call.link.lost.is_set(), call.name, "is connected after the end")
             most = call.link.most_frames
-            self.expect(most <= MAX_IN_FLIGHT, call.name, "made the server hold", most, "frames")
+            self.expect(most <= IN_FLIGHT, call.name, "made the server hold", most, "frames")
         for person in self.people:
             if person.call is not None and person.call.code == CloseCode.GOING_AWAY and person.line.fit:
                 taken = [asked for asked in person.known.asked.values() if asked.taken]

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from live_call import Asked, Call, Known, Scene
+from live_call import RESUME_S, Asked, Call, Known, Scene
 
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.protocol.values import CameraPose
-from wonderzoom.runtime.participants import RESUME_S
 
 Kind = Literal["guest", "slow", "restless", "stuck", "rude", "watcher"]
 # So many of each kind in a crowd, in this order.
@@ -175,7 +174,7 @@ class Person:
                     if act == "repeat":
                         call.ask(asked)
                     else:
-                        call.say(messages.Cancel(request=asked.message.request))
+                        call.cancel(asked)
             case "remove":
                 if nodes := sorted(self.known.nodes):
                     self._requests += 1
@@ -275,5 +274,5 @@ class Person:
         if rng.random() < 0.1:
             call.ask(asked)
         if rng.random() < 0.1:
-            call.say(messages.Cancel(request=asked.message.request))
+            call.cancel(asked)
         await asyncio.sleep(0.2)
