@@ -74,6 +74,29 @@ class WatchedSession(WorldSession):
         super()._stalled(viewer)
 
 
+class OneRoom:
+    """A gallery of one world that is open."""
+
+    def __init__(self, session: WorldSession) -> None:
+        self._session = session
+
+    async def session(self, _name: str = "") -> WorldSession:
+        return self._session
+
+    async def goodbye(self) -> None:
+        await self._session.close()
+
+
+class NoUploads:
+    """Nobody sends photos."""
+
+    def worlds(self) -> list[str]:
+        return ["garden"]
+
+    def left(self, _who: Participant) -> None:
+        pass
+
+
 @dataclass
 class House:
     """``async with house.opened()``; the laws are watched from then on, and what breaks one is in ``broken``.
@@ -101,7 +124,7 @@ class House:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(lambda _loop, context: self.broken.append(repr(context)))
         self._build(np.random.default_rng([self.seed, 0]))
-        self.server._frames = asyncio.create_task(self.session.frames.run(), name="frame loop")
+        self.frames = asyncio.create_task(self.session.frames.run(), name="frame loop")
         await self.service.start()
         await self.session.draw_first()
         watching = asyncio.create_task(self._watch(), name="watch")
@@ -126,16 +149,25 @@ class House:
         self.executor = GardenExecutor(fates, int(rng.integers(1, 3)), world=lambda: self.committer.world)
         self.service = ZoomService(self.executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
         self.desk = ZoomDesk(world.header, self.drawing, self.service, self.commits, "plain")  # type: ignore[arg-type]
-        self.session = WatchedSession("garden", world, self.drawing, self.desk, self.most)  # type: ignore[arg-type]
+        self.session = WatchedSession(
+            "garden",
+            world,
+            self.drawing,
+            self.desk,
+            NoUploads(),
+            self.most,  # type: ignore[arg-type]
+        )
         self.session.house = self
         tokens = Tokens([(EDITOR, Role.EDITOR), (VIEWER, Role.VIEWER)])
-        self.server = Server(self.session, tokens, Listening(), {})
+        self.server = Server(OneRoom(self.session), tokens, Listening(), {})  # type: ignore[arg-type]
         self.places: Sequence[CameraPose] = [pose(camera) for camera in places(48)]
 
     async def _stop(self) -> None:
         self.say("stops")
         await self.service.drain(DRAIN_S)
         await self.server.close()
+        self.frames.cancel()
+        await asyncio.gather(self.frames, return_exceptions=True)
         for result in await asyncio.gather(*self._connections, return_exceptions=True):
             self.expect(result is None, "a connection failed:", repr(result))
         self.commits.close()

@@ -3,7 +3,7 @@
 import io
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ def ask(page: Any, prompt: str, x: float = 0.5, y: float = 0.5) -> None:
 
 
 @contextmanager
-def somebody_who_does_not_read(garden: Garden) -> Iterator[None]:
+def somebody_who_does_not_read(garden: Garden) -> Generator[None]:
     """Asks for frames, and takes none."""
     url = f"ws://127.0.0.1:{garden.house.port}/ws"
     subprotocols = [Subprotocol(limits.SUBPROTOCOL)]
