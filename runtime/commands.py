@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 from tyro.conf import Positional, arg, subcommand
 
@@ -244,6 +244,10 @@ class Serve:
     """What makes new content."""
     new_link: bool = False
     """Print another link; the old one opens nothing any more."""
+    metrics_port: Annotated[int | None, word(read_port, "--metrics-port", "PORT"), _ABSENT] = None
+    """Answer Prometheus (/metrics) and health checks (/healthz) on this port of this machine; 0 takes any free one."""
+    log_format: Literal["text", "json"] = "text"
+    """How the log is written: for people, or a JSON object a line for programs."""
 
 
 Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Doctor

@@ -21,7 +21,7 @@ from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.encoders import STILL_QUALITY
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.turns import Turns
-from wonderzoom.runtime.viewer import Frame, Viewer
+from wonderzoom.runtime.viewer import Dropped, Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 
 STILL_AFTER_S = (
@@ -61,9 +61,10 @@ class FrameLoop:
         lanes: int = 1,
         on_stalled: Callable[[Viewer], None] = lambda _viewer: None,
         on_error: Callable[[Viewer, Exception], None] | None = None,
+        on_dropped: Callable[[Dropped], None] = lambda _reason: None,
     ) -> None:
         self._draw, self._clock, self._lanes = draw, clock, lanes
-        self._on_stalled, self._on_error = on_stalled, on_error
+        self._on_stalled, self._on_error, self._on_dropped = on_stalled, on_error, on_dropped
         self._viewers: dict[str, Viewer] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
         self._filled: dict[str, asyncio.Event] = {}
@@ -73,6 +74,7 @@ class FrameLoop:
         self._ids = itertools.count(1)
         self._revision = 0
         self._cost = 0.0  # seconds that the last frames took, for whoever has not had one yet
+        self._stalled_at = 0.0  # before then nobody can have stalled
 
     # ---- who is here --------------------------------------------------------------------------------
     def join(self, viewer: Viewer) -> None:
@@ -148,29 +150,28 @@ class FrameLoop:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin_what_is_due(self) -> float | None:
-        """Begin as many frames as there are lanes; seconds until something else is due, None for never."""
+    def _begin_what_is_due(self) -> float:
+        """Begin as many frames as there are lanes; seconds until something else is due."""
         now = self._clock()
-        self._let_stalled_go(now)
-        share = 1.0 / max(1, self.active)
+        if now >= self._stalled_at - TICK_S:
+            self._let_stalled_go(now)
+        if len(self._tasks) >= self._lanes:  # the end of a frame is what wakes the loop
+            return max(0.0, self._stalled_at - now)
         due: dict[str, float] = {}
-        later: list[float] = []
+        next_at = self._stalled_at
         for viewer in self._viewers.values():
             at = self._due(viewer)
             if at is not None and at <= now + TICK_S:
                 due[viewer.id] = self._expected(viewer)
             elif at is not None:
-                later.append(at)
-            oldest = viewer.pacer.oldest()
-            if oldest is not None:
-                later.append(oldest + STALLED_S)
+                next_at = min(next_at, at)
+        share = 1.0 / max(1, self.active) if due else 1.0
         while due and len(self._tasks) < self._lanes:
             name = self._turns.next(due)
             assert name is not None
             del due[name]
             self._begin(self._viewers[name], now, share)
-        # With all lanes taken the end of a frame is what wakes the loop.
-        return max(0.0, min(later) - now) if later else None
+        return max(0.0, next_at - now)
 
     def _due(self, viewer: Viewer) -> float | None:
         """When the next frame of a viewer may begin; None if nothing is to be drawn, or there is no room."""
@@ -187,11 +188,18 @@ class FrameLoop:
         return viewer.pacer.cost_of(viewer.pacer.current) or self._cost
 
     def _let_stalled_go(self, now: float) -> None:
+        """Find who has stalled, and when to look again: what is sent from now on can't stall before."""
+        earliest = now
         for viewer in self.viewers:
             oldest = viewer.pacer.oldest()
-            if oldest is not None and now - oldest >= STALLED_S - TICK_S:
+            if oldest is None:
+                continue
+            if now - oldest >= STALLED_S - TICK_S:
                 viewer.pacer.forget()
                 self._on_stalled(viewer)
+            else:
+                earliest = min(earliest, oldest)
+        self._stalled_at = earliest + STALLED_S
 
     def _begin(self, viewer: Viewer, now: float, share: float) -> None:
         still = not viewer.moving(self._revision)
@@ -227,7 +235,10 @@ class FrameLoop:
         if not still:
             viewer.pacer.drawn(seconds, len(drawn.payload), rung)
         if viewer.id not in self._viewers or viewer.begins != begins:
+            self._on_dropped("left")
             return
+        if viewer.slot is not None:
+            self._on_dropped("replaced")
         viewer.slot = Frame(
             next(self._ids), drawn.camera, seq, drawn.revision, drawn.payload, still, rung.quality,
             begun - changed, drawn.render_s, drawn.encode_s,

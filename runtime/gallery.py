@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from wonderzoom.generation.zoom_queue import Phase
 from wonderzoom.protocol.limits import MAX_NAME, MAX_WORLDS
+from wonderzoom.runtime.metrics import Metrics, Serving, Status
 from wonderzoom.runtime.room import Parts, Room
 from wonderzoom.runtime.uploads import Create, Uploads
 from wonderzoom.runtime.world_session import WorldSession
@@ -66,7 +69,7 @@ class Gallery:
         self._worlds, self._folder, self._parts = dict(worlds), folder, parts
         self._rooms: dict[str, asyncio.Task[Room]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self.uploads = Uploads(folder, create, lambda title: new_path(folder, title), self.add)
+        self.uploads = Uploads(folder, create, lambda title: new_path(folder, title), self.add, parts.metrics)
         self.uploads.worlds = lambda: self.names
 
     @property
@@ -100,6 +103,26 @@ class Gallery:
         except StoreError as error:
             self._rooms.pop(name, None)
             raise NoSuchWorld("this world can't be opened; the server's log says why") from error
+
+    @property
+    def metrics(self) -> Metrics:
+        """Of all rooms together."""
+        return self._parts.metrics
+
+    def status(self, serving: Serving) -> Status:
+        """How the server is: the first world's revision and worker, and the sums of all rooms."""
+        first = next(iter(self._worlds))
+        rooms = {name: task.result() for name, task in self._rooms.items() if _opened(task)}
+        zooms: Counter[Phase] = Counter()
+        for room in rooms.values():
+            zooms.update(room.service.states())
+        sessions = [room.session for room in rooms.values()]
+        shown = rooms.get(first)
+        return Status(
+            serving, first, shown.session.revision if shown else 0, sum(len(each.nodes) for each in sessions),
+            sum(each.viewers for each in sessions), shown.executor.state if shown else "starting",
+            sum(room.executor.restarts for room in rooms.values()), zooms,
+        )  # fmt: skip
 
     def _close_vacant(self) -> None:
         """Those that nobody was in for longest, down to MOST_VACANT."""

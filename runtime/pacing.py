@@ -1,7 +1,9 @@
 """How large, how good and how often: one viewer's frames follow its link and the render budget.
 
-The link is known from acknowledgements only: a frame took its bytes over the rate from the moment at which it
-was sent, or at which the one before it had arrived, if that was later. Rate and bytes a pixel are running means.
+The link is known from acknowledgements, and from pings: without the way there and back a far link would look like
+a slow one, and the smaller its frames became for that, the slower it would look. A frame took its bytes over the
+rate from the moment at which it was sent, or at which the one before it had arrived, if that was later. Rate and
+bytes a pixel are running means.
 From them follows the best rung of a ladder of
 (resolution, quality) whose frames fit into the time between two of them; when the lowest does not fit, frames
 come less often. Going down is immediate, going up is one rung every half second, so that quality does not
@@ -21,6 +23,9 @@ HEADROOM = 0.8
 # A rung is taken again when its frames would fill this much of their share: less than 1, or it would flicker.
 UP_WHEN = 0.7
 UP_EVERY_S = 0.5
+PING_EVERY_S = 5.0
+# A ping that comes back late has mostly waited behind frames; one that always does has a longer way.
+_LONGER_WAY = 1.1
 _MEAN = 0.25  # weight of a new observation in running means: about the last four frames
 _LEAST_S = 1e-3  # acknowledgements that arrive together say nothing of a rate beyond this
 # Of a frame's drawing time at full resolution, the part that does not depend on the resolution (projecting
@@ -69,7 +74,8 @@ class Pacer:
 
     max_fps: float = MOVING_FPS
     best_quality: int = 100  # JPEG, [1, 100]: what the viewer wishes at best of moving frames
-    rtt: float = 0.0  # seconds that an empty message takes there and back
+    # Seconds that an empty message takes there and back; None until a ping came back.
+    rtt: float | None = None
     rung: int = START
     rate: float | None = None  # bytes a second
     latency: float = 0.0  # seconds from sending a frame to its acknowledgement, the last one
@@ -80,6 +86,10 @@ class Pacer:
     _last_up: float = 0.0
 
     # ---- what happened ------------------------------------------------------------------------------
+    def pinged(self, seconds: float) -> None:
+        """An empty message took that long there and back: shorter counts at once, longer a tenth at a time."""
+        self.rtt = seconds if self.rtt is None else min(seconds, _LONGER_WAY * self.rtt)
+
     def sent(self, frame: int, size: int, at: float) -> None:
         """A frame of that many bytes is given to the link."""
         self._flying[frame] = _Sent(at, size)
@@ -89,7 +99,7 @@ class Pacer:
         sent = self._flying.pop(frame, None)
         if sent is None:
             return None
-        arrived = at - self.rtt
+        arrived = at - (self.rtt or 0.0)
         took = arrived - max(sent.at, self._last_arrival)
         self._last_arrival = arrived
         self.rate = _mean(self.rate, sent.size / max(took, _LEAST_S))

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,7 @@ from wonderzoom.generation.committing import Committer, CommitThread
 from wonderzoom.generation.executors.executor import Executor
 from wonderzoom.generation.service import ZoomService
 from wonderzoom.runtime.drawing import Drawing
+from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.world_session import WorldSession
@@ -37,6 +38,7 @@ class Parts:
     executor: Callable[[Path], Executor]  # for zooms into the world at a path
     generator: str
     viewers: int  # in each room, at most
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Room:
@@ -49,9 +51,10 @@ class Room:
         commits: CommitThread,
         service: ZoomService,
         session: WorldSession,
+        executor: Executor,
     ) -> None:
-        self.session = session
-        self._store, self._drawing, self._commits, self._service = store, drawing, commits, service
+        self.session, self.executor, self.service = session, executor, service
+        self._store, self._drawing, self._commits = store, drawing, commits
         self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
 
     @classmethod
@@ -64,12 +67,11 @@ class Room:
             drawing = Drawing(await loop.run_in_executor(None, world.copy), parts.renderer)
             # The committer, the desk and the session know each other: what is named first is made last.
             commits = CommitThread(Committer(store, world, lambda commit: session.committed(commit)))
-            service = ZoomService(
-                parts.executor(path), lambda proposal, request: desk.commit(proposal, request)
-            )
-            desk = ZoomDesk(world.header, drawing, service, commits, parts.generator)
-            session = WorldSession(name, world, drawing, desk, uploads, parts.viewers)
-            room = cls(store, drawing, commits, service, session)
+            executor = parts.executor(path)
+            service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
+            desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
+            session = WorldSession(name, world, drawing, desk, uploads, parts.viewers, parts.metrics)
+            room = cls(store, drawing, commits, service, session, executor)
         except BaseException:
             store.close()
             raise
@@ -79,7 +81,7 @@ class Room:
 
     async def drain(self) -> None:
         """Take no more zooms, and let the one that runs finish within DRAIN_S."""
-        await self._service.drain(DRAIN_S)
+        await self.service.drain(DRAIN_S)
 
     async def goodbye(self) -> None:
         """Tell everyone that it closes."""
@@ -88,7 +90,7 @@ class Room:
     async def close(self) -> None:
         """End all threads and processes."""
         loop = asyncio.get_running_loop()
-        await self._service.drain(0.0)
+        await self.service.drain(0.0)
         await self.session.close()
         self._frames.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -8,6 +8,7 @@ an allow-list that is read at start (no path of a request ever meets the file sy
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import http
 import logging
@@ -31,6 +32,8 @@ from wonderzoom.protocol.session import ServerSession, State
 from wonderzoom.runtime.auth import LOOPBACK, Refused, Tokens, check_origin
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.runtime.gallery import Gallery, NoSuchWorld
+from wonderzoom.runtime.metrics import Metrics
+from wonderzoom.runtime.pacing import PING_EVERY_S, Pacer
 from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.world_session import WorldSession
 
@@ -91,8 +94,10 @@ class Server:
         tokens: Tokens,
         listening: Listening,
         page: Mapping[str, tuple[str, bytes]],
+        metrics: Metrics | None = None,
     ) -> None:
         self._gallery, self._tokens, self._listening = gallery, tokens, listening
+        self._metrics = metrics or Metrics()
         self._page = dict(page)
         self._server: WebsocketServer | None = None
 
@@ -152,6 +157,7 @@ class Server:
             check_origin(hosts, origins, self._listening.hosts)
         except Refused as refused:
             log.warning("refused a request from %s: %s", connection.remote_address, refused)
+            self._metrics.connection_refused("origin")
             return _response(http.HTTPStatus.FORBIDDEN, "text/plain", f"{refused}\n".encode())
         path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH:
@@ -178,10 +184,11 @@ class Server:
         session = ServerSession(loop.time())
         wake = asyncio.Event()
         wake.set()
-        line = _Line(session, connection, wake)
+        line = _Line(session, connection, wake, self._metrics)
         writer = asyncio.create_task(line.write(), name="writer")
         room: WorldSession | None = None
         who: Participant | None = None
+        pinging: asyncio.Task[None] | None = None
         for_good = False
         try:
             while session.closed is None:
@@ -193,6 +200,8 @@ class Server:
                     if isinstance(event, messages.Hello):
                         room = await self._room(event, session)
                         who = room and self._enter(room, event, session, line)
+                        if who is not None:
+                            pinging = asyncio.create_task(_ping(connection, who.viewer.pacer), name="pings")
                     elif isinstance(event, messages.Leave):
                         for_good = True
                     elif room is not None and who is not None:
@@ -202,9 +211,22 @@ class Server:
         except ConnectionClosed:
             pass
         finally:
+            if pinging is not None:
+                pinging.cancel()
+                await asyncio.gather(pinging, return_exceptions=True)
+            self._ended(who, session.closed)
             if room is not None and who is not None:
                 await room.leave(who, session, for_good=for_good)
             await line.end(writer)
+
+    def _ended(self, who: Participant | None, code: CloseCode | None) -> None:
+        how = "lost" if code is None else code.name.lower()
+        if who is None:
+            self._metrics.connection_refused(code)
+            log.info("nobody was let in", extra={"code": how})
+        else:
+            self._metrics.connection_closed(code)
+            log.info("a connection ended", extra={"viewer": who.id, "code": how})
 
     async def _room(self, hello: messages.Hello, session: ServerSession) -> WorldSession | None:
         """The world that is asked for, to whoever may come in; None after a refusal."""
@@ -225,8 +247,10 @@ class Server:
         if session.closed is not None:
             return None  # it went while its world was opened
         role = self._tokens.role_of(hello.token)
-        line.participant = room.enter(hello, role, session, line.nudge)
-        return line.participant
+        who = line.participant = room.enter(hello, role, session, line.nudge)
+        if who is not None:
+            log.info("a viewer came in", extra={"viewer": who.id, "role": who.role.value})
+        return who
 
     @staticmethod
     async def _next(
@@ -243,11 +267,21 @@ class Server:
             return None
 
 
+async def _ping(connection: ServerConnection, pacer: Pacer) -> None:
+    """Measure the way there and back: before anything else is on it, and from time to time."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            pacer.pinged(await (await connection.ping()))
+            await asyncio.sleep(PING_EVERY_S)
+
+
 class _Line:
     """What goes out over one connection, in order, by one task."""
 
-    def __init__(self, session: ServerSession, connection: ServerConnection, wake: asyncio.Event) -> None:
-        self._session, self._connection, self.wake = session, connection, wake
+    def __init__(
+        self, session: ServerSession, connection: ServerConnection, wake: asyncio.Event, metrics: Metrics
+    ) -> None:
+        self._session, self._connection, self.wake, self._metrics = session, connection, wake, metrics
         self.participant: Participant | None = None
         self._cut: asyncio.TimerHandle | None = None
 
@@ -266,6 +300,7 @@ class _Line:
                 self.wake.clear()
                 for data in self._session.data_to_send():
                     await self._connection.send(data)
+                    self._metrics.sent(len(data))
                 if self.participant is not None and self.participant.session is self._session:
                     self.participant.waiting = 0
                 if self._session.closed is not None:

@@ -24,6 +24,9 @@ from wonderzoom.runtime.creation import CreateInChild
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.gallery import Gallery, NoSuchWorld, is_world, new_path, worlds_in
 from wonderzoom.runtime.links import Links, data_folder, kept_links
+from wonderzoom.runtime.logs import logged
+from wonderzoom.runtime.metrics import Serving, Status
+from wonderzoom.runtime.monitor import Monitor
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.server import Listening, Server, page_files
@@ -42,6 +45,7 @@ class Ready:
     """A server that listens."""
 
     port: int
+    metrics_port: int | None = None
 
 
 def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) -> int:
@@ -64,6 +68,9 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
 
     def ready(at: Ready) -> None:
         address = lan.lan.address(at.port) if lan else f"http://{command.host}:{at.port}"
+        print(links.of(address, Role.HOST), flush=True)
+        if command.log_format == "json":
+            return  # what stands on stderr is for programs
         _tell(address, list(worlds), links)
         if lan is not None:
             lan.explain(links.of(address, Role.EDITOR), sys.stderr)
@@ -75,9 +82,12 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, stop.set)
         listening = Listening(command.host, first, further, LOOPBACK)
-        await run(gallery, links, lan.over(listening) if lan else listening, ready, stop)
+        await run(
+            gallery, links, lan.over(listening) if lan else listening, ready, stop, command.metrics_port
+        )
 
-    asyncio.run(whole())
+    with logged(command.log_format):
+        asyncio.run(whole())
     return 0
 
 
@@ -106,7 +116,6 @@ def served(command: commands.Serve, maker: Maker) -> tuple[dict[str, Path], Path
 
 
 def _tell(address: str, worlds: list[str], links: Links) -> None:
-    print(links.of(address, Role.HOST), flush=True)
     shown = worlds[0] if len(worlds) == 1 else f"{len(worlds)} worlds"
     lines = [
         f"Open this link in a browser: {shown}. Ctrl-C stops; nothing that was made is lost.",
@@ -125,18 +134,38 @@ async def run(
     listening: Listening,
     ready: Callable[[Ready], None],
     stop: asyncio.Event,
+    metrics_port: int | None = None,
 ) -> None:
-    """Serve a gallery until ``stop`` is set. Raises CannotListen, CommandError."""
-    server = Server(gallery, links.accepted(), listening, page_files())
+    """Serve a gallery until ``stop`` is set; ``metrics_port`` for those who look after it.
+
+    Raises CannotListen, CommandError.
+    """
+    server = Server(gallery, links.accepted(), listening, page_files(), gallery.metrics)
+    serving: Serving = "starting"
+
+    def status() -> Status:
+        return gallery.status(serving)
+
+    monitor = None if metrics_port is None else Monitor(gallery.metrics, status, Listening(port=metrics_port))
+    log.root.addHandler(gallery.metrics.error_counter)
     try:
         try:
             # Who comes first does not wait, and what is wrong is said before the link.
             await gallery.session()
         except NoSuchWorld as error:
             raise CommandError(str(error.__cause__ or error)) from error
-        ready(Ready(await server.start()))
+        port = await server.start()
+        monitored = None if monitor is None else await monitor.start()
+        if monitored is not None:
+            log.info("metrics are at http://127.0.0.1:%d/metrics", monitored)
+        serving = "ok"
+        ready(Ready(port, monitored))
         await stop.wait()
         log.info("stopping")
     finally:
+        serving = "draining"
         await server.close()
         await gallery.close()
+        if monitor is not None:
+            await monitor.close()
+        log.root.removeHandler(gallery.metrics.error_counter)

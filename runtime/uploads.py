@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.participants import Participant
 
 log = logging.getLogger(__name__)
@@ -59,9 +60,15 @@ class Uploads:
     """Belongs to one event loop. ``add`` shows a new world and returns its name."""
 
     def __init__(
-        self, folder: Path, create: Create, place: Callable[[str], Path], add: Callable[[Path], str]
+        self,
+        folder: Path,
+        create: Create,
+        place: Callable[[str], Path],
+        add: Callable[[Path], str],
+        metrics: Metrics,
     ) -> None:
         self._folder, self._create, self._place, self._add = folder / FOLDER, create, place, add
+        self._metrics = metrics
         self._photos: dict[tuple[str, str], _Photo] = {}
         self._answers: OrderedDict[tuple[str, str], messages.UploadStatus] = OrderedDict()
         self.worlds: Callable[[], list[str]] = list
@@ -82,6 +89,7 @@ class Uploads:
         try:
             photo = self._announced(who, message)
         except _Refused as refused:
+            self._metrics.upload_ended(refused.code)
             _fail(who, message.upload, refused.code, str(refused))
             return
         except OSError as error:
@@ -159,6 +167,7 @@ class Uploads:
                 raise
             photo.path.unlink(missing_ok=True)
             self._tell(photo, "done", 1.0, self._add(world))
+            self._metrics.upload_ended("done")
             self._finished(photo)
         except CreationFailed as error:
             photo.path.unlink(missing_ok=True)
@@ -204,6 +213,7 @@ class Uploads:
 
     def _failed(self, photo: _Photo, code: ErrorCode, text: str) -> None:
         log.info("an upload failed: %s", text)
+        self._metrics.upload_ended(code)
         self._photos.pop(_key(photo.who, photo.id), None)
         _fail(photo.who, photo.id, code, text)
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from wonderzoom.runtime.pacing import Pacer
 from wonderzoom.scene_graph.camera import Camera
+
+# Why a frame that is drawn is not sent: a newer one took its place, the viewer has left, or as many as the
+# protocol allows are on the way.
+Dropped = Literal["replaced", "left", "no_credit"]
 
 
 @dataclass(frozen=True, slots=True)

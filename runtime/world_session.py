@@ -21,6 +21,7 @@ from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frame_loop import STILL, FrameLoop
 from wonderzoom.runtime.frames import frame_of
+from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.uploads import Uploads
@@ -48,11 +49,12 @@ class WorldSession:
         desk: ZoomDesk,
         uploads: Uploads,
         max_viewers: int = 32,
+        metrics: Metrics | None = None,
     ) -> None:
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
         self._uploads = uploads
-        self.max_viewers = max_viewers
+        self.max_viewers, self.metrics = max_viewers, metrics or Metrics()
         self._loop = asyncio.get_running_loop()
         self.frames = FrameLoop(
             drawing.draw,
@@ -60,6 +62,7 @@ class WorldSession:
             lanes=drawing.lanes,
             on_stalled=self._stalled,
             on_error=self._not_drawn,
+            on_dropped=self.metrics.frame_dropped,
         )
         self._roster = Roster(self._show)
         self._presence_due: asyncio.TimerHandle | None = None
@@ -70,6 +73,11 @@ class WorldSession:
         self.frames.world_changed(self.revision)
         desk.changed = self._presence_changed
 
+    @property
+    def viewers(self) -> int:
+        """How many are here now."""
+        return len(self._roster.present)
+
     # ---- coming and going -----------------------------------------------------------------------
     def enter(
         self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]
@@ -78,7 +86,7 @@ class WorldSession:
         self._forget()
         known = self._roster.resumed(hello.resume)
         if known is None:
-            if len(self._roster.present) >= self.max_viewers:
+            if self.viewers >= self.max_viewers:
                 text = f"{self.max_viewers} people are here; try again later"
                 session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
                 return None
@@ -160,7 +168,9 @@ class WorldSession:
             case messages.Camera():
                 self._look(who, message)
             case messages.Ack():
-                self.frames.acknowledge(who.viewer, message.frame)
+                took = self.frames.acknowledge(who.viewer, message.frame)
+                if took is not None:
+                    self.metrics.frame_arrived(took)
                 self._stats(who)
             case messages.Configure():
                 pacer = who.viewer.pacer
@@ -170,6 +180,8 @@ class WorldSession:
             case messages.Zoom():
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._desk.zoom(who, message))
+                else:
+                    self.metrics.zoom_ended(ErrorCode.FORBIDDEN)
             case messages.Cancel():
                 self._loop.call_soon(self._desk.cancel, who, message)  # after what was asked before has begun
             case messages.RemoveNode():
@@ -218,7 +230,10 @@ class WorldSession:
         session = who.session
         if session is None or not session.may_send_frame:
             who.viewer.pacer.acknowledged(frame.id, self._loop.time())
+            here = session is not None and session.closed is None
+            self.metrics.frame_dropped("no_credit" if here else "left")
             return
+        self.metrics.frame_sent(frame)
         who.saw(frame.id, frame.camera)
         who.shown += 1
         who.bytes += len(frame.payload)
@@ -245,7 +260,7 @@ class WorldSession:
         rung = who.viewer.pacer.current
         who.say(messages.Stats(
             fps=min(1000.0, who.shown / passed), latency=1e3 * who.viewer.pacer.latency,
-            bytes_per_s=who.bytes / passed, scale=rung.scale, quality=rung.quality, viewers=len(self._roster.present),
+            bytes_per_s=who.bytes / passed, scale=rung.scale, quality=rung.quality, viewers=self.viewers,
         ))  # fmt: skip
         who.shown = who.bytes = 0
 

@@ -30,6 +30,7 @@ from wonderzoom.protocol import limits, messages, values
 from wonderzoom.protocol.errors import ErrorCode
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frames import at_reference
+from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.wire import camera_of, place_of, pose, preview_of, words_of
 from wonderzoom.scene_graph.camera import Camera
@@ -61,6 +62,7 @@ class PendingZoom:
     camera: values.CameraPose
     wish: ZoomRequest
     ticket: ZoomTicket
+    asked_at: float | None = None  # None: it had ended before, and was asked for again
     task: asyncio.Task[None] | None = None
     last: messages.ZoomStatus | None = None
 
@@ -91,9 +93,11 @@ class ZoomDesk:
         service: ZoomService,
         commits: CommitThread,
         generator: str,
+        metrics: Metrics | None = None,
     ) -> None:
         self._header, self._drawing = header, drawing
         self._service, self._commits, self._generator = service, commits, generator
+        self._metrics, self._clock = metrics or Metrics(), asyncio.get_running_loop().time
         self.changed: Callable[[], None] = lambda: None
         self._zooms: dict[tuple[str, str], PendingZoom] = {}
         # Not yet taken in: whether it was called off meanwhile.
@@ -163,6 +167,7 @@ class ZoomDesk:
         if key in self._aiming:
             return
         self._aiming[key] = False
+        asked_at = self._clock()
         try:
             camera = await self._aimed(who, message)
             if key not in self._aiming:
@@ -183,7 +188,9 @@ class ZoomDesk:
             return
         finally:
             self._aiming.pop(key, None)
-        pending = PendingZoom(who, message.request, shown, request, ticket)
+        pending = PendingZoom(
+            who, message.request, shown, request, ticket, None if ticket.end is not None else asked_at
+        )
         self._zooms[key] = pending
         pending.task = asyncio.create_task(self._follow(pending), name=f"follow {message.request}")
         self.changed()
@@ -203,6 +210,7 @@ class ZoomDesk:
         return at_reference(aimed, self._header)
 
     def _failed(self, who: Participant, request: str, code: ErrorCode, text: str) -> None:
+        self._metrics.zoom_ended(code)
         who.say(
             messages.ZoomStatus(request=request, state="failed", code=code, message=text[: limits.MAX_TEXT])
         )
@@ -212,10 +220,25 @@ class ZoomDesk:
         try:
             async for event in pending.ticket:
                 pending.last = self._status(pending.request, pending.camera, event)
+                self._count(pending, event)
                 pending.participant.say(pending.last)
                 self.changed()
         finally:
             self._zooms.pop((pending.participant.id, pending.request), None)
+
+    def _count(self, pending: PendingZoom, event: ZoomEvent) -> None:
+        if pending.asked_at is None:
+            return
+        seconds = self._clock() - pending.asked_at
+        match event:
+            case ZoomCommitted():
+                self._metrics.zoom_ended("committed", seconds, event.seconds)
+            case ZoomFailed():
+                self._metrics.zoom_ended(_CODES[event.code], seconds)
+            case ZoomCancelled():
+                self._metrics.zoom_ended("cancelled", seconds)
+            case ZoomQueued() | ZoomRunning():
+                pass
 
     def _status(
         self, request: str, camera: values.CameraPose | None, event: ZoomEvent

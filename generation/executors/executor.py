@@ -14,6 +14,8 @@ from wonderzoom.generation.jobs import StageEvent, Zoomed
 from wonderzoom.generation.zoom_merging import ZoomWish
 
 LossReason = Literal["crashed", "hung", "garbage", "memory", "unavailable"]
+# A job would run at once; it would wait for a worker that is being started; it would fail at once.
+WorkerState = Literal["ready", "starting", "down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,16 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int: ...
+
+    @property
+    def state(self) -> WorkerState:
+        """How the workers are, as a job that comes now would find them."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """How often a worker was started in the place of one that was lost."""
+        ...
 
     async def start(self) -> None:
         """Make workers ready, in the background: ``run`` waits for one."""

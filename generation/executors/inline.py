@@ -11,7 +11,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 
-from wonderzoom.generation.executors.executor import Proposal
+from wonderzoom.generation.executors.executor import Proposal, WorkerState
 from wonderzoom.generation.jobs import StageEvent, Watch
 from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.scene_graph.ports import Cancelled
@@ -24,6 +24,8 @@ class InlineExecutor:
     """``make`` runs one job; it is called in a thread, one call at a time."""
 
     workers = 1
+    state: WorkerState = "ready"  # a thread is always to be had
+    restarts = 0
 
     def __init__(self, make: Callable[[ZoomWish, Watch], Proposal], patience_s: float = PATIENCE_S) -> None:
         self._make = make

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wonderzoom.generation.executors.child import Child, ChildLimits
-from wonderzoom.generation.executors.executor import Proposal, WorkerLost
+from wonderzoom.generation.executors.executor import Proposal, WorkerLost, WorkerState
 from wonderzoom.generation.executors.frames import Run
 from wonderzoom.generation.jobs import StageEvent
 from wonderzoom.generation.zoom_merging import ZoomWish
@@ -65,6 +65,19 @@ class ProcessExecutor:
     def pid(self) -> int | None:
         """Of the worker, when one is ready."""
         return None if self._child is None else self._child.pid
+
+    @property
+    def state(self) -> WorkerState:
+        """See ``Executor.state``; down also before ``start`` and after ``stop``."""
+        if self._child is not None and not self._child.lost.done():
+            return "ready"
+        if self._supervisor is None or self._hopeless:
+            return "down"
+        return "starting"
+
+    @property
+    def _hopeless(self) -> bool:
+        return self._stopping or self._failures >= self._limits.hopeless
 
     async def start(self) -> None:
         """Clear away what an earlier life has left, and start a worker in the background."""
@@ -161,7 +174,7 @@ class ProcessExecutor:
         """The child, when there is one; WorkerLost when there will be none soon."""
         async with self._news:
             while self._child is None or self._child.lost.done():
-                if self._stopping or self._failures >= self._limits.hopeless:
+                if self._hopeless:
                     raise WorkerLost("unavailable", "no worker can be started; the log says why")
                 await self._news.wait()
             return self._child

@@ -269,6 +269,22 @@ async def test_who_stops_reading_is_let_go_between_8_and_12_seconds_and_nobody_n
 
 
 @on_virtual_time
+async def test_everyone_who_stops_reading_is_let_go_in_their_own_time() -> None:
+    async with staged() as stage:
+        clients = {name: stage.join(Client(name)) for name in "abcd"}
+        flying = asyncio.gather(*(fly(stage, client, 40.0) for client in clients.values()))
+        began = now()
+        stops = {"a": 3.0, "b": 3.7, "c": 15.0}
+        for name, at in stops.items():
+            await asyncio.sleep(began + at - now())
+            clients[name].stuck = True
+        await flying
+        assert [name for _, name in stage.stalled] == ["a", "b", "c"]
+        for at, name in stage.stalled:
+            assert abs(at - began - stops[name] - STALLED_S) < 0.5
+
+
+@on_virtual_time
 async def test_who_merely_stands_still_is_never_let_go() -> None:
     async with staged() as stage:
         client = stage.join(Client("a", rate=100e3))
@@ -296,6 +312,27 @@ async def test_lanes_draw_side_by_side_but_one_viewer_at_a_time() -> None:
         for client in clients:
             seqs = [frame.camera_seq for _, frame in client.shown]
             assert seqs == sorted(seqs)
+
+
+def test_while_all_lanes_are_taken_nobody_is_asked_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred viewers say six thousand things a second: each must not cost a look at all hundred."""
+    asked: list[str] = []
+    due = FrameLoop._due
+
+    def counted(loop: FrameLoop, viewer: Viewer) -> float | None:
+        asked.append(viewer.id)
+        return due(loop, viewer)
+
+    async def body() -> None:
+        async with staged(seconds=1.0) as stage:
+            clients = [stage.join(Client(str(i))) for i in range(10)]
+            await asyncio.gather(*(fly(stage, client, 9.9) for client in clients))
+            assert stage.renderer.calls == 10
+
+    monkeypatch.setattr(FrameLoop, "_due", counted)
+    run(body())
+    # Where a frame begins everyone is asked once; and twice more where it ends, before the next begins.
+    assert 100 <= len(asked) <= 300
 
 
 @on_virtual_time

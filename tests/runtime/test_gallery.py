@@ -146,6 +146,8 @@ def test_a_photo_becomes_a_world(tmp_path: Path, renderer: CpuRenderer) -> None:
         async with connect(f"{made.link()}&world={name}") as guest:
             assert guest.welcome.world == name and name in guest.welcome.worlds
         assert not list((tmp_path / FOLDER).iterdir())
+        done = made.gallery.metrics.registry.get_sample_value("wonderzoom_uploads_total", {"outcome": "done"})
+        assert done == 1
 
     in_a_gallery(tmp_path, renderer, test)
 

@@ -175,7 +175,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Listening]:
     noted: list[Listening] = []
 
     async def run(
-        _gallery: Gallery, _links: Links, listening: Listening, ready: Callable[[serving.Ready], None]
+        _gallery: Gallery,
+        _links: Links,
+        listening: Listening,
+        ready: Callable[[serving.Ready], None],
+        *_more: Any,
     ) -> None:
         noted.append(listening)
         ready(serving.Ready(8700))

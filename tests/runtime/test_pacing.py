@@ -33,7 +33,7 @@ def run(pacer: Pacer, rate: float, seconds: float, draw_s: float = 0.005) -> tup
         pacer.drawn(draw_s, size, rung)
         pacer.sent(frame, size, now)
         link_free = max(link_free, now) + size / rate
-        arrivals.append((link_free + pacer.rtt, frame))
+        arrivals.append((link_free + (pacer.rtt or 0.0), frame))
         frame, next_at = frame + 1, now + pacer.interval()
     return rungs, frame
 
@@ -120,3 +120,27 @@ def test_a_viewer_who_wishes_less_needs_less_of_a_link() -> None:
     wished, _ = run(Pacer(rtt=0.02, best_quality=20), rate, 10.0)
     best, _ = run(Pacer(rtt=0.02), rate, 10.0)
     assert wished[-1].scale > best[-1].scale
+
+
+def test_a_far_link_is_no_slow_one() -> None:
+    """Half around the world, at any rate."""
+    near, far = Pacer(), Pacer()
+    far.pinged(0.2)
+    for pacer, way in ((near, 0.0), (far, 0.2)):
+        for frame in range(20):
+            pacer.sent(frame, 20_000, frame)
+            pacer.acknowledged(frame, frame + 0.01 + way)
+    assert near.rate is not None and far.rate is not None
+    assert abs(far.rate / near.rate - 1.0) < 1e-6
+
+
+def test_a_shorter_way_counts_at_once_and_a_longer_one_after_a_while() -> None:
+    pacer = Pacer()
+    pacer.pinged(0.3)
+    pacer.pinged(0.05)
+    assert pacer.rtt == 0.05
+    pacer.pinged(0.5)  # behind two frames
+    assert pacer.rtt is not None and pacer.rtt < 0.06
+    for _ in range(40):
+        pacer.pinged(0.5)
+    assert pacer.rtt == 0.5

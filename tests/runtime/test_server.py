@@ -7,7 +7,7 @@ import re
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.encoders import STILL_QUALITY
+from wonderzoom.runtime.pacing import Pacer
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.server import CannotListen
 from wonderzoom.runtime.wire import camera_of, pose
@@ -422,6 +423,57 @@ async def _origins(made: House) -> None:
 
 
 test_pages_of_other_sites_do_not_get_in = in_a_house(_origins)
+
+
+AWAY_S = 0.05  # each way
+
+
+@asynccontextmanager
+async def far_away(made: House) -> AsyncGenerator[int, None]:
+    """A port that leads to the house, by a long way."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await reader.read(1 << 16):
+            loop.call_later(AWAY_S, writer.write, data)
+
+    async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", made.port)
+        ways = [asyncio.create_task(carry(reader, back)), asyncio.create_task(carry(there, writer))]
+        tasks.update(ways)
+        try:
+            await asyncio.gather(*ways, return_exceptions=True)
+        finally:
+            for end in (writer, back):
+                end.close()
+
+    relay = await asyncio.start_server(joined, "127.0.0.1", 0)
+    try:
+        yield relay.sockets[0].getsockname()[1]
+    finally:
+        relay.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await relay.wait_closed()
+
+
+def test_how_far_away_somebody_is_is_measured(
+    tmp_path: Path, renderer: CpuRenderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: asyncio.Queue[float] = asyncio.Queue()
+    monkeypatch.setattr(Pacer, "pinged", lambda _pacer, seconds: told.put_nowait(seconds))
+
+    async def body(made: House) -> None:
+        async with made.enter() as near:
+            await near.sees(VIEW)
+            assert await asyncio.wait_for(told.get(), SECONDS) > 0.0
+        async with far_away(made) as port, replace(made, port=port).enter() as far:
+            await far.sees(VIEW)
+            assert await asyncio.wait_for(told.get(), SECONDS) >= 2.0 * AWAY_S
+
+    in_a_house(body)(tmp_path, renderer)
 
 
 OTHER_FILES = (

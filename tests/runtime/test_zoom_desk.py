@@ -11,7 +11,7 @@ import virtual_time
 from zoom_garden import LEFT, PLANE, ROOT, Garden
 
 from wonderzoom.generation.committing import CommitThread
-from wonderzoom.generation.executors.executor import Proposal
+from wonderzoom.generation.executors.executor import Proposal, WorkerState
 from wonderzoom.generation.jobs import StageEvent
 from wonderzoom.generation.service import ZoomService
 from wonderzoom.generation.zoom_merging import ZoomWish
@@ -57,6 +57,8 @@ class Office:
     """A desk over a world of one picture, with one guest and a worker that makes planes in half a second."""
 
     workers = 1
+    state: WorkerState = "ready"
+    restarts = 0
 
     def __init__(self, path: Path) -> None:
         self.garden = Garden(path / "garden", WorldHeader(h_ref=64))

@@ -32,6 +32,7 @@ class Served:
     """A server that runs."""
 
     port: int
+    metrics_port: int | None
     links: Links
     gallery: Gallery
     stop: asyncio.Event
@@ -69,6 +70,7 @@ async def open_house(
     port: int = 0,
     links: Links | None = None,
     over: Callable[[Listening], Listening] = lambda listening: listening,
+    metrics_port: int | None = None,
 ) -> AsyncGenerator[Served, None]:
     """Worlds on a server; the first one's directory is beside those that photos become."""
     links = links or new_links()
@@ -77,12 +79,13 @@ async def open_house(
     stop: asyncio.Event = asyncio.Event()
     ready: asyncio.Future[serving.Ready] = asyncio.get_running_loop().create_future()
     listening = over(Listening(port=port, hosts=LOOPBACK))
-    task = asyncio.create_task(serving.run(gallery, links, listening, ready.set_result, stop))
+    task = asyncio.create_task(serving.run(gallery, links, listening, ready.set_result, stop, metrics_port))
     try:
         await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             await task
-        yield Served(ready.result().port, links, gallery, stop, task)
+        at = ready.result()
+        yield Served(at.port, at.metrics_port, links, gallery, stop, task)
     finally:
         stop.set()
         await task

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import virtual_time
@@ -17,6 +18,7 @@ from live_call import IN_FLIGHT, RESUME_S, Call, Known
 from live_link import Link, is_a
 from live_person import EDITOR, VIEWER, Person
 from live_world import Disk, FakeDrawing, GardenExecutor, SlowCommits, places
+from rooms import NoUploads, OneRoom
 from zoom_scripts import WORKING, Fate, always, seeded_fates
 
 from wonderzoom.generation.committing import Committer
@@ -27,8 +29,10 @@ from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime.auth import Role, Tokens
+from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.server import Listening, Server
+from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Viewer
 from wonderzoom.runtime.wire import pose
 from wonderzoom.runtime.world_session import WorldSession
@@ -74,29 +78,6 @@ class WatchedSession(WorldSession):
         super()._stalled(viewer)
 
 
-class OneRoom:
-    """A gallery of one world that is open."""
-
-    def __init__(self, session: WorldSession) -> None:
-        self._session = session
-
-    async def session(self, _name: str = "") -> WorldSession:
-        return self._session
-
-    async def goodbye(self) -> None:
-        await self._session.close()
-
-
-class NoUploads:
-    """Nobody sends photos."""
-
-    def worlds(self) -> list[str]:
-        return ["garden"]
-
-    def left(self, _who: Participant) -> None:
-        pass
-
-
 @dataclass
 class House:
     """``async with house.opened()``; the laws are watched from then on, and what breaks one is in ``broken``.
@@ -124,7 +105,6 @@ class House:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(lambda _loop, context: self.broken.append(repr(context)))
         self._build(np.random.default_rng([self.seed, 0]))
-        self.frames = asyncio.create_task(self.session.frames.run(), name="frame loop")
         await self.service.start()
         await self.session.draw_first()
         watching = asyncio.create_task(self._watch(), name="watch")
@@ -149,25 +129,19 @@ class House:
         self.executor = GardenExecutor(fates, int(rng.integers(1, 3)), world=lambda: self.committer.world)
         self.service = ZoomService(self.executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
         self.desk = ZoomDesk(world.header, self.drawing, self.service, self.commits, "plain")  # type: ignore[arg-type]
-        self.session = WatchedSession(
-            "garden",
-            world,
-            self.drawing,
-            self.desk,
-            NoUploads(),
-            self.most,  # type: ignore[arg-type]
-        )
+        drawing, uploads = cast(Drawing, self.drawing), cast(Uploads, NoUploads())
+        self.session = WatchedSession("garden", world, drawing, self.desk, uploads, self.most)
         self.session.house = self
         tokens = Tokens([(EDITOR, Role.EDITOR), (VIEWER, Role.VIEWER)])
-        self.server = Server(OneRoom(self.session), tokens, Listening(), {})  # type: ignore[arg-type]
+        self.room = OneRoom(self.session)
+        self.server = Server(self.room, tokens, Listening(), {})  # type: ignore[arg-type]
         self.places: Sequence[CameraPose] = [pose(camera) for camera in places(48)]
 
     async def _stop(self) -> None:
         self.say("stops")
         await self.service.drain(DRAIN_S)
         await self.server.close()
-        self.frames.cancel()
-        await asyncio.gather(self.frames, return_exceptions=True)
+        await self.room.close()
         for result in await asyncio.gather(*self._connections, return_exceptions=True):
             self.expect(result is None, "a connection failed:", repr(result))
         self.commits.close()

@@ -50,6 +50,12 @@ class Link:
     def get_extra_info(self, _name: str) -> None:
         """There is no socket."""
 
+    async def ping(self) -> asyncio.Future[float]:
+        """The way there and back, as if nothing else were on it."""
+        pong: asyncio.Future[float] = self._loop.create_future()
+        self._loop.call_later(2.0 * self.latency, lambda: pong.done() or pong.set_result(2.0 * self.latency))
+        return pong
+
     async def recv(self) -> bytes | str:
         while not self._up:
             if self.lost.is_set():

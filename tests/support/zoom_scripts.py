@@ -14,7 +14,7 @@ import numpy as np
 from worlds import first_camera
 
 from wonderzoom.generation.committing import Made, Stale
-from wonderzoom.generation.executors.executor import LossReason, Proposal, WorkerLost
+from wonderzoom.generation.executors.executor import LossReason, Proposal, WorkerLost, WorkerState
 from wonderzoom.generation.jobs import (
     STAGES,
     AlreadyCovered,
@@ -55,6 +55,8 @@ class ScriptedExecutor:
 
     fates: Iterator[Fate]
     workers: int = 1
+    state: WorkerState = "ready"
+    restarts: int = 0
     began: Callable[[ZoomWish], None] = lambda _wish: None
     busy: int = 0
     attempts: list[ZoomWish] = field(default_factory=list)

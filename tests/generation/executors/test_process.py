@@ -248,13 +248,34 @@ def test_a_command_that_is_none_is_a_lost_worker_too(
     async def main() -> None:
         incoming = garden.store.path / "incoming"
         executor = ProcessExecutor(["/no/such/program"], incoming, LIMITS)
+        assert executor.state == "down"
         await executor.start()
+        assert executor.state == "starting"
         with pytest.raises(WorkerLost, match="no worker can be started"):
             await executor.run(ZoomWish(garden.request(LEFT), "planes"), lambda _event: None)
+        assert executor.state == "down"
         await executor.stop()
 
     asyncio.run(main())
     assert "can't be started" in caplog.text
+
+
+def test_it_can_be_asked_how_the_workers_are(garden: Garden) -> None:
+    async def ready(bench: Bench, restarts: int) -> None:
+        async with asyncio.timeout(60.0):
+            while (bench.executor.restarts, bench.executor.state) != (restarts, "ready"):
+                await asyncio.sleep(0.01)
+
+    async def act(bench: Bench) -> None:
+        assert bench.executor.state == "starting"
+        await ready(bench, restarts=0)
+        assert bench.executor.pid is not None
+        psutil.Process(bench.executor.pid).kill()
+        await ready(bench, restarts=1)
+        await bench.executor.stop()
+        assert bench.executor.state == "down"
+
+    play(garden, act)
 
 
 @pytest.mark.parametrize("how", ["truncated", pytest.param("missing", marks=pytest.mark.slow)])
