@@ -7,10 +7,11 @@ never made of it; the directory of a new world is named by letters and digits of
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wonderzoom.generation.zoom_queue import Phase
@@ -50,14 +51,17 @@ def worlds_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def new_path(folder: Path, title: str) -> Path:
-    """A path in ``folder`` that is free, named after a title of any characters."""
+def paths_for(folder: Path, title: str) -> Iterator[Path]:
+    """Where a world of that title (of any characters) goes: ``beach``, or ``beach-2``, or ``beach-3``, and so on."""
     words = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:_SLUG].strip("-") or "photo"
-    path, number = folder / words, 1
-    while path.exists():
-        number += 1
-        path = folder / f"{words}-{number}"
-    return path
+    yield folder / words
+    for number in itertools.count(2):
+        yield folder / f"{words}-{number}"
+
+
+def new_path(folder: Path, title: str) -> Path:
+    """The first of them that is free."""
+    return next(path for path in paths_for(folder, title) if not path.exists())
 
 
 class Gallery:

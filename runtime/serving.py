@@ -16,21 +16,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.auth import LOOPBACK, Role
 from wonderzoom.runtime.authoring import create
 from wonderzoom.runtime.build import Maker
 from wonderzoom.runtime.creation import CreateInChild
 from wonderzoom.runtime.errors import CommandError, UsageError
-from wonderzoom.runtime.gallery import Gallery, NoSuchWorld, is_world, new_path, worlds_in
+from wonderzoom.runtime.gallery import Gallery, NoSuchWorld, is_world, paths_for, worlds_in
 from wonderzoom.runtime.links import Links, data_folder, kept_links
 from wonderzoom.runtime.logs import logged
 from wonderzoom.runtime.metrics import Serving, Status
 from wonderzoom.runtime.monitor import Monitor
+from wonderzoom.runtime.pictures import read_picture
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.server import Listening, Server, page_files
 from wonderzoom.runtime.workers import worker_executor
+from wonderzoom.scene_graph.store import WorldStore
 
 if TYPE_CHECKING:
     from wonderzoom.runtime.lan_opening import LanOpening
@@ -110,9 +114,20 @@ def served(command: commands.Serve, maker: Maker) -> tuple[dict[str, Path], Path
             f"{place}: there is no such file or directory; give a world, a photo, or a directory of worlds"
         )
     folder = Path.cwd()
-    world = folder / new_path(folder, place.stem).name
-    create(commands.Create(place, world, generator=command.generator), maker)
+    world = next(path for path in paths_for(folder, place.stem) if not path.exists() or _made_of(path, place))
+    if not world.exists():
+        create(commands.Create(place, world, generator=command.generator), maker)
     return {world.name: world}, folder
+
+
+def _made_of(path: Path, photo: Path) -> bool:
+    """Whether a world was made of a photo: it is served again, not made again. Raises BadPicture."""
+    if not is_world(path):
+        return False
+    with WorldStore.open(path) as store:
+        first = next(store.commits(), None)
+    picture = first.added[0].main.image if first is not None and first.added else None
+    return picture is not None and np.array_equal(picture, read_picture(photo, min(picture.shape[:2])).image)
 
 
 def _tell(address: str, worlds: list[str], links: Links) -> None:

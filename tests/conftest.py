@@ -37,7 +37,14 @@ def _threads() -> set[threading.Thread]:
 
 
 def _children() -> set[psutil.Process]:
-    return {child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"}
+    return {child for child in psutil.Process().children(recursive=True) if _lives(child)}
+
+
+def _lives(child: psutil.Process) -> bool:
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _open_files() -> Counter[str]:

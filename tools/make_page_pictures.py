@@ -2,7 +2,7 @@
 
     python -m tools.make_page_pictures [--world demo/world] [--output docs/page]
 
-The world is copied first, so that what people do in the pictures stays out of it. Needs the extra ``browser`` and
+The world is copied first, so that what people do in the pictures stays out of it. Needs the extra ``dev`` and
 Chromium on the PATH.
 """
 
