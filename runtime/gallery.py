@@ -74,7 +74,6 @@ class Gallery:
         self._rooms: dict[str, asyncio.Task[Room]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self.uploads = Uploads(folder, create, lambda title: new_path(folder, title), self.add, parts.metrics)
-        self.uploads.worlds = lambda: self.names
 
     @property
     def names(self) -> list[str]:
@@ -82,9 +81,13 @@ class Gallery:
         return list(self._worlds)
 
     @property
-    def open_rooms(self) -> list[str]:
-        """The names of the worlds that are open, the one that was opened first at the beginning."""
-        return [name for name, task in self._rooms.items() if _opened(task)]
+    def open_rooms(self) -> dict[str, Room]:
+        """Those that are open by name, the one that was opened first at the beginning."""
+        return {
+            name: task.result()
+            for name, task in self._rooms.items()
+            if task.done() and not task.cancelled() and task.exception() is None
+        }
 
     def add(self, path: Path) -> str:
         """Show one more world; its name."""
@@ -100,13 +103,18 @@ class Gallery:
         task = self._rooms.get(name)
         if task is None:
             self._close_vacant()
-            task = asyncio.create_task(Room.open(name, path, self._parts, self.uploads), name=f"open {name}")
-            self._rooms[name] = task
+            opening = Room.open(name, path, self._parts, self.uploads, lambda: self.names)
+            task = self._rooms[name] = asyncio.create_task(opening, name=f"open {name}")
+            task.add_done_callback(lambda done: self._opened(name, done))
         try:
             return (await asyncio.shield(task)).session
         except StoreError as error:
-            self._rooms.pop(name, None)
             raise NoSuchWorld("this world can't be opened; the server's log says why") from error
+
+    def _opened(self, name: str, task: asyncio.Task[Room]) -> None:
+        """What failed is tried again by whoever comes next."""
+        if task.cancelled() or task.exception() is not None:
+            self._rooms.pop(name, None)
 
     @property
     def metrics(self) -> Metrics:
@@ -115,8 +123,7 @@ class Gallery:
 
     def status(self, serving: Serving) -> Status:
         """How the server is: the first world's revision and worker, and the sums of all rooms."""
-        first = next(iter(self._worlds))
-        rooms = {name: task.result() for name, task in self._rooms.items() if _opened(task)}
+        first, rooms = next(iter(self._worlds)), self.open_rooms
         zooms: Counter[Phase] = Counter()
         for room in rooms.values():
             zooms.update(room.service.states())
@@ -130,31 +137,25 @@ class Gallery:
 
     def _close_vacant(self) -> None:
         """Those that nobody was in for longest, down to MOST_VACANT."""
-        vacant = [
-            name for name, task in self._rooms.items() if _opened(task) and task.result().session.vacant
-        ]
-        for name in vacant[: max(0, len(vacant) - MOST_VACANT + 1)]:
-            closing = asyncio.create_task(self._rooms.pop(name).result().close(), name=f"close {name}")
+        vacant = [(name, room) for name, room in self.open_rooms.items() if room.session.vacant]
+        for name, room in vacant[: max(0, len(vacant) - MOST_VACANT + 1)]:
+            del self._rooms[name]
+            closing = asyncio.create_task(room.close(), name=f"close {name}")
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
     async def goodbye(self) -> None:
         """Let zooms finish, take no more of them, and tell everyone that the server stops."""
         await self.uploads.close()
-        rooms = [task.result() for task in self._rooms.values() if _opened(task)]
+        rooms = self.open_rooms.values()
         await asyncio.gather(*(room.drain() for room in rooms))
         await asyncio.gather(*(room.goodbye() for room in rooms))
 
     async def close(self) -> None:
         """Close every room."""
-        for task in self._rooms.values():
-            if not task.done():
-                task.cancel()
-        await asyncio.gather(*self._rooms.values(), return_exceptions=True)
-        rooms = [task.result() for task in self._rooms.values() if _opened(task)]
-        await asyncio.gather(*(room.close() for room in rooms), *self._closing)
+        tasks = list(self._rooms.values())
+        for task in tasks:
+            task.cancel()  # those that are open already do not notice
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(room.close() for room in self.open_rooms.values()), *self._closing)
         self._rooms.clear()
-
-
-def _opened(task: asyncio.Task[Room]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None

@@ -58,8 +58,10 @@ class Room:
         self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
 
     @classmethod
-    async def open(cls, name: str, path: Path, parts: Parts, uploads: Uploads) -> Self:
-        """Open the world at ``path`` for writing. Raises StoreError."""
+    async def open(
+        cls, name: str, path: Path, parts: Parts, uploads: Uploads, worlds: Callable[[], list[str]]
+    ) -> Self:
+        """Open the world at ``path`` for writing; ``worlds`` are all that there are, by name. Raises StoreError."""
         loop = asyncio.get_running_loop()
         store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
         try:
@@ -70,13 +72,17 @@ class Room:
             executor = parts.executor(path)
             service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
             desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
-            session = WorldSession(name, world, drawing, desk, uploads, parts.viewers, parts.metrics)
+            session = WorldSession(name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds)
             room = cls(store, drawing, commits, service, session, executor)
         except BaseException:
             store.close()
             raise
-        await service.start()
-        await session.draw_first()
+        try:
+            await service.start()
+            await session.draw_first()
+        except BaseException:
+            await room.close()
+            raise
         return room
 
     async def drain(self) -> None:

@@ -71,7 +71,6 @@ class Uploads:
         self._metrics = metrics
         self._photos: dict[tuple[str, str], _Photo] = {}
         self._answers: OrderedDict[tuple[str, str], messages.UploadStatus] = OrderedDict()
-        self.worlds: Callable[[], list[str]] = list
         self._closing = False
 
     # ---- what a guest says --------------------------------------------------------------------------
@@ -89,12 +88,11 @@ class Uploads:
         try:
             photo = self._announced(who, message)
         except _Refused as refused:
-            self._metrics.upload_ended(refused.code)
-            _fail(who, message.upload, refused.code, str(refused))
+            self._over(who, message.upload, refused.code, str(refused))
             return
         except OSError as error:
             log.error("an upload could not begin: %s", error)
-            _fail(who, message.upload, ErrorCode.OUT_OF_SPACE, "it can't be stored here")
+            self._over(who, message.upload, ErrorCode.OUT_OF_SPACE, "it can't be stored here")
             return
         self._photos[key] = photo
         self._tell(photo, "receiving")
@@ -175,6 +173,9 @@ class Uploads:
         except OSError as error:
             log.error("an upload failed: %s", error)
             self._failed(photo, ErrorCode.OUT_OF_SPACE, "it can't be stored here: the disk may be full")
+        except Exception:  # a mistake of ours must not keep others from sending theirs
+            log.exception("an upload failed")
+            self._failed(photo, ErrorCode.FAILED, "no world could be made of it; the server's log says why")
 
     def left(self, who: Participant) -> None:
         """Somebody is gone for good: what they did not finish sending waits for them on the disk only."""
@@ -212,10 +213,8 @@ class Uploads:
         photo.who.say(photo.last)
 
     def _failed(self, photo: _Photo, code: ErrorCode, text: str) -> None:
-        log.info("an upload failed: %s", text)
-        self._metrics.upload_ended(code)
         self._photos.pop(_key(photo.who, photo.id), None)
-        _fail(photo.who, photo.id, code, text)
+        self._over(photo.who, photo.id, code, text)
 
     def _finished(self, photo: _Photo) -> None:
         key = _key(photo.who, photo.id)
@@ -231,6 +230,11 @@ class Uploads:
             who.say(answer)
         else:
             _fail(who, upload, ErrorCode.NOT_FOUND, "there is no such upload; begin it")
+
+    def _over(self, who: Participant, upload: str, code: ErrorCode, text: str) -> None:
+        log.info("an upload failed: %s", text)
+        self._metrics.upload_ended(code)
+        _fail(who, upload, code, text)
 
 
 class _Refused(Exception):

@@ -50,10 +50,11 @@ class WorldSession:
         uploads: Uploads,
         max_viewers: int = 32,
         metrics: Metrics | None = None,
+        worlds: Callable[[], list[str]] = list,
     ) -> None:
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
-        self._uploads = uploads
+        self._uploads, self._worlds = uploads, worlds
         self.max_viewers, self.metrics = max_viewers, metrics or Metrics()
         self._loop = asyncio.get_running_loop()
         self.frames = FrameLoop(
@@ -323,7 +324,7 @@ class WorldSession:
             protocol=limits.PROTOCOL, viewer=who.id, name=who.name, color=who.color, role=who.role.value,
             resume=who.resume, world=self.name[: limits.MAX_NAME], revision=self.revision,
             h_ref=self._header.h_ref, clock=1e3 * self._loop.time(), nodes=nodes,
-            camera=None if start is None else pose(start), worlds=self._uploads.worlds()[: limits.MAX_WORLDS],
+            camera=None if start is None else pose(start), worlds=self._worlds()[: limits.MAX_WORLDS],
             ln_metres=math.log(self._header.root_edge * self._header.metres_per_unit),
         )  # fmt: skip
 

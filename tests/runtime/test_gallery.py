@@ -9,32 +9,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from houses import Served, open_house, small_world
+from houses import Served, creates_nothing, makes_nothing, open_house, small_world
 from PIL import Image
 from zoom_garden import ROOT
 
 from wonderzoom.clients.aio import World, connect
 from wonderzoom.clients.errors import Ended, RequestFailed
-from wonderzoom.generation.executors.executor import Proposal
-from wonderzoom.generation.jobs import Watch
-from wonderzoom.generation.zoom_merging import ZoomWish
+from wonderzoom.generation.executors.inline import InlineExecutor
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.creation import CreateInChild
-from wonderzoom.runtime.gallery import MOST_VACANT, is_world, new_path, worlds_in
+from wonderzoom.runtime.gallery import MOST_VACANT, Gallery, is_world, new_path, worlds_in
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.uploads import FOLDER, MOST_KEPT, CreationFailed
+from wonderzoom.scene_graph.store import WorldStore
 
 
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[CpuRenderer]:
     with CpuRenderer(1) as made:
         yield made
-
-
-def no_zooms(_wish: ZoomWish, _watch: Watch) -> Proposal:
-    raise AssertionError("no test zooms here")
 
 
 class Studio:
@@ -73,7 +69,7 @@ def in_a_gallery(
             if not is_world(each):
                 small_world(each)
         studio = Studio()
-        async with open_house(paths, renderer, no_zooms, create=studio) as made, asyncio.timeout(60.0):
+        async with open_house(paths, renderer, makes_nothing, create=studio) as made, asyncio.timeout(60.0):
             await test(made, studio)
 
     asyncio.run(run())
@@ -125,6 +121,31 @@ def test_a_world_that_is_damaged_or_locked_is_refused_and_the_others_are_not(
             assert guest.welcome.world == "world-1"
 
     in_a_gallery(tmp_path, renderer, test, worlds=2)
+
+
+def test_a_world_whose_room_could_not_be_made_is_let_go_and_tried_again(
+    tmp_path: Path, renderer: CpuRenderer
+) -> None:
+    class Broken(InlineExecutor):
+        starts = 0
+
+        async def start(self) -> None:
+            Broken.starts += 1
+            raise RuntimeError("there are no workers")
+
+    async def test() -> None:
+        small_world(tmp_path / "garden")
+        parts = Parts(renderer, lambda _path: Broken(makes_nothing), "embedded", 4)
+        gallery = Gallery({"garden": tmp_path / "garden"}, tmp_path, parts, creates_nothing)
+        for attempt in (1, 2):
+            with pytest.raises(RuntimeError, match="no workers"):
+                await gallery.session()
+            assert Broken.starts == attempt
+            with WorldStore.open(tmp_path / "garden", write=True):
+                pass  # nothing holds it any more
+        await gallery.close()
+
+    asyncio.run(test())
 
 
 def test_a_photo_becomes_a_world(tmp_path: Path, renderer: CpuRenderer) -> None:
@@ -242,6 +263,10 @@ def test_of_what_fails_nothing_is_left(tmp_path: Path, renderer: CpuRenderer) ->
             with pytest.raises(RequestFailed, match="disk"):
                 await host.upload(tmp_path / "photo.png")
             assert not (tmp_path / "photo").exists()
+            studio.fails = ValueError("a mistake of ours")
+            with pytest.raises(RequestFailed, match="log") as refused:
+                await host.upload(tmp_path / "photo.png")
+            assert refused.value.code is ErrorCode.FAILED and not (tmp_path / "photo").exists()
             studio.fails = None
             assert await host.upload(tmp_path / "photo.png") == "photo"
 

@@ -1,8 +1,9 @@
 """A server of small worlds on a port of this machine, with zooms that need no generator."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
 
+ANSWER_S = 20.0  # that a request may take, on a busy machine
 Make = Callable[[ZoomWish, Watch], Proposal]
 
 
@@ -53,6 +55,36 @@ def read(path: Path) -> World:
     """The world as it is on the disk now."""
     with WorldStore.open(path) as store:
         return store.load()
+
+
+def makes_nothing(_wish: ZoomWish, _watch: Watch) -> Proposal:
+    raise AssertionError("no test zooms here")
+
+
+@contextmanager
+def taken_port() -> Generator[int]:
+    """A port that somebody else listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+async def ask(port: int, path: str, *lines: str) -> tuple[int, dict[str, str], bytes]:
+    """One request; status, headers and body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        request = [f"GET {path} HTTP/1.1", *(lines or (f"Host: 127.0.0.1:{port}",))]
+        writer.write(("\r\n".join(request) + "\r\n\r\n").encode("latin-1"))
+        async with asyncio.timeout(ANSWER_S):
+            answer = await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
+    named = dict(line.split(": ", 1) for line in rest)
+    return int(first.split()[1]), {name.lower(): value for name, value in named.items()}, body
 
 
 async def creates_nothing(picture: Path, world: Path, told: Callable[[float], None]) -> None:

@@ -27,8 +27,5 @@ class OneRoom:
 class NoUploads:
     """Nobody sends photos."""
 
-    def worlds(self) -> list[str]:
-        return ["garden"]
-
     def left(self, _who: Participant) -> None:
         pass
