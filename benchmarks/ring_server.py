@@ -24,7 +24,7 @@ import numpy as np
 from wonderzoom.generation.committing import Committer, CommitThread
 from wonderzoom.generation.executors.executor import Proposal
 from wonderzoom.generation.executors.inline import InlineExecutor
-from wonderzoom.generation.jobs import Watch
+from wonderzoom.generation.jobs import GenerationError, Watch
 from wonderzoom.generation.service import ZoomService
 from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.runtime.auth import Role, Tokens
@@ -69,7 +69,7 @@ class RingDrawing(Drawing):
 
 
 def _no_zooms(_wish: ZoomWish, _watch: Watch) -> Proposal:
-    raise NotImplementedError("a ring has nothing to zoom into")
+    raise GenerationError("observe", "a ring has nothing to zoom into")
 
 
 class _Ring(Gallery):

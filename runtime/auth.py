@@ -62,6 +62,12 @@ class Tokens:
         return f"Tokens({len(self._tokens)} of them)"
 
 
+def on_this_machine(host: str) -> bool:
+    """Whether who listens on an address or name can be reached from this machine only."""
+    name = host.strip("[]")
+    return name in LOOPBACK or f"[{name}]" in LOOPBACK
+
+
 def host_name(header: str) -> str | None:
     """The name in a Host header, in lower case and without its port; None for what is no host."""
     match = _HOST.fullmatch(header.strip())

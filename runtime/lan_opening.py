@@ -13,12 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from wonderzoom.runtime.auth import LOOPBACK
+from wonderzoom.runtime.auth import LOOPBACK, on_this_machine
 from wonderzoom.runtime.certificate import Certificate, kept_certificate
 from wonderzoom.runtime.lan import Lan, find_lan, show_qr
 from wonderzoom.runtime.server import Listening
-
-_HERE = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +61,5 @@ def open_to_lan(host: str | None, folder: Path, now: datetime) -> LanOpening:
 
     Raises UsageError, NoAddress, CannotKeep.
     """
-    lan = find_lan(None if host is None or host.strip("[]") in _HERE else host)
+    lan = find_lan(None if host is None or on_this_machine(host) else host)
     return LanOpening(lan, kept_certificate(folder, lan.subjects, now))

@@ -19,17 +19,17 @@ from collections.abc import Callable
 
 from websockets.asyncio.server import Server as WebsocketServer
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from wonderzoom.runtime.auth import Refused, check_origin
 from wonderzoom.runtime.metrics import CONTENT_TYPE, Metrics, Status
+from wonderzoom.runtime.plain_http import TEXT, answer, why_not
 from wonderzoom.runtime.server import CannotListen, Listening
 
 log = logging.getLogger(__name__)
 
 _LATE_EVERY_S = 0.5
 _CLOSE_S = 1.0
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Monitor:
@@ -72,26 +72,23 @@ class Monitor:
             await asyncio.gather(self._lateness, return_exceptions=True)
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response:
-        try:
-            hosts, origins = (request.headers.get_all(name) for name in ("Host", "Origin"))
-            check_origin(hosts, origins, self._listening.hosts)
-        except Refused as refused:
-            log.warning("refused a request from %s: %s", connection.remote_address, refused)
-            return _response(http.HTTPStatus.FORBIDDEN, "text/plain; charset=utf-8", f"{refused}\n".encode())
+        refusal = why_not(connection, request, self._listening.hosts)
+        if refusal is not None:
+            return answer(http.HTTPStatus.FORBIDDEN, TEXT, refusal, _HEADERS)
         match request.path.partition("?")[0]:
             case "/metrics":
-                return _response(http.HTTPStatus.OK, CONTENT_TYPE, self._metrics.exposition())
+                return answer(http.HTTPStatus.OK, CONTENT_TYPE, self._metrics.exposition(), _HEADERS)
             case "/healthz":
                 return self._health()
             case _:
                 text = b"there is /metrics and /healthz\n"
-                return _response(http.HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", text)
+                return answer(http.HTTPStatus.NOT_FOUND, TEXT, text, _HEADERS)
 
     def _health(self) -> Response:
         now = self._read()
         said = {"status": now.serving, "world": now.world, "revision": now.revision, "worker": now.worker}
         status = http.HTTPStatus.OK if now.serving == "ok" else http.HTTPStatus.SERVICE_UNAVAILABLE
-        return _response(status, "application/json", json.dumps(said).encode())
+        return answer(status, "application/json", json.dumps(said).encode(), _HEADERS)
 
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
@@ -103,13 +100,3 @@ class Monitor:
 
 async def _no_websocket(_connection: ServerConnection) -> None:
     """Nothing gets here: ``_answer`` answers every request before it becomes a websocket."""
-
-
-def _response(status: http.HTTPStatus, kind: str, body: bytes) -> Response:
-    headers = Headers()
-    headers["Content-Type"] = kind
-    headers["Content-Length"] = str(len(body))
-    headers["Cache-Control"] = "no-store"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Connection"] = "close"
-    return Response(status.value, status.phrase, headers, body)

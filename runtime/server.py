@@ -21,7 +21,6 @@ from importlib.resources import files
 
 from websockets.asyncio.server import Server as WebsocketServer
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -29,12 +28,13 @@ from websockets.typing import Subprotocol
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.protocol.session import ServerSession, State
-from wonderzoom.runtime.auth import LOOPBACK, Refused, Tokens, check_origin
+from wonderzoom.runtime.auth import LOOPBACK, Refused, Tokens
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.runtime.gallery import Gallery, NoSuchWorld
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.pacing import PING_EVERY_S, Pacer
 from wonderzoom.runtime.participants import Participant
+from wonderzoom.runtime.plain_http import TEXT, answer, why_not
 from wonderzoom.runtime.world_session import WorldSession
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ def page_files() -> dict[str, tuple[str, bytes]]:
     for entry in files(_PAGE).iterdir():
         if entry.is_file() and entry.name.endswith(_SUFFIXES):
             kind = "text/javascript" if entry.name.endswith(".js") else mimetypes.guess_type(entry.name)[0]
+            kind = f"{kind}; charset=utf-8" if kind and kind.startswith("text/") else kind
             found[entry.name] = (kind or "application/octet-stream", entry.read_bytes())
     return found
 
@@ -152,13 +153,10 @@ class Server:
     # ---- plain requests ---------------------------------------------------------------------------
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """The answer to a request that is no websocket's, or that is not let in; None to go on."""
-        try:
-            hosts, origins = (request.headers.get_all(name) for name in ("Host", "Origin"))
-            check_origin(hosts, origins, self._listening.hosts)
-        except Refused as refused:
-            log.warning("refused a request from %s: %s", connection.remote_address, refused)
+        refusal = why_not(connection, request, self._listening.hosts)
+        if refusal is not None:
             self._metrics.connection_refused("origin")
-            return _response(http.HTTPStatus.FORBIDDEN, "text/plain", f"{refused}\n".encode())
+            return answer(http.HTTPStatus.FORBIDDEN, TEXT, refusal, _SAFE_HEADERS)
         path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH:
             return None
@@ -171,8 +169,8 @@ class Server:
         )
         found = self._page.get(name)
         if found is None:
-            return _response(http.HTTPStatus.NOT_FOUND, "text/plain", b"there is nothing here\n")
-        return _response(http.HTTPStatus.OK, *found)
+            return answer(http.HTTPStatus.NOT_FOUND, TEXT, b"there is nothing here\n", _SAFE_HEADERS)
+        return answer(http.HTTPStatus.OK, *found, _SAFE_HEADERS)
 
     # ---- one connection ---------------------------------------------------------------------------
     async def _connection(self, connection: ServerConnection) -> None:
@@ -186,8 +184,7 @@ class Server:
         wake.set()
         line = _Line(session, connection, wake, self._metrics)
         writer = asyncio.create_task(line.write(), name="writer")
-        room: WorldSession | None = None
-        who: Participant | None = None
+        inside: tuple[WorldSession, Participant] | None = None
         pinging: asyncio.Task[None] | None = None
         for_good = False
         try:
@@ -198,15 +195,15 @@ class Server:
                 session.receive_data(data, loop.time())
                 for event in session.events_received():
                     if isinstance(event, messages.Hello):
-                        room = await self._room(event, session)
-                        who = room and self._enter(room, event, session, line)
-                        if who is not None:
-                            pinging = asyncio.create_task(_ping(connection, who.viewer.pacer), name="pings")
+                        inside = await self._admit(event, session, line)
+                        if inside is not None:
+                            pacer = inside[1].viewer.pacer
+                            pinging = asyncio.create_task(_ping(connection, pacer), name="pings")
                     elif isinstance(event, messages.Leave):
                         for_good = True
-                    elif room is not None and who is not None:
+                    elif inside is not None:
+                        room, who = inside
                         room.hear(who, event)
-                        line.participant = who
                 wake.set()
         except ConnectionClosed:
             pass
@@ -214,8 +211,9 @@ class Server:
             if pinging is not None:
                 pinging.cancel()
                 await asyncio.gather(pinging, return_exceptions=True)
-            self._ended(who, session.closed)
-            if room is not None and who is not None:
+            self._ended(inside and inside[1], session.closed)
+            if inside is not None:
+                room, who = inside
                 await room.leave(who, session, for_good=for_good)
             await line.end(writer)
 
@@ -228,29 +226,27 @@ class Server:
             self._metrics.connection_closed(code)
             log.info("a connection ended", extra={"viewer": who.id, "code": how})
 
-    async def _room(self, hello: messages.Hello, session: ServerSession) -> WorldSession | None:
-        """The world that is asked for, to whoever may come in; None after a refusal."""
+    async def _admit(
+        self, hello: messages.Hello, session: ServerSession, line: _Line
+    ) -> tuple[WorldSession, Participant] | None:
+        """Whoever may come in, in the world that they ask for; None after a refusal, or if they went meanwhile."""
         try:
-            self._tokens.role_of(hello.token)
-            return await self._gallery.session(hello.world)
+            role = self._tokens.role_of(hello.token)
+            room = await self._gallery.session(hello.world)
         except Refused as refused:
             session.refuse(CloseCode.WRONG_TOKEN, str(refused))
+            return None
         except NoSuchWorld as missing:
             if missing.__cause__ is not None:
                 log.error("the world %s can't be opened: %s", hello.world, missing.__cause__)
             session.refuse(CloseCode.NO_WORLD, str(missing))
-        return None
-
-    def _enter(
-        self, room: WorldSession, hello: messages.Hello, session: ServerSession, line: _Line
-    ) -> Participant | None:
-        if session.closed is not None:
-            return None  # it went while its world was opened
-        role = self._tokens.role_of(hello.token)
-        who = line.participant = room.enter(hello, role, session, line.nudge)
-        if who is not None:
-            log.info("a viewer came in", extra={"viewer": who.id, "role": who.role.value})
-        return who
+            return None
+        who = room.enter(hello, role, session, line.nudge) if session.closed is None else None
+        if who is None:
+            return None
+        line.participant = who
+        log.info("a viewer came in", extra={"viewer": who.id, "role": role.value})
+        return room, who
 
     @staticmethod
     async def _next(
@@ -318,11 +314,3 @@ class _Line:
             self._cut.cancel()
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
-
-
-def _response(status: http.HTTPStatus, kind: str, body: bytes) -> Response:
-    headers = Headers(_SAFE_HEADERS)
-    headers["Content-Type"] = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-    headers["Content-Length"] = str(len(body))
-    headers["Connection"] = "close"
-    return Response(status.value, status.phrase, headers, body)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wonderzoom.runtime import commands
-from wonderzoom.runtime.auth import LOOPBACK, Role
+from wonderzoom.runtime.auth import LOOPBACK, Role, on_this_machine
 from wonderzoom.runtime.authoring import create
 from wonderzoom.runtime.build import Maker
 from wonderzoom.runtime.creation import CreateInChild
@@ -54,7 +54,7 @@ class Ready:
 
 def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) -> int:
     """Serve until interrupted; ``lan``: on the network, encrypted, and not only on this machine."""
-    if lan is None and command.host.strip("[]") not in ("127.0.0.1", "localhost", "::1"):
+    if lan is None and not on_this_machine(command.host):
         raise UsageError(
             f"--host {command.host} would let others in without encryption; add --lan, or reach this machine through"
             f" a tunnel, such as ssh -L {PORT}:127.0.0.1:{PORT} HOST"

@@ -84,23 +84,22 @@ def read_viewers(text: str) -> int:
     return _whole(text, 1, MAX_VIEWERS, f"1 to {MAX_VIEWERS} people fit")
 
 
-def read_factor(text: str) -> float:
-    """How many times to zoom in."""
-    what = f"a zoom is {MIN_FACTOR:.3g} to {MAX_FACTOR:g} times"
+def _between(text: str, low: float, high: float, what: str) -> float:
     value = _number(text, what)
-    if not MIN_FACTOR <= value <= MAX_FACTOR:
+    if not low <= value <= high:
         raise ValueError(f"{text[:40]} is out of range; {what}")
     return value
+
+
+def read_factor(text: str) -> float:
+    """How many times to zoom in."""
+    return _between(text, MIN_FACTOR, MAX_FACTOR, f"a zoom is {MIN_FACTOR:.3g} to {MAX_FACTOR:g} times")
 
 
 def read_focal(text: str) -> float:
     """A focal length in millimetres on 35 mm film."""
     low, high = FOCAL_RANGE_MM
-    what = f"give the lens in millimetres as on 35 mm film, {low:g} to {high:g}"
-    value = _number(text, what)
-    if not low <= value <= high:
-        raise ValueError(f"{text[:40]} is out of range; {what}")
-    return value
+    return _between(text, low, high, f"give the lens in millimetres as on 35 mm film, {low:g} to {high:g}")
 
 
 def read_seed(text: str) -> int:

@@ -191,15 +191,6 @@ export function eyeOf(camera) {
   return f < 690 ? movedPivot(camera, [0, 0, -Math.exp(f)]) : null;
 }
 
-/** Whether two cameras show the same picture. @param {Camera} a @param {Camera} b */
-export function same(a, b) {
-  const places = a.pivot === b.pivot || (a.pivot.level === b.pivot.level &&
-    [0, 1, 2].every((i) => a.pivot.index[i] === b.pivot.index[i] && a.pivot.offset[i] === b.pivot.offset[i]));
-  return a === b || (places && a.lnDistance === b.lnDistance && a.lnFx === b.lnFx && a.lnFy === b.lnFy &&
-    a.cx === b.cx && a.cy === b.cy && a.width === b.width && a.height === b.height &&
-    a.quat.every((part, i) => part === b.quat[i]));
-}
-
 // ---- motions --------------------------------------------------------------------------------------------------
 /** The same view with a pivot in a cell about 64 pixels wide. @param {Camera} camera @returns {Camera} */
 export function settled(camera) {

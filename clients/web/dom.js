@@ -31,6 +31,10 @@ export function button(className, text, label, act) {
   return made;
 }
 
+/** The bytes of a JPEG file as the browser decodes them; a copy, as they are a view of a message.
+ * @param {Uint8Array} bytes */
+export const jpeg = (bytes) => new Blob([new Uint8Array(bytes)], { type: "image/jpeg" });
+
 /** Says something for some seconds. @param {string} text @param {"note" | "problem"} [kind] */
 export function notice(text, kind = "note") {
   const shown = make("div", `notice ${kind}`, text);

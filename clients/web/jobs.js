@@ -1,7 +1,7 @@
 /** Zooms that one has asked for: a card for each, with its progress, its picture, and a way to call it off. */
 
 import * as cameras from "./camera.js";
-import { button, element, make, notice } from "./dom.js";
+import { button, element, jpeg, make, notice } from "./dom.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
 /**
@@ -89,13 +89,13 @@ export class Jobs {
     this.hooks.changed();
   }
 
-  /** @param {Job} job @param {Uint8Array} jpeg */
-  preview(job, jpeg) {
+  /** @param {Job} job @param {Uint8Array} bytes */
+  preview(job, bytes) {
     const { image } = job.card;
     URL.revokeObjectURL(image.src);
-    image.src = URL.createObjectURL(new Blob([new Uint8Array(jpeg)], { type: "image/jpeg" }));
+    image.src = URL.createObjectURL(jpeg(bytes));
     image.hidden = false;
-    this.hooks.preview(job, jpeg);
+    this.hooks.preview(job, bytes);
   }
 
   /** @param {Job} job @param {any} status */

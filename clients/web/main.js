@@ -13,7 +13,8 @@ import { PromptBox } from "./prompt.js";
 import { Readout } from "./readout.js";
 import { Stage } from "./stage.js";
 import { Tree, title } from "./tree.js";
-import { Uploads, showWorlds } from "./upload.js";
+import { Uploads } from "./upload.js";
+import { showWorlds } from "./worlds.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
 /** @typedef {import("./connection.js").State} State */

@@ -4,6 +4,7 @@
  */
 
 import * as cameras from "./camera.js";
+import { jpeg } from "./dom.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
 /** @typedef {{bitmap: ImageBitmap, camera: Camera}} Sheet a picture with the camera that sees it so */
@@ -47,7 +48,7 @@ export class Picture {
       this.next = null;
       const begun = performance.now();
       try {
-        const bitmap = await createImageBitmap(new Blob([new Uint8Array(arrived.payload)], { type: "image/jpeg" }));
+        const bitmap = await createImageBitmap(jpeg(arrived.payload));
         this.show({ bitmap, camera: arrived.camera, frame: arrived.frame, revision: arrived.revision, still: !!arrived.still });
       } catch (error) {
         console.warn("a frame could not be decoded", error);
@@ -83,11 +84,11 @@ export class Picture {
     this.next = null;
   }
 
-  /** The picture of a zoom that is being made; null takes it away. @param {string} request @param {Uint8Array | null} jpeg
+  /** The picture of a zoom that is being made; null takes it away. @param {string} request @param {Uint8Array | null} bytes
    * @param {Camera} [camera] */
-  async preview(request, jpeg, camera) {
-    if (jpeg && camera) {
-      const bitmap = await createImageBitmap(new Blob([new Uint8Array(jpeg)], { type: "image/jpeg" }));
+  async preview(request, bytes, camera) {
+    if (bytes && camera) {
+      const bitmap = await createImageBitmap(jpeg(bytes));
       this.previews.get(request)?.bitmap.close();
       this.previews.set(request, { bitmap, camera: cameras.covering(camera, bitmap.width, bitmap.height) });
     } else {

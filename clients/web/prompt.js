@@ -1,7 +1,7 @@
 /** The box that asks what should be at a spot. */
 
-import { MAX_FACTOR } from "./limits.js";
 import { button, element } from "./dom.js";
+import { MAX_FACTOR, MAX_PROMPT, MIN_FACTOR } from "./limits.js";
 
 /** @typedef {{prompt: string, factor: number}} Wish */
 
@@ -23,6 +23,7 @@ export class PromptBox {
     this.factor = element("prompt-factor", HTMLInputElement);
     this.start = Math.floor(Math.random() * IDEAS.length);
     this.factor.max = String(Math.log2(MAX_FACTOR));
+    this.input.maxLength = MAX_PROMPT;
     this.box.addEventListener("submit", (event) => {
       event.preventDefault();
       const wish = { prompt: this.input.value.trim(), factor: this.times };
@@ -42,7 +43,7 @@ export class PromptBox {
   }
 
   get times() {
-    return Math.min(MAX_FACTOR, 2 ** Number(this.factor.value));
+    return Math.max(MIN_FACTOR, Math.min(MAX_FACTOR, 2 ** Number(this.factor.value)));
   }
 
   /** Opens beside a spot. @param {number} x CSS pixels of the viewport @param {number} y */

@@ -10,7 +10,6 @@ export class Readout {
     /** @type {{at: number, latency: number | null}[]} */
     this.frames = [];
     this.size = "";
-    this.viewers = 1;
     this.timer = setInterval(() => this.show(), 500);
   }
 

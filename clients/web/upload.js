@@ -1,6 +1,6 @@
 /** A photo that is dropped on the page becomes a world: in portions, and from where it stopped after a break. */
 
-import { element, make, notice } from "./dom.js";
+import { element, notice } from "./dom.js";
 import { newRequest } from "./jobs.js";
 import { MAX_CHUNK, MAX_FILE_NAME, MAX_UPLOAD } from "./limits.js";
 
@@ -113,23 +113,4 @@ export class Uploads {
     element("upload-state", HTMLElement).textContent = text;
     element("upload-fill", HTMLElement).style.width = `${100 * share}%`;
   }
-}
-
-/** The chips of worlds to choose from. @param {HTMLElement} holder @param {string[]} worlds @param {string} current
- * @param {(world: string) => void} open */
-export function showWorlds(holder, worlds, current, open) {
-  const options = worlds.map((name) => {
-    const option = make("option", "", name);
-    option.value = name;
-    option.selected = name === current;
-    return option;
-  });
-  const select = make("select", "worlds");
-  select.setAttribute("aria-label", "World");
-  select.append(...options);
-  select.addEventListener("change", () => {
-    select.blur();
-    open(select.value);
-  });
-  holder.replaceChildren(worlds.length > 1 ? select : make("span", "world", current));
 }

@@ -13,15 +13,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from houses import open_house, small_world
+from houses import makes_nothing, open_house, small_world
 from zoom_garden import ROOT
 
 from wonderzoom.clients.aio import connect
 from wonderzoom.clients.errors import CannotConnect
 from wonderzoom.clients.links import tls_context
-from wonderzoom.generation.executors.executor import Proposal
-from wonderzoom.generation.jobs import Watch
-from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol import limits
 from wonderzoom.runtime import cli, serving
 from wonderzoom.runtime.auth import LOOPBACK, Role
@@ -48,10 +45,6 @@ def opening(tmp_path: Path) -> LanOpening:
     return LanOpening(HERE, kept_certificate(tmp_path / "data", HERE.subjects, datetime.now(UTC)))
 
 
-def generates_nothing(_wish: ZoomWish, _watch: Watch) -> Proposal:
-    raise AssertionError("nobody asked for a zoom")
-
-
 def served(
     path: Path, renderer: CpuRenderer, opening: LanOpening, test: Callable[[str, int], Awaitable[None]]
 ) -> None:
@@ -62,7 +55,7 @@ def served(
         asyncio.get_running_loop().set_exception_handler(lambda _loop, told: mistakes.append(told))
         small_world(path / "garden")
         async with (
-            open_house({"garden": path / "garden"}, renderer, generates_nothing, over=opening.over) as house,
+            open_house({"garden": path / "garden"}, renderer, makes_nothing, over=opening.over) as house,
             asyncio.timeout(60.0),
         ):
             await test(house.links.of(opening.lan.address(house.port), Role.EDITOR), house.port)

@@ -3,14 +3,13 @@
 import asyncio
 import json
 import logging
-import socket
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from houses import Make, Served, open_house, small_world
+from houses import Make, Served, ask, makes_nothing, open_house, small_world, taken_port
 from prometheus_client.parser import text_string_to_metric_families
 from worlds import look_and_zoom
 from zoom_garden import LEFT, PLANE, ROOT
@@ -37,23 +36,6 @@ class Watched:
 
     async def ask(self, path: str, *lines: str) -> tuple[int, dict[str, str], bytes]:
         return await ask(self.port, path, *lines)
-
-
-async def ask(port: int, path: str, *lines: str) -> tuple[int, dict[str, str], bytes]:
-    """One request; status, headers and body."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        request = [f"GET {path} HTTP/1.1", *(lines or (f"Host: 127.0.0.1:{port}",))]
-        writer.write(("\r\n".join(request) + "\r\n\r\n").encode("latin-1"))
-        async with asyncio.timeout(SECONDS):
-            answer = await reader.read()
-    finally:
-        writer.close()
-        await writer.wait_closed()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    first, *rest = head.decode("latin-1").split("\r\n")
-    named = dict(line.split(": ", 1) for line in rest)
-    return int(first.split()[1]), {name.lower(): value for name, value in named.items()}, body
 
 
 def watched(body: Callable[[Watched], Awaitable[None]]) -> None:
@@ -155,10 +137,8 @@ def test_a_port_in_use_is_one_clear_line() -> None:
             await monitor.start()
         await monitor.close()
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        asyncio.run(whole(taken.getsockname()[1]))
+    with taken_port() as port:
+        asyncio.run(whole(port))
 
 
 # ---- beside a server --------------------------------------------------------------------------------
@@ -226,19 +206,13 @@ def test_a_server_says_how_it_is_until_it_has_drained(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_ends_the_server_too(tmp_path: Path) -> None:
-    def never(_wish: ZoomWish, _watch: Watch) -> Proposal:
-        raise AssertionError
-
     small_world(tmp_path / "garden")
 
     async def whole(port: int) -> None:
         with CpuRenderer(1) as renderer:
             worlds = {"garden": tmp_path / "garden"}
-            async with open_house(worlds, renderer, never, metrics_port=port):
+            async with open_house(worlds, renderer, makes_nothing, metrics_port=port):
                 raise AssertionError("somebody else has this port")
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(CannotListen, match=r"--metrics-port"):
-            asyncio.run(whole(taken.getsockname()[1]))
+    with taken_port() as port, pytest.raises(CannotListen, match=r"--metrics-port"):
+        asyncio.run(whole(port))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import re
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
-from houses import open_house, read, small_world
+from houses import ask, makes_nothing, open_house, read, small_world, taken_port
 from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -140,17 +139,8 @@ class House:
         self, path: str, *, host: str | None = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         """One plain request."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        lines = [f"GET {path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{self.port}'}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-        answer = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        first, *rest = head.decode("latin-1").split("\r\n")
-        named = dict(line.split(": ", 1) for line in rest)
-        return int(first.split()[1]), {name.lower(): value for name, value in named.items()}, body
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        return await ask(self.port, path, f"Host: {host or f'127.0.0.1:{self.port}'}", *lines)
 
 
 @asynccontextmanager
@@ -543,18 +533,12 @@ def test_a_full_house_says_so_and_when_to_come_back(tmp_path: Path, renderer: Cp
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path, renderer: CpuRenderer) -> None:
     small_world(tmp_path / "garden")
 
-    def never(_wish: ZoomWish, _watch: Watch) -> Proposal:
-        raise AssertionError
-
     async def whole(port: int) -> None:
-        async with open_house({"garden": tmp_path / "garden"}, renderer, never, port=port):
+        async with open_house({"garden": tmp_path / "garden"}, renderer, makes_nothing, port=port):
             raise AssertionError("somebody else has this port")
 
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(CannotListen, match=r"--port"):
-            asyncio.run(whole(taken.getsockname()[1]))
+    with taken_port() as port, pytest.raises(CannotListen, match=r"--port"):
+        asyncio.run(whole(port))
     with WorldStore.open(tmp_path / "garden", write=True):
         pass  # nothing holds it any more
 
