@@ -19,6 +19,16 @@ import { showWorlds } from "./worlds.js";
 /** @typedef {import("./camera.js").Camera} Camera */
 /** @typedef {import("./connection.js").State} State */
 /** @typedef {import("./tree.js").Node} Node */
+/** @typedef {{prompt: string, factor: number}} Wish */
+/**
+ * @typedef {object} Spot that was clicked
+ * @property {number} u pixels of `camera`
+ * @property {number} v
+ * @property {Camera} camera
+ * @property {import("./camera.js").Place | null} place of what is there
+ * @property {boolean} known whether the server has said what is there, or will not
+ * @property {Wish | null} wish that waits for that
+ */
 
 const RESUME_KEY = "wonderzoom.resume";
 const BLURRED_LN = Math.log(3.2); // closer than this to what is there, one is told how to get more
@@ -46,7 +56,7 @@ class Page {
     });
     this.people = new People((person) => person.camera && this.fly(person.camera), (name) => this.enter(this.link, name, true));
     this.uploads = new Uploads((message) => this.send(message), (world) => this.open(world));
-    this.prompt = new PromptBox((wish) => this.ask(wish.prompt, wish.factor), (factor) => this.aim(factor));
+    this.prompt = new PromptBox((wish) => this.ask(wish), (factor) => this.aim(factor));
     this.controls = new Controls(this.stage, element("touch", HTMLElement), {
       pick: (at) => this.pick(at, (place) => this.pivot(place)),
       click: (at) => this.click(at),
@@ -66,9 +76,9 @@ class Page {
     this.others = [];
     /** @type {any[]} */
     this.pendingZooms = [];
-    /** @type {Map<string, (picked: any) => void>} */
+    /** @type {Map<string, (picked: any) => void>} a pick that is never answered is told as null */
     this.picks = new Map();
-    /** The clicked spot. @type {{u: number, v: number, camera: Camera, place: import("./camera.js").Place | null, zeta: number} | null} */
+    /** @type {Spot | null} */
     this.spot = null;
     /** @type {Node | null} */
     this.here = null;
@@ -113,6 +123,7 @@ class Page {
     this.pendingZooms = [];
     this.overlay.others = [];
     this.overlay.making = [];
+    this.pictureChanged();
   }
 
   /** Kept for a reload only: a second tab is another viewer. */
@@ -156,13 +167,12 @@ class Page {
         return this.presenceChanged();
       case "zoom_status": return this.jobs.hear(message);
       case "picked": {
-        const answer = this.picks.get(message.request);
-        this.picks.delete(message.request);
-        return answer?.(message);
+        this.answered(message.request, message);
+        return undefined;
       }
       case "upload_status": return this.uploads.hear(message);
       case "error":
-        if (message.request && this.picks.delete(message.request)) return undefined; // a frame that is too long ago
+        if (message.request && this.answered(message.request, null)) return undefined; // a frame that is too long ago
         return notice(message.message, "problem");
       default: return undefined; // of a newer server, or said elsewhere
     }
@@ -185,7 +195,7 @@ class Page {
     if (!this.stage.camera && welcome.camera) this.stage.look(this.stage.fitted(cameras.fromWire(welcome.camera)));
     else if (this.stage.camera) this.cameraChanged(this.stage.camera);
     if (!again) this.seenSeq = 0;
-    this.picks.clear();
+    for (const request of [...this.picks.keys()]) this.answered(request, null);
     this.jobs.askAgain();
     this.uploads.again();
     this.shownAt = 0;
@@ -320,21 +330,31 @@ class Page {
   }
 
   // ---- asking ---------------------------------------------------------------------------------------------------
-  /** What is at a pixel of the viewport? @param {{u: number, v: number}} at @param {(picked: any) => void} answer */
+  /** What is at a pixel of the viewport? Whether the server was asked. @param {{u: number, v: number}} at @param {(picked: any) => void} answer */
   pick(at, answer) {
     const { camera } = this.stage;
     const { shown } = this.picture;
-    if (!camera || !shown) return;
+    if (!camera || !shown) return false;
     const seen = cameras.project(shown.camera, cameras.placeAt(camera, at.u, at.v));
     const [u, v] = [seen.u / shown.camera.width, seen.v / shown.camera.height];
-    if (!seen.visible || !(u >= 0 && u <= 1 && v >= 0 && v <= 1)) return;
+    if (!seen.visible || !(u >= 0 && u <= 1 && v >= 0 && v <= 1)) return false;
     const request = newRequest();
-    if (this.send({ type: "pick", request, at: { frame: shown.frame, u, v } })) this.picks.set(request, answer);
+    const asked = this.send({ type: "pick", request, at: { frame: shown.frame, u, v } });
+    if (asked) this.picks.set(request, answer);
+    return asked;
   }
 
-  /** The pivot goes to the depth of what was picked; the picture stays. @param {any} picked */
+  /** Whether somebody waited for that pick. @param {string} request @param {any} picked */
+  answered(request, picked) {
+    const answer = this.picks.get(request);
+    this.picks.delete(request);
+    answer?.(picked);
+    return answer !== undefined;
+  }
+
+  /** The pivot goes to the depth of what was picked; the picture stays, and so does a flight. @param {any} picked */
   pivot(picked) {
-    if (!picked.place) return;
+    if (!picked?.place || this.stage.flight) return;
     this.stage.move((camera) => {
       const { zeta, w } = cameras.project(camera, cameras.placeFromWire(picked.place));
       return w > 0.02 && w < 50 ? cameras.atDepth(camera, zeta) : camera;
@@ -348,27 +368,31 @@ class Page {
     if (!camera) return;
     if (this.role === "viewer") return notice("You may look here. Who has the host's link can make new detail.");
     this.stage.flight = null;
-    const spot = { ...at, camera, place: /** @type {import("./camera.js").Place | null} */ (null), zeta: 0 };
+    /** @type {Spot} */
+    const spot = { ...at, camera, place: null, known: false, wish: null };
     this.spot = spot;
-    this.pick(at, (picked) => {
-      if (this.spot !== spot) return;
-      if (!picked.place) {
-        this.prompt.close();
-        notice("There is nothing there to zoom into.");
-        return;
-      }
-      spot.place = cameras.placeFromWire(picked.place);
-      this.aim(this.prompt.times);
-    });
+    spot.known = !this.pick(at, (picked) => this.spotKnown(spot, picked));
     const { density } = this.stage.size;
     this.prompt.show(at.u / density, at.v / density);
   }
 
-  /** The camera of a zoom at the clicked spot. @param {number} factor @returns {Camera | null} */
-  target(factor) {
-    const { spot } = this;
-    const camera = this.stage.camera ?? spot?.camera;
-    if (!spot || !camera) return null;
+  /** @param {Spot} spot @param {any} picked */
+  spotKnown(spot, picked) {
+    spot.known = true;
+    const current = this.spot === spot && this.prompt.open;
+    if (picked && !picked.place) {
+      if (current) this.prompt.close();
+      if (current || spot.wish) notice("There is nothing there to zoom into.");
+      return;
+    }
+    if (picked) spot.place = cameras.placeFromWire(picked.place);
+    if (spot.wish) this.zoomTo(spot, spot.wish);
+    else if (current) this.aim(this.prompt.times);
+  }
+
+  /** The camera of a zoom at a spot. @param {Spot} spot @param {number} factor @returns {Camera | null} */
+  target(spot, factor) {
+    const camera = this.stage.camera ?? spot.camera;
     const place = spot.place ?? cameras.placeAt(spot.camera, spot.u, spot.v);
     const { u, v, zeta, visible } = cameras.project(camera, place);
     if (!visible) return null;
@@ -381,14 +405,21 @@ class Page {
 
   /** @param {number | null} factor */
   aim(factor) {
-    this.overlay.target = factor === null ? null : this.target(factor);
+    this.overlay.target = factor === null || !this.spot ? null : this.target(this.spot, factor);
     this.stage.redraw();
   }
 
-  /** @param {string} prompt @param {number} factor */
-  ask(prompt, factor) {
-    const target = this.target(factor);
+  /** What was asked for at the clicked spot. @param {Wish} wish */
+  ask(wish) {
+    const { spot } = this;
     this.spot = null;
+    if (spot?.known) this.zoomTo(spot, wish);
+    else if (spot) spot.wish = wish; // it is sent when it is known how deep the spot is
+  }
+
+  /** @param {Spot} spot @param {Wish} wish */
+  zoomTo(spot, { prompt, factor }) {
+    const target = this.target(spot, factor);
     if (target) this.jobs.ask(target, prompt);
   }
 

@@ -1,5 +1,6 @@
 """The page in a real browser, before a real server: what people do, and what they see then."""
 
+import asyncio
 import io
 import re
 import threading
@@ -23,9 +24,12 @@ from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.codec import encode
 from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.uploads import CreationFailed
 from wonderzoom.runtime.wire import pose
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.picking import Pick
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
 
@@ -219,6 +223,28 @@ def drag(page: Any, button: str) -> None:
     page.mouse.up(button=button)
 
 
+def test_one_flies_in_at_once_however_late_it_is_known_what_is_there(
+    garden: Garden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pick = Drawing.pick
+
+    async def slow(self: Drawing, camera: Camera, u: float, v: float) -> Pick | None:
+        await asyncio.sleep(0.4)
+        return await pick(self, camera, u, v)
+
+    monkeypatch.setattr(Drawing, "pick", slow)
+    page = garden.looks()
+    before = magnification(page)
+    garden.go.clear()
+    ask(page, "moss", 0.4, 0.6)
+    page.locator(".job[data-state=running]").wait_for()
+    page.wait_for_timeout(2500)
+    assert magnification(page) > 3.0 * before
+    garden.go.set()
+    page.locator(".job[data-state=committed]").wait_for()
+    assert len(read(garden.path).nodes) == 2
+
+
 def test_zooms_queue_and_are_called_off(garden: Garden) -> None:
     page = garden.looks()
     garden.go.clear()
@@ -284,6 +310,10 @@ def test_a_photo_becomes_a_world(garden: Garden, tmp_path: Path) -> None:
     page.locator(STILL).wait_for()
     assert re.search("world=beach-day", page.url)
     page.locator("#world-name select").select_option("garden")
+    for _ in range(100):  # the address changes first, and the rest when the browser has said so to the page
+        if page.title().startswith("garden"):
+            break
+        page.wait_for_timeout(50)
     page.locator("body[data-shown=still]").wait_for()
     assert page.title().startswith("garden")
 
