@@ -155,11 +155,13 @@ export const conjugate = ([w, x, y, z]) => [w, -x, -y, -z];
 export const lnF = (camera) => 0.5 * (camera.lnFx + camera.lnFy);
 /** ln of root edges per pixel at the pivot. @param {Camera} camera */
 export const lnScale = (camera) => camera.lnDistance - lnF(camera);
-/** ln of how much larger than from `origin` things are, for pictures of one size.
+/** ln of how much larger than from `origin` what is at the pivot is, for pictures of one size.
  * @param {Camera} camera @param {Camera} origin */
-export const lnMagnification = (camera, origin) =>
-  lnScale(origin) - lnScale(camera) +
-  Math.log(Math.min(origin.width, origin.height) / Math.min(camera.width, camera.height));
+export function lnMagnification(camera, origin) {
+  const { w, visible } = project(origin, camera.pivot);
+  const sides = Math.min(origin.width, origin.height) / Math.min(camera.width, camera.height);
+  return lnScale(origin) + (visible ? Math.log(w) : 0) - lnScale(camera) + Math.log(sides);
+}
 
 /**
  * Where a place is: pixels u and v, depth w in D (below 2^-7 it is behind), zeta in pixels at the pivot.

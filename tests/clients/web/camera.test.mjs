@@ -38,6 +38,10 @@ for (const each of cases) {
       const { u: x, v: y } = cameras.project(zoomed, spot);
       assert.ok(Math.hypot(x - camera.cx - 90, y - camera.cy + 50) < 0.02, `${k}: what is at the pointer stays: ${[x, y]}`);
     }
+    for (const depth of [-30, 0, 60]) {
+      const ln = cameras.lnMagnification(cameras.zoom(cameras.atDepth(camera, depth), 3), camera);
+      assert.ok(Math.abs(ln - Math.log(3)) < 1e-6, `three times larger at any depth: ${Math.exp(ln)}`);
+    }
     // From one eye, what hides behind a point stays hidden behind it, whichever way one turns and zooms.
     const [before, behind] = [0, 1].map((i) => cameras.atDepth(camera, 40 * i).pivot);
     const looks = cameras.zoomAt(cameras.turn(camera, 31, -17), 2.5, 80, 33);
