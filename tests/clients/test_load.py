@@ -22,7 +22,8 @@ def lets_stalled_ones_go(guest: Guest, _camera: Camera) -> None:
         if guest.session.closed is None and not guest.all_heard(Ack):
             guest.refuse(CloseCode.STALLED, "nothing was acknowledged")
 
-    asyncio.get_running_loop().call_later(0.5, look)
+    # Five times what a slow one takes below: a busy machine is slow as well.
+    asyncio.get_running_loop().call_later(1.0, look)
 
 
 def loaded(
