@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import itertools
 import json
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -72,7 +74,8 @@ def serve(world_path: Path, size: tuple[int, int]) -> None:
             return signed(np.ascontiguousarray(picture[:, :, :3]), number)
 
         draw(0)
-        server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
+        with contextlib.redirect_stdout(sys.stderr):  # it says where it serves, and stdout is for the port
+            server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
 
         @server.on_client_connect
         def _(client: Any) -> None:  # pyright: ignore[reportUnusedFunction]
