@@ -71,7 +71,9 @@ class Recipe:
 def read_recipe(name_or_path: str) -> Recipe:
     """A shipped recipe by its name, or a file that ends in ``.toml``. Raises BadRecipe."""
     if name_or_path in SHIPPED:
-        text = (files(__package__) / "recipes" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        text = (files("wonderzoom.generation.models") / "recipes" / f"{name_or_path}.toml").read_text(
+            encoding="utf-8"
+        )
         return parse_recipe(name_or_path, text)
     path = Path(name_or_path)
     try:

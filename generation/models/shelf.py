@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wonderzoom.generation.jobs import Stage
+from wonderzoom.generation.models.checking import faults
 from wonderzoom.generation.models.errors import ModelUnavailable
 from wonderzoom.generation.models.loading import imported, load_module, load_part, load_pipeline, locate
 from wonderzoom.generation.models.locks import Locks
@@ -29,11 +30,23 @@ class Shelf:
         self.device = device
         self._locks, self._reserve, self._cache = locks, reserve_bytes, cache
         self._loaded: dict[tuple[object, ...], Any] = {}
+        self._folders: dict[ModelReference, Path] = {}
         self._manager: Any = None
 
     def folder(self, stage: Stage, reference: ModelReference) -> Path:
-        """Where a model's files are. Raises ModelUnavailable."""
-        return locate(stage, reference, self._locks, self._cache)
+        """Where a model's files are, known to be whole. Raises ModelUnavailable."""
+        if reference not in self._folders:
+            folder = locate(stage, reference, self._locks, self._cache)
+            if found := faults(folder):
+                reason = "damaged" if "damaged" in found[0] else "incomplete"
+                hint = (
+                    f"look at {folder}"
+                    if reference.path
+                    else "wonderzoom models download fetches what is missing"
+                )
+                raise ModelUnavailable(stage, reference.name, reference.revision, reason, found[0], hint)
+            self._folders[reference] = folder
+        return self._folders[reference]
 
     def module(self, stage: Stage, reference: ModelReference, name: str, **options: Any) -> Any:
         """The network of class ``name``, loaded once. Raises ModelUnavailable."""
