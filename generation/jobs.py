@@ -84,10 +84,11 @@ class Watch:
 
     cancelled: Callable[[], bool] = lambda: False
     event: Callable[[StageEvent], None] = lambda _event: None
+    note: Callable[[str], None] = lambda _text: None  # what the person who asked should know of the result
 
     def control(self, stage: Stage) -> Control:
         """The control of one stage: progress becomes events."""
-        return Control(self.cancelled, lambda fraction: self.event(StageEvent(stage, fraction)))
+        return Control(self.cancelled, lambda fraction: self.event(StageEvent(stage, fraction)), self.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Zoomed:
     node: str
     ignored: tuple[str, ...] = ()  # prompt words that nothing was made for
     placed: tuple[str, ...] = ()  # structures and materials that were made
+    notes: tuple[str, ...] = ()  # what was done otherwise than asked, for the person who asked
     seconds: dict[str, float] = field(
         default_factory=dict
     )  # per stage; filled by the caller that owns a clock

@@ -83,7 +83,8 @@ class Pipeline:
     # ---- E_0 ------------------------------------------------------------------------------------
     def create(self, request: CreateRequest, watch: Watch | None = None) -> Created:
         """E_0 from a picture: depth, sky, layers behind depth edges, surfels, fit."""
-        watch = watch or Watch()
+        said: list[str] = []
+        watch = replace(watch or Watch(), note=said.append)
         generator = self.generator
         focal, note = focal_of(request)
         estimate = generator.initial_depth.estimate(request, focal, watch.control("depth"))
@@ -91,7 +92,7 @@ class Pipeline:
         hidden = generator.inpaint.complete(request, framed.main, framed.sky, watch.control("auxiliary"))
         layers = [framed.main, *([framed.sky] if framed.sky is not None else []), *hidden]
         state = generator.memory.initial(request, estimate, framed.main)
-        notes = (*((note,) if note else ()), *estimate.notes)
+        notes = (*((note,) if note else ()), *estimate.notes, *said)
         picture = hashlib.blake2b(request.image.tobytes(), digest_size=8).hexdigest()
         node = ScaleNode(
             id=node_id(None, framed.camera, f"{picture} {request.prompt}", request.seed, generator.name),
@@ -102,7 +103,7 @@ class Pipeline:
             generator=generator.name,
             views=tuple(_view(layer, request.image if layer is framed.main else None) for layer in layers),
             generator_state=state,
-            provenance=(("picture", picture),),
+            provenance=tuple(sorted({"picture": picture, **dict(generator.made_with)}.items())),
             **_FILLED_IN_BY_THE_WORLD,
         )
         blocks = self._surfels(layers, framed.main, World(framed.header), request.seed, watch)
@@ -126,6 +127,8 @@ class Pipeline:
             raise GenerationError("lift", "out of memory; close other programs or free some", True) from error
 
     def _zoom(self, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
+        notes: list[str] = []
+        watch = replace(watch, note=notes.append)
         generator = self.generator
         self._begin("observe", watch)
         base, parent_id, replaced = _without_replaced(world, request)
@@ -153,7 +156,13 @@ class Pipeline:
         self._begin("auxiliary", watch)
         further = generator.auxiliary.synthesise(context, edited, main, watch.control("auxiliary"))
         layers = [main, *further]
-        provenance = {"ignored": " ".join(edited.ignored), "words": " ".join(words)}
+        provenance = {
+            "ignored": " ".join(edited.ignored),
+            "words": " ".join(words),
+            **dict(generator.made_with),
+        }
+        if notes:
+            provenance["notes"] = "; ".join(notes)
         if edit_only:
             provenance[FINER_KEY] = str(FINER_EDIT)
         node = ScaleNode(
@@ -173,7 +182,7 @@ class Pipeline:
         commit = world.propose(node, blocks, replaced)
         if watch.cancelled():
             raise Cancelled
-        return Zoomed(commit, node.id, edited.ignored, edited.placed)
+        return Zoomed(commit, node.id, edited.ignored, edited.placed, tuple(notes))
 
     def _observe(self, world: World, request: ZoomRequest) -> tuple[Observation, bool]:
         """O_i, and whether all of it is there at this scale already, so that only an edit can add to it."""

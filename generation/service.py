@@ -217,7 +217,9 @@ class ZoomService:
         made = await self._commit(proposal, wish.request)
         self._measure(run)
         zoomed = proposal.zoomed
-        return ZoomCommitted(made.node, made.revision, zoomed.ignored, zoomed.placed, dict(run.seconds))
+        return ZoomCommitted(
+            made.node, made.revision, zoomed.ignored, zoomed.placed, dict(run.seconds), zoomed.notes
+        )
 
     def _again(self, job: Job[ZoomWish], run: _Run) -> bool:
         """Put a job back to run once more, unless nobody waits for it or the service ends."""

@@ -162,3 +162,4 @@ class Generator:
     segment: Segmenter
     auxiliary: AuxiliaryViews
     memory: Memory
+    made_with: tuple[tuple[str, str], ...] = ()  # of every node's provenance: models and their revisions

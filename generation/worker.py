@@ -147,7 +147,8 @@ def _carry_out(frame: Run, workshop: Workshop, line: _Line, clock: Callable[[], 
         proposal = workshop.zoom(frame.generator, frame.request(), watch)
         zoomed = proposal.zoomed
         _write(Path(frame.answer), encode_commit(zoomed.commit))
-        return Done(frame.job, proposal.base, zoomed.node, zoomed.ignored, zoomed.placed)
+        notes = tuple(note[:MAX_MESSAGE] for note in zoomed.notes)
+        return Done(frame.job, proposal.base, zoomed.node, zoomed.ignored, zoomed.placed, notes)
     except Cancelled:
         return Stopped(frame.job)
     except Exception as error:

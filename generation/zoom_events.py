@@ -57,6 +57,7 @@ class ZoomCommitted:
     ignored: tuple[str, ...] = ()  # prompt words that nothing was made for
     placed: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)  # of each stage
+    notes: tuple[str, ...] = ()  # what was done otherwise than asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ class ZoomStatus(ServerMessage, frozen=True, kw_only=True, tag="zoom_status"):
     placed: Words = []  # words that something was made for
     ignored: Words = []  # words that nothing was made for
     code: ErrorCode | None = None
-    message: Text = ""
+    message: Text = ""  # failed: why; committed: what was done otherwise than asked
 
 
 class Commit(ServerMessage, frozen=True, kw_only=True, tag="commit"):

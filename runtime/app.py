@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, ZoomRequest
-from wonderzoom.runtime.errors import UsageError
+from wonderzoom.runtime.generators import EMBEDDED, from_recipe, recipe_of
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.world import World
@@ -23,16 +23,8 @@ if TYPE_CHECKING:
     from wonderzoom.generation.stages import Generator as Stages
     from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
-DEFAULT_GENERATOR = "embedded"
+DEFAULT_GENERATOR = EMBEDDED
 _PATIENCE_S = 1.0  # loading compiled kernels ends within it
-
-
-class UnknownGenerator(UsageError):
-    """A generator that this program does not have."""
-
-    def __init__(self, name: str) -> None:
-        names = ", ".join(sorted(GENERATORS))
-        super().__init__(f"there is no generator {name!r}; there is: {names}")
 
 
 def _embedded(threads: int) -> Stages:
@@ -77,11 +69,14 @@ class App:
         return self._renderer
 
     def stages(self, generator: str) -> Stages:
-        """The generator of that name, made once. Raises UnknownGenerator."""
-        if generator not in GENERATORS:
-            raise UnknownGenerator(generator)
+        """The generator of that name, or of that recipe's file, made once. Raises UsageError."""
         if generator not in self._stages:
-            self._stages[generator] = GENERATORS[generator](self.threads)
+            if generator in GENERATORS:
+                made = GENERATORS[generator](self.threads)
+            else:
+                recipe, embedded = recipe_of(generator), self.stages(DEFAULT_GENERATOR)
+                made = from_recipe(recipe, embedded, lambda: self.renderer, self.threads)
+            self._stages[generator] = made
         return self._stages[generator]
 
     def pipeline(self, generator: str) -> Pipeline:

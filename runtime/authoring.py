@@ -148,6 +148,7 @@ def _tell(command: commands.Zoom, world: World, node: ScaleNode, made: ZoomCommi
                     "surfels": surfel_count(world, node),
                     "placed": list(made.placed),
                     "ignored": list(made.ignored),
+                    "notes": list(made.notes),
                 }
             )
         )
@@ -155,6 +156,8 @@ def _tell(command: commands.Zoom, world: World, node: ScaleNode, made: ZoomCommi
     print(f"node {node.id}: {magnification(world, node):.3g}x, {surfel_count(world, node):,} surfels")
     if made.placed:
         print(f"placed: {', '.join(made.placed)}")
+    for note in made.notes:
+        print(note)
     if made.ignored:
         print(f"ignored, as the generator has nothing for it: {', '.join(made.ignored)}")
 

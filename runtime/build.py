@@ -164,6 +164,8 @@ def build(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> Built
             zoomed = _made(plan, zoom, world, parent, old, maker, what)
             nodes[zoom.name] = add(store, world, zoomed).id
             made.append(zoom.name)
+            for note in zoomed.notes:
+                maker.reporter.note(f"{zoom.name}: {note}")
             if zoomed.ignored:
                 ignored[zoom.name] = zoomed.ignored
                 maker.reporter.note(f"{zoom.name}: nothing was made for: {', '.join(zoomed.ignored)}")

@@ -171,6 +171,10 @@ def carry_out(command: commands.Command, make: _Make) -> int:
             from wonderzoom.runtime.authoring import remove
 
             return remove(command)
+        case commands.Models():
+            from wonderzoom.runtime.models import command as models
+
+            return models(command)
         case commands.Doctor():
             from wonderzoom.runtime.doctor import report
 

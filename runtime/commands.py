@@ -82,7 +82,7 @@ class Create:
     focal: Annotated[float | None, word(read_focal, "--focal", "MM"), _ABSENT] = None
     """The lens in millimetres (35 mm equivalent; a phone has 24 to 28). Without it: EXIF, or a guess."""
     generator: _Generator = DEFAULT_GENERATOR
-    """What makes new content."""
+    """What makes new content: embedded, light, paper, quality, or a recipe's file (docs/generators.md)."""
     seed: _Seed = 0
     """Another number gives another result; the same one the same world, bit for bit."""
 
@@ -204,6 +204,24 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Models:
+    """The models that generators other than the embedded one need.
+
+    list shows them with size and licence, check tells whether they are here and
+    whole, download fetches them from Hugging Face at one fixed revision.
+
+      wonderzoom models list
+      wonderzoom models check light
+      wonderzoom models download light
+    """
+
+    action: Annotated[Positional[Literal["list", "check", "download"]], arg(metavar="{list,check,download}")]
+    """What to do."""
+    generator: Annotated[Positional[str], arg(metavar="GENERATOR", help_behavior_hint="")] = ""
+    """Of this generator: light, paper, quality, or a recipe's file. Without one: of all three."""
+
+
+@dataclass(frozen=True, slots=True)
 class Doctor:
     """Look for what would keep WonderZoom from running well here.
 
@@ -250,10 +268,11 @@ class Serve:
     """How the log is written: for people, or a JSON object a line for programs."""
 
 
-Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Doctor
+Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Models | Doctor
 # By name, in the order in which a newcomer meets them.
 COMMANDS: dict[str, type[Command]] = {
-    kind.__name__.lower(): kind for kind in (Demo, Create, Zoom, Build, Render, Serve, Info, Remove, Doctor)
+    kind.__name__.lower(): kind
+    for kind in (Demo, Create, Zoom, Build, Render, Serve, Info, Remove, Models, Doctor)
 }
 # Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the
 # package's metadata says where they are: entry points of this group (pyproject.toml).

@@ -17,7 +17,8 @@ from wonderzoom.generation.executors.executor import Proposal
 from wonderzoom.generation.jobs import Watch, ZoomRequest
 from wonderzoom.generation.worker import private_pipes, serve
 from wonderzoom.runtime import platform
-from wonderzoom.runtime.app import DEFAULT_GENERATOR, WARM_UPS, App, UnknownGenerator
+from wonderzoom.runtime.app import DEFAULT_GENERATOR, WARM_UPS, App
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
@@ -42,7 +43,7 @@ class WorldWorkshop:
         world = self._newest()
         try:
             zoomed = self._app.zoom(generator, world, request, watch)
-        except UnknownGenerator as error:
+        except UsageError as error:
             raise ValueError(str(error)) from error
         return Proposal(zoomed, world.revision)
 

@@ -259,6 +259,7 @@ class ZoomDesk:
                 return messages.ZoomStatus(
                     request=request, state="committed", node=event.node, revision=event.revision,
                     placed=words_of(event.placed), ignored=words_of(event.ignored),
+                    message="; ".join(event.notes)[: limits.MAX_TEXT],
                 )  # fmt: skip
             case ZoomFailed():
                 text = event.message[: limits.MAX_TEXT]

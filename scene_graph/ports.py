@@ -134,16 +134,20 @@ def _never() -> bool:
     return False
 
 
-def _ignore(_fraction: float) -> None:
+def _ignore(_told: object) -> None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """How a long computation is watched: ``cancelled`` is polled in every step, ``progress`` takes [0, 1]."""
+    """How a long computation is watched: ``cancelled`` is polled in every step, ``progress`` takes [0, 1].
+
+    ``note`` takes what the person who asked should know of the result, such as what was done instead.
+    """
 
     cancelled: Callable[[], bool] = _never
     progress: Callable[[float], None] = field(default=_ignore)
+    note: Callable[[str], None] = field(default=_ignore)
 
 
 class Cancelled(Exception):

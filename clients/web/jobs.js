@@ -106,8 +106,9 @@ export class Jobs {
     if (status.state === "committed") {
       card.fill.style.width = "100%";
       const ignored = status.ignored ?? [];
-      card.state.textContent = ignored.length ? `here, without: ${ignored.join(", ")}` : "it is here";
-      this.end(job, ignored.length ? 3 * DONE_SHOWN_MS : DONE_SHOWN_MS);
+      const without = ignored.length ? `, without: ${ignored.join(", ")}` : "";
+      card.state.textContent = without || status.message ? `here${without} ${status.message ?? ""}`.trim() : "it is here";
+      this.end(job, without || status.message ? 3 * DONE_SHOWN_MS : DONE_SHOWN_MS);
     } else if (status.state === "cancelled") {
       this.end(job, 0);
     } else {

@@ -137,7 +137,8 @@ class Charts:
             raise ValueError(f"node {node.id} keeps no picture, so nothing can be generated below it")
         image = node.main.image.astype(np.float32) / 255.0
         features = features_of(image)
-        grown = node.parent is not None and own_memory(node) is not None
+        memory = own_memory(node)
+        grown = node.parent is not None and memory is not None and not memory.foreign
         if grown:
             materials = self._inherited(world, node)
         else:

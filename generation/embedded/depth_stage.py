@@ -57,9 +57,10 @@ class EmbeddedDepth:
 
 def _relief(context: ZoomContext) -> F32:
     """Height [H, W] of the generated detail above the coarse surface, native pixels toward the camera."""
-    chart, height = chart_of(context), context.shared.get(RELIEF)
-    if not isinstance(height, np.ndarray):
-        return np.zeros(chart.scale.shape, np.float32)
+    height = context.shared.get(RELIEF)
+    if not isinstance(height, np.ndarray):  # a model has made the picture, which has no relief to tell of
+        return np.zeros(context.observation.zeta.shape, np.float32)
+    chart = chart_of(context)
     pixels = (height / (chart.scale * chart.metres)).astype(np.float32)
     sigma = COARSE_SIGMA * max(1.0, context.observation.factor)
     low = cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)

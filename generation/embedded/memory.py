@@ -65,10 +65,10 @@ class EmbeddedMemory(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = VERSION
     metres_per_pixel: float  # of the chart: inherited along a chain, so that its texture goes on
-    chart: bool = False  # this node's main view is the chart of what is below it
+    chart: bool = False  # this node's own picture is the chart of what is below it (``chart``)
+    foreign: bool = False  # a model made its picture, which is measured as a photo is
     things: tuple[PlacedThing, ...] = ()
     materials: tuple[LaidMaterial, ...] = ()
-    chart: bool = False  # this node's own picture is the chart of what is below it (``chart``)
 
     def encode(self) -> bytes:
         return msgspec.msgpack.encode(self)
@@ -89,10 +89,15 @@ def decode(state: bytes) -> EmbeddedMemory:
 
 
 def own_memory(node: ScaleNode) -> EmbeddedMemory | None:
-    """What one node added, or None when another generator made it."""
-    if not node.generator.startswith(GENERATOR_FAMILY) or not node.generator_state:
+    """What one node added, or None when a generator made it that keeps no such memory."""
+    if not node.generator_state:
         return None
-    return decode(node.generator_state)
+    try:
+        return decode(node.generator_state)
+    except ValueError:
+        if node.generator.startswith(GENERATOR_FAMILY):
+            raise
+        return None
 
 
 def history(world: World) -> list[EmbeddedMemory]:

@@ -6,7 +6,14 @@ import math
 
 import numpy as np
 
-from wonderzoom.generation.embedded.chart import ChartView, metres_below, starts_chart
+from wonderzoom.generation.embedded.chart import (
+    ChartView,
+    chart_node,
+    metres_below,
+    places_on,
+    starts_chart,
+    wrapped,
+)
 from wonderzoom.generation.embedded.editing import PROMPTED, Prompted
 from wonderzoom.generation.embedded.memory import EmbeddedMemory, metres_per_pixel
 from wonderzoom.generation.embedded.upscaling import CHART
@@ -34,4 +41,21 @@ class MemoryStage:
             metres, starts = metres_below(chart), starts_chart(chart)
         return EmbeddedMemory(
             metres_per_pixel=metres, chart=starts, things=added.things, materials=added.materials
+        ).encode()
+
+
+class ForeignMemoryStage(MemoryStage):
+    """``stages.Memory`` of a generator whose pictures a model makes: each is a chart, measured as a photo is."""
+
+    def after_zoom(self, context: ZoomContext, edited: Edited) -> bytes:
+        """Of E_i: how large a pixel of its picture is, and what an embedded editor has added."""
+        prompted = context.shared.get(PROMPTED)
+        added = prompted if isinstance(prompted, Prompted) else Prompted()
+        camera, zeta = context.observation.camera, context.observation.zeta
+        chart = chart_node(context.world, context.parent.id)
+        _, scale = places_on(chart.main.camera, camera, np.nan_to_num(zeta))
+        middle = float(scale[scale.shape[0] // 2, scale.shape[1] // 2])
+        metres = wrapped(metres_per_pixel(context.world, context.parent) * middle)
+        return EmbeddedMemory(
+            metres_per_pixel=metres, chart=True, foreign=True, things=added.things, materials=added.materials
         ).encode()

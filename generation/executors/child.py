@@ -156,7 +156,7 @@ class Child:
         except (OSError, BadCommit, NewerFormat) as error:
             self._lose("garbage", f"its proposal can't be read: {error}")
             raise self.lost.result() from error
-        return Proposal(Zoomed(commit, said.node, said.ignored, said.placed), said.base)
+        return Proposal(Zoomed(commit, said.node, said.ignored, said.placed, said.notes), said.base)
 
     # ---- listening and watching -----------------------------------------------------------------
     async def _listen(self) -> None:

@@ -103,6 +103,7 @@ class Done(Frame, frozen=True, tag="done"):
     node: Text
     ignored: Words
     placed: Words
+    notes: Words = ()
 
 
 class Failed(Frame, frozen=True, tag="failed"):

@@ -25,13 +25,20 @@ class Shelf:
     """Loads on first use; safe to use from one thread at a time, as generation does."""
 
     def __init__(
-        self, locks: Locks, device: str = "cpu", reserve_bytes: int = 0, cache: Path | None = None
+        self, locks: Locks, device: str | None = None, reserve_bytes: int = 0, cache: Path | None = None
     ) -> None:
-        self.device = device
+        self._device = device
         self._locks, self._reserve, self._cache = locks, reserve_bytes, cache
         self._loaded: dict[tuple[object, ...], Any] = {}
         self._folders: dict[ModelReference, Path] = {}
         self._manager: Any = None
+
+    @property
+    def device(self) -> str:
+        """Where modules run: as given, else the CUDA device where there is one."""
+        if self._device is None:
+            self._device = "cuda" if imported("observe", "torch").cuda.is_available() else "cpu"
+        return self._device
 
     def folder(self, stage: Stage, reference: ModelReference) -> Path:
         """Where a model's files are, known to be whole. Raises ModelUnavailable."""

@@ -10,7 +10,8 @@ from plane_maker import request
 
 from wonderzoom.generation.jobs import CreateRequest, Watch
 from wonderzoom.runtime import app as app_room
-from wonderzoom.runtime.app import DEFAULT_GENERATOR, App, UnknownGenerator
+from wonderzoom.runtime.app import DEFAULT_GENERATOR, App
+from wonderzoom.runtime.generators import UnknownGenerator
 from wonderzoom.runtime.progress import Reporter
 
 LOADED = """
