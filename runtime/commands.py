@@ -217,7 +217,7 @@ class Models:
 
     action: Annotated[Positional[Literal["list", "check", "download"]], arg(metavar="{list,check,download}")]
     """What to do."""
-    generator: Annotated[Positional[str], arg(metavar="GENERATOR", help_behavior_hint="")] = ""
+    generator: Annotated[Positional[str], arg(metavar="[GENERATOR]", help_behavior_hint="")] = ""
     """Of this generator: light, paper, quality, or a recipe's file. Without one: of all three."""
 
 

@@ -18,6 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import wonderzoom.runtime.renderers
+from wonderzoom.generation.models.recipes import SHIPPED
+from wonderzoom.runtime.generators import locks, recipe_of
+from wonderzoom.runtime.models import needs, state_of
 from wonderzoom.runtime.platform import total_memory_bytes, usable_threads
 
 OLDEST_PYTHON = (3, 11)  # requires-python of pyproject.toml
@@ -25,6 +28,7 @@ FEWEST_THREADS = 2  # one draws while one generates; with one, a zoom stalls the
 SMALL_MEMORY_BYTES = 4 * 2**30  # a chain of ten zooms at 512 x 512 with room for the picture's own buffers
 LITTLE_DISK_BYTES = 2 * 2**30  # some hundred zooms; an append that finds the disk full fails cleanly anyway
 FAST_INSTRUCTIONS = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("neon", "NEON"))  # best first
+MODEL_LIBRARIES = ("torch", "diffusers", "transformers", "huggingface_hub")
 FILM_ENCODER = "libx264"  # what plays everywhere
 
 
@@ -62,6 +66,7 @@ def examine(directory: Path) -> list[Finding]:
         _option("torch", "gpu"),
         _option("gsplat", "gpu"),
         _graphics_card(),
+        *map(_generator, SHIPPED),
     ]
 
 
@@ -179,6 +184,24 @@ def _graphics_card() -> Finding:
     if shutil.which("nvidia-smi") is None:
         return Finding("graphics card", Status.NOTE, "no NVIDIA driver found")
     return Finding("graphics card", Status.OK, "NVIDIA driver found")
+
+
+def _generator(name: str) -> Finding:
+    """Whether a generator with models can run, and the one command that gets it there."""
+    recipe, known = recipe_of(name), locks()
+    missing = [need.reference for need in needs([recipe]) if not state_of(need.reference, known).here]
+    least = max((need.reference.min_vram_gb for need in needs([recipe])), default=0.0)
+    card = f"; wants {least:g} GB of a graphics card" if least else ""
+    subject = f"generator {name}"
+    libraries = [library for library in MODEL_LIBRARIES if importlib.util.find_spec(library) is None]
+    if libraries:
+        advice = "pip install 'wonderzoom-runtime[models]'"
+        return Finding(subject, Status.NOTE, f"{', '.join(libraries)} not installed{card}", advice)
+    if missing:
+        size = sum(reference.size_gb for reference in missing)
+        value = f"{len(missing)} models are not here ({size:.0f} GB){card}"
+        return Finding(subject, Status.NOTE, value, f"wonderzoom models download {name}")
+    return Finding(subject, Status.OK, f"its models are here{card}")
 
 
 def report(directory: Path | None = None) -> int:
