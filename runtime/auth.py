@@ -55,7 +55,7 @@ class Tokens:
             if hmac.compare_digest(known, given):
                 found = role
         if found is None:
-            raise Refused("wrong token: the server may have been started anew; open the link that it printed")
+            raise Refused("wrong token; the server may have been started anew; open the link that it printed")
         return found
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import difflib
 import importlib.metadata
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None, make: _Make | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):  # a prompt in any language must not end in an encoding error
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+    as_json = False  # how the last line is said
     try:
         if list(argv) in (["-h"], ["--help"], ["help"]):
             from wonderzoom.runtime.commands import overview
@@ -53,33 +55,39 @@ def main(argv: Sequence[str] | None = None, make: _Make | None = None) -> int:
         if beside is not None:
             return beside(argv[1:])
         command = parse(argv)
+        as_json = getattr(command, "log_format", "") == "json"
         code = carry_out(command, make or _app)
         sys.stdout.flush()
         return code
     except SystemExit as asked:  # by tyro: --help
         return asked.code if isinstance(asked.code, int) else 0
     except KeyboardInterrupt:
-        return _ended("interrupted", INTERRUPTED)
+        return _ended("interrupted", INTERRUPTED, as_json)
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not stumble over it again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except UsageError as error:
-        return _ended(str(error), USAGE)
+        return _ended(str(error), USAGE, as_json)
     except MemoryError:
-        return _ended("not enough memory for this; try a smaller picture or size", FAILED)
+        return _ended("not enough memory for this; try a smaller picture or size", FAILED, as_json)
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
-        return _ended(f"{place}{error.strerror or error}", FAILED)
+        return _ended(f"{place}{error.strerror or error}", FAILED, as_json)
     except Exception as error:
         if not isinstance(error, _expected()):
             raise
-        return _ended(str(error), FAILED)
+        return _ended(str(error), FAILED, as_json)
 
 
-def _ended(line: str, code: int) -> int:
+def _ended(line: str, code: int, as_json: bool) -> int:
     shown = "".join(c if c.isprintable() else "?" for c in " ".join(line.split()))
-    print(f"{PROGRAM}: {shown}", file=sys.stderr)
+    if as_json:
+        from wonderzoom.runtime.logs import json_line
+
+        print(json_line(shown, logging.ERROR, __name__), file=sys.stderr)
+    else:
+        print(f"{PROGRAM}: {shown}", file=sys.stderr)
     return code
 
 

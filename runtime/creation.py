@@ -42,9 +42,11 @@ class CreateInChild:
         """See ``uploads.Create``."""
         command = ["-P", "-m", "wonderzoom.runtime.creation", str(picture), str(world), self._generator]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, limit=_LINE
+            sys.executable, *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, limit=_LINE,
         )  # fmt: skip
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stderr is not None
+        complaints = asyncio.create_task(_log_lines(process.stderr), name="what a creation prints")
         failed: str | None = None
         furthest = 0.0  # some stages are begun more than once
         try:
@@ -65,6 +67,7 @@ class CreateInChild:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+            await complaints
         if code:
             log.warning("the creation of a world ended with %d: %s", code, failed)
             raise CreationFailed(failed or "the process that made it failed")
@@ -75,6 +78,18 @@ class _Said(msgspec.Struct, omit_defaults=True):
 
     fraction: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
     failed: str | None = None
+
+
+async def _log_lines(stream: asyncio.StreamReader) -> None:
+    """What the child and its libraries print belongs into the log."""
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:  # a line beyond all limits
+            continue
+        if not line:
+            return
+        log.info("the creation of a world says: %s", line.decode(errors="replace").rstrip())
 
 
 def _read(line: bytes) -> _Said:

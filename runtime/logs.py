@@ -28,24 +28,40 @@ LogFormat = Literal["text", "json"]
 REDACTED = "[redacted]"
 WAITING_LINES = 10_000  # that nobody takes: what comes after them is lost, and counted
 
-_SECRET_NAME = r"(?:[a-z]+[_-])?(?:token|resume|password|secret|authorization|api[_-]?key)"
-_NAMED = re.compile(
-    rf"""
-    (?P<named> (?<![a-z]) {_SECRET_NAME} )
-    (?:
-        (?P<is> ["']? \s* (?: = | %3d ) \s* | ["'] \s* : \s* )      # token=..., "token": ...
-        (?: "[^"]*" | '[^']*' | (?:(?:bearer|basic)\s+)? [^\s"'&,;)}}\]]+ )
-        |
-        (?P<colon> : \s* (?:(?:bearer|basic)\s+)? ) [\w.~+/=-]{{16,}}  # Token: abc..., but not "wrong token: it is"
+# What ends a word that names a secret: also X-API-Key, aws_secret_access_key, accessToken, %23token.
+_PHRASES = r"passw(?:or)?d|passphrase|passcode|pwd"
+_HEADERS = r"authorization|cookie"
+_SECRETS = rf"{_PHRASES}|{_HEADERS}|token|resume|secret|credentials?|(?:api|access|private|secret)[_-]?key"
+_PREFIX = r"(?<![\w.%-])[\w.%-]*?"
+_QUOTE = r"\\*[\"']"  # also in a text that is quoted itself
+_QUOTED = r"""b?\\*"(?:[^"\\\n]|\\.)*"?|b?\\*'(?:[^'\\\n]|\\.)*'?"""
+_IN_BRACKETS = r"\[[^\]\n]*\]?|\([^)\n]*\)?|\{[^}\n]*\}?"
+
+
+def _named(names: str, sign: str, value: str) -> re.Pattern[str]:
+    """Finds values of what has such a name. However short: what stands there is nobody's business, so that no sentence
+    of ours may read "wrong token: it ..."; what is quoted or in brackets goes as a whole."""
+    after = rf"(?:{_QUOTE})?\]?[ \t]*(?:{sign})[ \t]*"
+    return re.compile(
+        rf"(?P<named>{_PREFIX}(?:{names})(?!\w){after})(?:{_QUOTED}|{_IN_BRACKETS}|{value})", re.IGNORECASE
     )
-    """,
-    re.IGNORECASE | re.VERBOSE,
+
+
+_RULES = (
+    re.compile(r"(?P<named>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL),
+    re.compile(r"(?P<named>://[^\s/@:]*:)[^\s@]+(?=@)"),  # scheme://user:password@host
+    _named(_HEADERS, r"[:=]|%3[ad]", r"[^\n]+"),
+    _named(_PHRASES, ":", r"[^&,;\"')}\]\n]+"),  # with spaces
+    _named(_SECRETS, r"={1,2}>?|:=?|%3[ad]", r"(?:(?:bearer|basic|token)\s+)?[^\s\"'&,;)}\]]+"),
+    re.compile(
+        rf"(?P<named>{_PREFIX}(?:{_SECRETS})[ \t]+)(?:{_QUOTED})", re.IGNORECASE
+    ),  # wrong password "..."
+    re.compile(r"(?P<named>\bbearer\s+)[\w.~+/=-]+", re.IGNORECASE),
 )
-_BEARER = re.compile(r"(?P<named>\bbearer\s+)[\w.~+/=-]{16,}", re.IGNORECASE)
 # Bare random tokens, as ``secrets.token_urlsafe`` makes them; no word of 43 letters mixes cases like that.
 _LENGTH = math.ceil(8 * TOKEN_BYTES / 6)
 _BARE = re.compile(rf"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[A-Za-z0-9_-]{{{_LENGTH}}}(?![\w-])")
-_IS_SECRET_NAME = re.compile(_SECRET_NAME, re.IGNORECASE)
+_IS_SECRET_NAME = re.compile(rf"[\w.%-]*?(?:{_SECRETS})", re.IGNORECASE)
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -60,8 +76,8 @@ Value = str | int | float | bool | None
 
 def redacted(text: str) -> str:
     """The text without what looks like a token, a password or another secret."""
-    text = _NAMED.sub(lambda found: f"{found['named']}{found['is'] or found['colon']}{REDACTED}", text)
-    text = _BEARER.sub(lambda found: f"{found['named']}{REDACTED}", text)
+    for rule in _RULES:
+        text = rule.sub(lambda found: f"{found['named']}{REDACTED}", text)
     return _BARE.sub(REDACTED, text)
 
 
@@ -180,6 +196,12 @@ class _Writer(logging.Handler):
                 lost.msg = f"{self._lost} records of this log were lost: its reader was too slow"
                 self._put(self.format(lost))
         super().close()
+
+
+def json_line(text: str, level: int = logging.INFO, name: str = __name__) -> str:
+    """What a line of the log for programs is, where nothing is ``logged`` yet, or any more."""
+    said = {"name": name, "levelno": level, "levelname": logging.getLevelName(level), "msg": text}
+    return JsonFormatter().format(logging.makeLogRecord(said))
 
 
 @contextmanager

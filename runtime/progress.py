@@ -27,15 +27,22 @@ class Reporter:
         self._clock = clock
         self._stream = stream if stream is not None else sys.stderr
         self._console = Console(file=self._stream, highlight=False, markup=False, emoji=False)
+        self._tell: Callable[[str], None] | None = None
+
+    def tell_to(self, tell: Callable[[str], None]) -> None:
+        """From now on everything is told there, a line at a time."""
+        self._tell = tell
 
     @property
     def live(self) -> bool:
         """Whether someone watches a terminal."""
-        return self._console.is_terminal and not self._console.is_dumb_terminal
+        return self._tell is None and self._console.is_terminal and not self._console.is_dumb_terminal
 
     def note(self, text: str) -> None:
         """One line for the person, now."""
-        if self.live:
+        if self._tell is not None:
+            self._tell(text)
+        elif self.live:
             self._console.print(text, soft_wrap=True)
         else:
             print(text, file=self._stream, flush=True)

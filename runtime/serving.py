@@ -26,7 +26,7 @@ from wonderzoom.runtime.creation import CreateInChild
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.gallery import Gallery, NoSuchWorld, is_world, paths_for, worlds_in
 from wonderzoom.runtime.links import Links, data_folder, kept_links
-from wonderzoom.runtime.logs import logged
+from wonderzoom.runtime.logs import json_line, logged
 from wonderzoom.runtime.metrics import Serving, Status
 from wonderzoom.runtime.monitor import Monitor
 from wonderzoom.runtime.pictures import read_picture
@@ -54,6 +54,8 @@ class Ready:
 
 def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) -> int:
     """Serve until interrupted; ``lan``: on the network, encrypted, and not only on this machine."""
+    if command.log_format == "json":  # also what is told before the log begins, and after it ends
+        maker.reporter.tell_to(_told_to_programs)
     if lan is None and not on_this_machine(command.host):
         raise UsageError(
             f"--host {command.host} would let others in without encryption; add --lan, or reach this machine through"
@@ -93,6 +95,11 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
     with logged(command.log_format):
         asyncio.run(whole())
     return 0
+
+
+def _told_to_programs(text: str) -> None:
+    sys.stderr.write(f"{json_line(text, name=__name__)}\n")
+    sys.stderr.flush()
 
 
 def served(command: commands.Serve, maker: Maker) -> tuple[dict[str, Path], Path]:

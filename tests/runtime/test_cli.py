@@ -37,6 +37,13 @@ factor = 4
 """
 
 
+def test_a_program_that_reads_the_log_can_read_the_last_line_too(desk: Desk) -> None:
+    ended = desk("serve", "nowhere", "--log-format", "json")
+    (said,) = [json.loads(line) for line in ended.err.splitlines()]
+    assert ended.code == 1 and said["level"] == "error" and "no such file" in said["event"]
+    assert ended.out == "" and said["logger"] == "wonderzoom.runtime.cli"
+
+
 # ---- what is asked for happens ------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from wonderzoom.protocol.codec import encode
 from wonderzoom.runtime import commands, logs, serving
 from wonderzoom.runtime.auth import TOKEN_BYTES
 from wonderzoom.runtime.logs import REDACTED, LogFormat, logged, redacted
+from wonderzoom.runtime.progress import Reporter
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
 log = logging.getLogger("wonderzoom.runtime.of_this_test")
@@ -199,6 +200,69 @@ def test_a_token_of_ours_is_blacked_out_also_where_nothing_says_that_it_is_one(t
     assert redacted(text.format(TOKEN)) == text.format(REDACTED)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: {}",
+        "password: {}, user: ada",
+        "Password:{}",
+        "the password='{}' of ada",
+        'password="{}"',
+        '{{"password": "{}"}}',
+        '"{{\\"password\\": \\"{}\\"}}"',
+        "passwd={}&x=1",
+        "pwd := {}",
+        "passphrase: {}",
+        "DB_PASSWORD={}",
+        "db.password => {}",
+        "wrong password '{}'",
+        'params["password"] = "{}"',
+        "password%3D{}",
+        "password%3a{}",
+        "password=['{}']",
+        "password: ({}, 1)",
+        "password=b'{}'",
+        "token: {}",
+        "token : {}",
+        "accessToken: {}",
+        "refresh-token={}",
+        "X-Auth-Token: {}",
+        "X-API-Key:{}",
+        "api_key: {}",
+        "apikey={}",
+        "aws_secret_access_key = {}",
+        "client_secret: {}",
+        "private-key: {}",
+        "credentials: {}",
+        "resume: {}",
+        "Authorization: {}",
+        "Authorization: Bearer {}",
+        "Proxy-Authorization: Digest username=x, response={}",
+        "Cookie: a=b; session={}",
+        "Set-Cookie: session={}; Path=/",
+        "bearer {}",
+        "https://ada:{}@example.org/x",
+        "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\n{}",
+    ],
+)
+@pytest.mark.parametrize("secret", ["x7", "hunter2", "a.b~c+d/e=="])
+def test_however_short_a_secret_is_it_is_blacked_out(text: str, secret: str) -> None:
+    line = redacted(text.format(secret))
+    assert secret not in line and REDACTED in line
+
+
+def test_a_password_may_have_spaces() -> None:
+    assert redacted("password: correct horse battery\nnext") == f"password: {REDACTED}\nnext"
+    assert redacted("password: 'correct horse' of ada") == f"password: {REDACTED} of ada"
+
+
+@given(st.text(min_size=1), st.sampled_from(["password: '{}'", 'token="{}"', "{{'secret': '{}'}}"]))
+def test_nothing_of_what_is_quoted_gets_through(value: str, text: str) -> None:
+    quoted = "q" + "".join(c for c in value if c not in "\\\"'\n") + "q"
+    assert quoted not in redacted(text.format(quoted))
+
+
 def test_what_stands_around_a_secret_stays() -> None:
     assert redacted(f"GET /?token={TOKEN}&x=1 of v3") == f"GET /?token={REDACTED}&x=1 of v3"
     assert redacted(f"Hello(token='{TOKEN}', name='Ada')") == f"Hello(token={REDACTED}, name='Ada')"
@@ -208,13 +272,19 @@ def test_what_stands_around_a_secret_stays() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "wrong token: the server may have been started anew; open the link that it printed",
+        "wrong token; the server may have been started anew; open the link that it printed",
         "a token is needed: open the link that the server printed, with the part behind #",
         "tokens=3",
         "node 3f2a9c81d0 of revision 17",
         "5d41402abc4b2a76b9719d911017c592ae4f3b8c1d2e5f60718293a4b5c6d7e8",  # a digest
         "test_a_worker_that_can_not_start_fails_jobs",  # 43 characters
         "the resumed viewer v3",
+        "tokenizer: fast",
+        "secretary: Ada",
+        "passwords are asked for",
+        "cookies: 3",
+        "http://127.0.0.1:8700/ws",
+        "see https://example.org/a@b",
     ],
 )
 def test_what_is_no_secret_is_left_alone(text: str) -> None:
@@ -326,14 +396,21 @@ def test_what_a_server_says_is_in_the_format_that_was_asked_for(
     monkeypatch.setattr(serving, "run", run)
     monkeypatch.setenv("WONDERZOOM_DATA", str(tmp_path / "data"))
     with CpuRenderer(1) as renderer:
-        maker: Any = SimpleNamespace(renderer=renderer, generator_name=str)
+        maker: Any = SimpleNamespace(
+            renderer=renderer, generator_name=str, reporter=Reporter(lambda: 0.0, sys.stderr)
+        )
+        maker.generator_name = lambda name: maker.reporter.note(f"kernels of {name} are compiled")
         assert serving.serve(commands.Serve(tmp_path / "garden", log_format=format), maker) == 0
     out, err = capsys.readouterr()
     link = out.removesuffix("\n")
     assert re.fullmatch(r"http://127\.0\.0\.1:8700/#token=[\w-]{43}", link) and link not in err
     if format == "json":
-        assert [json.loads(line)["event"] for line in err.splitlines()] == ["serving"]
+        assert [json.loads(line)["event"] for line in err.splitlines()] == [
+            "kernels of embedded are compiled",
+            "serving",
+        ]
     else:
+        assert "kernels of embedded are compiled\n" in err
         assert "info    runtime.of_this_test: serving\n" in err and "Open this link in a browser" in err
 
 

@@ -36,6 +36,19 @@ def test_a_log_has_a_line_for_each_stage_with_the_time() -> None:
     ]
 
 
+def test_everything_is_told_elsewhere_where_that_is_wished() -> None:
+    terminal, told = Terminal(), list[str]()
+    reporter = Reporter(Clock(), terminal)
+    reporter.tell_to(told.append)
+    reporter.note("one")
+    with reporter.stages("zoom") as watch:
+        watch.event(StageEvent("edit", 0.5))
+    with reporter.task("drawing", 10) as done:
+        done(10)
+    assert terminal.getvalue() == "" and not reporter.live
+    assert told == ["one", "zoom: edit (1.0 s)", "drawing: 100 % (10 of 10, about 0 s left)"]
+
+
 def test_a_log_has_a_line_for_each_tenth_of_a_task_with_what_is_left() -> None:
     stream = io.StringIO()
     with Reporter(Clock(), stream).task("drawing", 40) as done:
