@@ -109,6 +109,7 @@ class World:
         self.welcome: messages.Welcome = line.welcome
         self.nodes: dict[str, NodeSummary] = {}  # all that exist
         self.revision = 0
+        self.worlds: list[str] = []  # that the server has, by name
         self.presence: messages.Presence | None = None  # who is here, once it was told
         self.stats: messages.Stats | None = None
         self._enter(line, resumed=None)
@@ -232,7 +233,7 @@ class World:
         return await uploading
 
     def events(self) -> AsyncGenerator[Event, None]:
-        """What happens from the first step of the loop on: commits, presence, numbers, errors that belong to no
+        """What happens from the first step of the loop on: commits, worlds, presence, numbers, errors that belong to no
         request, and the state of the connection. Of more than 256 unread ones the oldest are dropped; ``nodes`` is
         always whole. Raises what ended the world."""
         return self._events.listen()
@@ -311,6 +312,7 @@ class World:
         self.welcome = line.welcome
         self.nodes = {node.id: node for node in line.welcome.nodes}
         self.revision = line.welcome.revision
+        self.worlds = line.welcome.worlds
         self._outbox.clear()
         self._slot.clear()
         self._say(self._wishes)
@@ -334,6 +336,8 @@ class World:
                 for name in message.removed:
                     self.nodes.pop(name, None)
                 self.nodes.update((node.id, node) for node in message.added)
+            case messages.Worlds():
+                self.worlds = message.worlds
             case messages.Presence():
                 self.presence = message
             case messages.Stats():
@@ -341,7 +345,7 @@ class World:
             case _:
                 pass
         answered = self._jobs.hear(message)
-        if isinstance(message, messages.Commit | messages.Presence | messages.Stats) or (
+        if isinstance(message, messages.Commit | messages.Worlds | messages.Presence | messages.Stats) or (
             isinstance(message, messages.Error) and not answered
         ):
             self._events.tell(message)

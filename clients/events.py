@@ -1,4 +1,4 @@
-"""What happens in a world that nobody asked for: commits, presence, numbers, errors, and the connection's state."""
+"""What happens in a world that nobody asked for: commits, worlds, presence, numbers, errors, the connection's state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,15 @@ class Reconnected:
     resumed: bool
 
 
-Event = messages.Commit | messages.Presence | messages.Stats | messages.Error | Disconnected | Reconnected
+Event = (
+    messages.Commit
+    | messages.Worlds
+    | messages.Presence
+    | messages.Stats
+    | messages.Error
+    | Disconnected
+    | Reconnected
+)
 
 
 class Events:

@@ -36,6 +36,7 @@ from wonderzoom.protocol.messages import (
     UploadStatus,
     View,
     Welcome,
+    Worlds,
     Zoom,
     ZoomStatus,
 )
@@ -89,6 +90,7 @@ SERVER: dict[str, FromServer] = {
         protocol=1, viewer="v1", name="Ada", color="#ff8800", role="editor", resume="r" * 43, world="garden",
         revision=2, h_ref=512, clock=1000.0, nodes=[NODE], camera=POSE,
     ),
+    "worlds": Worlds(worlds=["garden", "beach-day"]),
     "frame": Frame(
         frame=3, camera_seq=7, camera_time=123.5, revision=2, views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9")],
         still=True, quality=92, waited=1.5, render=30.25, encode=2.0,

@@ -179,6 +179,12 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     ln_metres: Ln | None = None  # ln of the metres in a root edge, an estimate; None: unknown
 
 
+class Worlds(ServerMessage, frozen=True, kw_only=True, tag="worlds"):
+    """The server has other worlds than the welcome said: all that there are now."""
+
+    worlds: Annotated[list[Name], Meta(max_length=l.MAX_WORLDS)]
+
+
 class View(Value, frozen=True, kw_only=True):
     """One picture of a frame, with exactly the camera that it was drawn with."""
 
@@ -301,4 +307,6 @@ FromClient = (
     | UploadEnd
     | Leave
 )
-FromServer = Welcome | Frame | Picked | ZoomStatus | Commit | Presence | UploadStatus | Stats | Error | Bye
+FromServer = (
+    Welcome | Worlds | Frame | Picked | ZoomStatus | Commit | Presence | UploadStatus | Stats | Error | Bye
+)

@@ -68,6 +68,7 @@ class Page {
     this.connection = null;
     this.viewer = "";
     this.role = "viewer";
+    this.world = "";
     /** @type {number | null} */
     this.lnMetres = null;
     this.seq = 0;
@@ -159,6 +160,7 @@ class Page {
   hear(message) {
     switch (message.type) {
       case "welcome": return this.welcome(message);
+      case "worlds": return this.worlds(message.worlds);
       case "frame": return this.frame(message);
       case "commit": return this.commit(message);
       case "presence":
@@ -190,7 +192,8 @@ class Page {
     document.title = `${welcome.world} · WonderZoom`;
     document.body.dataset.role = welcome.role;
     element("photo-label", HTMLElement).hidden = welcome.role !== "host";
-    showWorlds(element("world-name", HTMLElement), welcome.worlds ?? [welcome.world], welcome.world, (world) => this.open(world));
+    this.world = welcome.world;
+    this.worlds(welcome.worlds ?? [welcome.world]);
     this.send({ type: "configure", max_fps: 30, best_quality: 85 });
     if (!this.stage.camera && welcome.camera) this.stage.look(this.stage.fitted(cameras.fromWire(welcome.camera)));
     else if (this.stage.camera) this.cameraChanged(this.stage.camera);
@@ -200,6 +203,11 @@ class Page {
     this.uploads.again();
     this.shownAt = 0;
     this.stage.redraw();
+  }
+
+  /** Those that the server has. @param {string[]} names */
+  worlds(names) {
+    showWorlds(element("world-name", HTMLElement), names, this.world, (world) => this.open(world));
   }
 
   /** @param {any} message a `frame` */

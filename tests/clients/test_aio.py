@@ -598,14 +598,15 @@ def test_events_tell_what_others_do() -> None:
             events = world.events()
             waiting = asyncio.create_task(anext(events))
             await asyncio.sleep(0)
-            for name in ("commit", "presence", "stats"):
+            for name in ("commit", "presence", "stats", "worlds"):
                 server.guest.say(SERVER[name])
             server.guest.say(messages.Error(code=ErrorCode.INVALID, message="that camera is singular"))
-            told = [await waiting, *[await anext(events) for _ in range(3)]]
-            assert told[:3] == [SERVER["commit"], SERVER["presence"], SERVER["stats"]]
-            assert isinstance(told[3], messages.Error)
+            told = [await waiting, *[await anext(events) for _ in range(4)]]
+            assert told[:4] == [SERVER[name] for name in ("commit", "presence", "stats", "worlds")]
+            assert isinstance(told[4], messages.Error)
             assert world.presence == SERVER["presence"] and world.stats == SERVER["stats"]
             assert world.revision == 3 and NODE.id in world.nodes
+            assert world.worlds == ["garden", "beach-day"]
 
     played(test)
 

@@ -299,7 +299,8 @@ def test_a_wrong_link_says_so_and_the_right_one_is_pasted(garden: Garden) -> Non
 
 
 def test_a_photo_becomes_a_world(garden: Garden, tmp_path: Path) -> None:
-    page = garden.looks()
+    page, other = garden.looks(), garden.looks(Role.VIEWER)
+    assert other.locator("#world-name option").count() == 0
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "Beach day.png")
     (tmp_path / "no.jpg").write_bytes(b"no picture")
@@ -309,6 +310,8 @@ def test_a_photo_becomes_a_world(garden: Garden, tmp_path: Path) -> None:
     page.locator("#world-name option[value=beach-day]:checked").wait_for(state="attached")
     page.locator(STILL).wait_for()
     assert re.search("world=beach-day", page.url)
+    other.locator("#world-name option[value=beach-day]").wait_for(state="attached")  # and may go there
+    assert other.locator("#world-name option:checked").get_attribute("value") == "garden"
     page.locator("#world-name select").select_option("garden")
     for _ in range(100):  # the address changes first, and the rest when the browser has said so to the page
         if page.title().startswith("garden"):
