@@ -1,8 +1,9 @@
 """The frame loop: draws for whoever has something new to see and room for it, and is idle otherwise.
 
-One loop for all viewers. It never computes: ``draw`` renders and encodes in threads. A frame is begun only
+One loop for all viewers of a room. It never computes: ``draw`` renders and encodes in threads. A frame is begun only
 when its viewer's camera or world changed, at most MAX_IN_FLIGHT of its frames are under way, and its link
-and its share of the renderer allow another (``pacing``); among those the ring of ``turns`` decides. What has
+and its share of the renderer allow another (``pacing``); among those, and those of other rooms, the ring of
+``turns`` decides (``lanes``). What has
 not changed for STILL_AFTER_S is drawn once more, at full resolution and quality; after that a still view
 costs nothing at all.
 
@@ -13,14 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.encoders import STILL_QUALITY
+from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.pacing import Rung
-from wonderzoom.runtime.turns import Turns
 from wonderzoom.runtime.viewer import Dropped, Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 
@@ -58,22 +60,23 @@ class FrameLoop:
         draw: Draw,
         clock: Callable[[], float],
         *,
-        lanes: int = 1,
+        lanes: Lanes | None = None,
         on_stalled: Callable[[Viewer], None] = lambda _viewer: None,
         on_error: Callable[[Viewer, Exception], None] | None = None,
         on_dropped: Callable[[Dropped], None] = lambda _reason: None,
     ) -> None:
-        self._draw, self._clock, self._lanes = draw, clock, lanes
+        self._draw, self._clock, self._lanes = draw, clock, lanes or Lanes()
+        self._prefix = self._lanes.name()
         self._on_stalled, self._on_error, self._on_dropped = on_stalled, on_error, on_dropped
         self._viewers: dict[str, Viewer] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
         self._filled: dict[str, asyncio.Event] = {}
-        self._turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._ids = itertools.count(1)
         self._revision = 0
-        self._cost = 0.0  # seconds that the last frames took, for whoever has not had one yet
+        self.cost = 0.0  # seconds that the last frames took, for whoever has not had one yet
+        self._next_at = 0.0  # when somebody is due who was not when that was asked last
         self._stalled_at = 0.0  # before then nobody can have stalled
 
     # ---- who is here --------------------------------------------------------------------------------
@@ -85,7 +88,7 @@ class FrameLoop:
         if viewer.id not in self._viewers:
             self._viewers[viewer.id] = viewer
             self._filled[viewer.id] = asyncio.Event()
-            self._turns.join(viewer.id)
+            self._lanes.turns.join(self._prefix + viewer.id)
             self._senders[viewer.id] = asyncio.create_task(self._feed(viewer), name=f"send to {viewer.id}")
         self._wake.set()
 
@@ -93,7 +96,7 @@ class FrameLoop:
         """Stop feeding a viewer; nothing is sent to it after this returns."""
         if self._viewers.pop(viewer.id, None) is None:
             return
-        self._turns.leave(viewer.id)
+        self._lanes.turns.leave(self._prefix + viewer.id)
         self._filled.pop(viewer.id)
         sender = self._senders.pop(viewer.id)
         sender.cancel()
@@ -110,8 +113,13 @@ class FrameLoop:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more who moves would leave everyone LEAST_FPS, at what frames cost lately."""
-        return (self.active + 1) * self._cost * LEAST_FPS <= self._lanes
+        """Whether one more who moves would leave everyone on the server LEAST_FPS, at what frames cost lately."""
+        seconds = (self.active + 1) * self.cost + self._lanes.busy_seconds(beside=self)
+        return seconds * LEAST_FPS <= self._lanes.count
+
+    def wake(self) -> None:
+        """Look for something to do."""
+        self._wake.set()
 
     # ---- what happened ------------------------------------------------------------------------------
     def look(self, viewer: Viewer, camera: Camera, seq: int) -> None:
@@ -135,6 +143,7 @@ class FrameLoop:
     # ---- the loop -----------------------------------------------------------------------------------
     async def run(self) -> None:
         """Draw until cancelled."""
+        self._lanes.open(self)
         try:
             while True:
                 self._wake.clear()
@@ -145,33 +154,41 @@ class FrameLoop:
                 except TimeoutError:
                     pass
         finally:
+            self._lanes.close(self)
             tasks = [*self._tasks, *self._senders.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin_what_is_due(self) -> float:
-        """Begin as many frames as there are lanes; seconds until something else is due."""
+        """Begin as many frames as there are lanes, of this room or others; seconds until something else is due."""
         now = self._clock()
         if now >= self._stalled_at - TICK_S:
             self._let_stalled_go(now)
-        if len(self._tasks) >= self._lanes:  # the end of a frame is what wakes the loop
+        if self._lanes.full:
             return max(0.0, self._stalled_at - now)
+        self._lanes.give_away(now)
+        return max(0.0, min(self._stalled_at, self._next_at) - now)
+
+    def due(self, now: float) -> tuple[dict[str, float], dict[str, float]]:
+        """See ``lanes.Drawer``."""
         due: dict[str, float] = {}
-        next_at = self._stalled_at
+        later: dict[str, float] = {}
+        self._next_at = math.inf
         for viewer in self._viewers.values():
             at = self._due(viewer)
             if at is not None and at <= now + TICK_S:
-                due[viewer.id] = self._expected(viewer)
-            elif at is not None:
-                next_at = min(next_at, at)
-        share = 1.0 / max(1, self.active) if due else 1.0
-        while due and len(self._tasks) < self._lanes:
-            name = self._turns.next(due)
-            assert name is not None
-            del due[name]
-            self._begin(self._viewers[name], now, share)
-        return max(0.0, next_at - now)
+                due[self._prefix + viewer.id] = self._expected(viewer)
+                continue
+            if at is not None:
+                self._next_at = min(self._next_at, at)
+            if viewer.moving(self._revision):
+                later[self._prefix + viewer.id] = self._expected(viewer)
+        return due, later
+
+    def begin(self, name: str, now: float, share: float) -> None:
+        """See ``lanes.Drawer``."""
+        self._begin(self._viewers[name.removeprefix(self._prefix)], now, share)
 
     def _due(self, viewer: Viewer) -> float | None:
         """When the next frame of a viewer may begin; None if nothing is to be drawn, or there is no room."""
@@ -185,7 +202,7 @@ class FrameLoop:
 
     def _expected(self, viewer: Viewer) -> float:
         """Seconds that the next frame of a viewer will take."""
-        return viewer.pacer.cost_of(viewer.pacer.current) or self._cost
+        return viewer.pacer.cost_of(viewer.pacer.current) or self.cost
 
     def _let_stalled_go(self, now: float) -> None:
         """Find who has stalled, and when to look again: what is sent from now on can't stall before."""
@@ -213,6 +230,7 @@ class FrameLoop:
     def _made(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._wake.set()
+        self._lanes.freed()
 
     async def _make(self, viewer: Viewer, rung: Rung, still: bool, begun: float) -> None:
         """Draw one frame and leave it in the viewer's slot, in the place of an older one."""
@@ -230,8 +248,8 @@ class FrameLoop:
         finally:
             viewer.drawing = False
         seconds = drawn.render_s + drawn.encode_s
-        self._cost += 0.25 * (seconds - self._cost)
-        self._turns.pay(viewer.id, seconds)
+        self.cost += 0.25 * (seconds - self.cost)
+        self._lanes.turns.pay(self._prefix + viewer.id, seconds)
         if not still:
             viewer.pacer.drawn(seconds, len(drawn.payload), rung)
         if viewer.id not in self._viewers or viewer.begins != begins:

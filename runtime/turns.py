@@ -31,24 +31,29 @@ class Turns:
         if self._credit.pop(name, None) is not None:
             self._ring.remove(name)
 
-    def next(self, costs: Mapping[str, float]) -> str | None:
-        """Who draws now, of those who want to; ``costs`` are the seconds that their next frames will take."""
+    def next(self, costs: Mapping[str, float], soon: Mapping[str, float] | None = None) -> str | None:
+        """Who draws now, of those who want to; ``costs`` are the seconds that their next frames will take.
+
+        ``soon``: the same of those who will want to in a moment, as the time between two of their frames is not over.
+        They stand in the ring as well, or whoever has costly frames would draw each time in which they do not want to.
+        """
+        soon = soon or {}
         wanting = [name for name in self._ring if name in costs]
         if not wanting:
             return None
         for name in self._ring:
-            if name not in costs:
-                self._credit[name] = min(self._credit[name], 0.0)  # who pauses keeps debts, not savings
+            if name not in costs:  # who pauses keeps debts, not savings; for a moment, those for one frame
+                self._credit[name] = min(self._credit[name], soon.get(name, 0.0))
         # As many rounds as the one who is nearest to its turn still needs, at once.
         rounds = min(max(0.0, costs[name] - self._credit[name]) // QUANTUM_S for name in wanting)
-        for name in wanting:
+        for name in (*wanting, *soon):
             self._credit[name] += rounds * QUANTUM_S
         while True:
             name = self._ring[0]
             if name in costs and self._credit[name] >= costs[name]:
                 return name
             self._ring.rotate(-1)
-            if self._ring[0] in costs:
+            if self._ring[0] in costs or self._ring[0] in soon:
                 self._credit[self._ring[0]] += QUANTUM_S
 
     def pay(self, name: str, seconds: float) -> None:

@@ -21,6 +21,7 @@ from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frame_loop import STILL, FrameLoop
 from wonderzoom.runtime.frames import frame_of
+from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.paths import zoom_ln
@@ -51,7 +52,9 @@ class WorldSession:
         max_viewers: int = 32,
         metrics: Metrics | None = None,
         worlds: Callable[[], list[str]] = list,
+        lanes: Lanes | None = None,
     ) -> None:
+        """``lanes``: those of the whole server; without, as many as ``drawing`` has."""
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
         self._uploads, self._worlds = uploads, worlds
@@ -60,7 +63,7 @@ class WorldSession:
         self.frames = FrameLoop(
             drawing.draw,
             self._loop.time,
-            lanes=drawing.lanes,
+            lanes=lanes or Lanes(drawing.lanes),
             on_stalled=self._stalled,
             on_error=self._not_drawn,
             on_dropped=self.metrics.frame_dropped,
@@ -199,6 +202,12 @@ class WorldSession:
                     self._uploads.end(who, message)
             case messages.Hello() | messages.Leave():
                 pass  # the session's business
+
+    def worlds_changed(self) -> None:
+        """There are other worlds on this server than everybody here was told."""
+        said = messages.Worlds(worlds=self._worlds()[: limits.MAX_WORLDS])
+        for each in self._roster.present:
+            each.say(said)
 
     def _needs(self, who: Participant, role: Role, request: str) -> bool:
         if who.role.may(role):

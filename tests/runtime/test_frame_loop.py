@@ -12,6 +12,7 @@ from virtual_time import run
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.frame_loop import STALLED_S, STILL, STILL_AFTER_S, Drawn, FrameLoop
+from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
@@ -122,7 +123,7 @@ async def staged(lanes: int = 1, **renderer: Any) -> AsyncGenerator[Stage, None]
     loop = FrameLoop(
         drawing,
         running.time,
-        lanes=lanes,
+        lanes=Lanes(lanes),
         on_stalled=lambda viewer: stalled.append((running.time(), viewer.id)),
         on_error=lambda viewer, error: failed.append(f"{viewer.id}: {error}"),
     )

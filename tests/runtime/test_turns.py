@@ -48,6 +48,35 @@ def test_who_pauses_saves_nothing_up() -> None:
     assert run * 0.05 <= 0.05 + QUANTUM_S
 
 
+def test_who_pauses_for_a_moment_after_each_frame_loses_no_time_by_it() -> None:
+    """As everybody does whose frames are cheap: the next one begins a thirtieth of a second after the one before."""
+    turns, costs = Turns(), {"a": 0.02, "b": 0.02, "c": 0.02, "costly": 0.08}
+    got = dict.fromkeys(costs, 0.0)
+    for name in costs:
+        turns.join(name)
+    last = ""
+    for _ in range(2000):
+        now = {name: cost for name, cost in costs.items() if name != last}
+        last = turns.next(now, {last: costs[last]} if last else {}) or ""
+        turns.pay(last, costs[last])
+        got[last] += costs[last]
+    assert max(got.values()) <= 1.05 * min(got.values())
+
+
+def test_who_pauses_for_a_moment_saves_up_one_frame_at_most() -> None:
+    turns = Turns()
+    for name in ("busy", "slow"):
+        turns.join(name)
+    for _ in range(100):
+        assert turns.next({"busy": 0.05}, {"slow": 0.1}) == "busy"
+        turns.pay("busy", 0.05)
+    run = 0
+    while turns.next({"busy": 0.05, "slow": 0.1}) == "slow":
+        turns.pay("slow", 0.1)
+        run += 1
+    assert run <= 2
+
+
 def test_who_left_is_never_asked() -> None:
     turns = Turns()
     turns.join("a")

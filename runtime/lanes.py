@@ -1,0 +1,99 @@
+"""The renderer's lanes, which all rooms of a server share: how many frames are drawn at a time, and whose is the next.
+
+Each room has a frame loop of its own, but one room must not wait for another that has more people in it: everybody who
+moves stands in the same ring of ``turns``, whichever room they are in. Whenever a lane is free, any one of the loops
+has it given away among the viewers of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from wonderzoom.runtime.turns import Turns
+
+
+class Drawer(Protocol):
+    """What a frame loop is to the lanes."""
+
+    @property
+    def active(self) -> int:
+        """How many of its viewers have something new to see."""
+        ...
+
+    @property
+    def cost(self) -> float:
+        """Seconds that its frames took lately."""
+        ...
+
+    def due(self, now: float) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Whose next frame may begin now, by their names in the ring, and the seconds that it will take; and the same
+        of those who move and whose next frame may not begin yet."""
+        ...
+
+    def begin(self, name: str, now: float, share: float) -> None:
+        """Begin the frame of somebody who is due; ``share`` of the renderer's time is theirs, (0, 1]."""
+        ...
+
+    def wake(self) -> None:
+        """Look for something to do."""
+        ...
+
+
+class Lanes:
+    """``count`` frames are drawn at a time. Belongs to one event loop."""
+
+    def __init__(self, count: int = 1) -> None:
+        self.count = count
+        self.turns = Turns()
+        self._running = 0
+        self._drawers: list[Drawer] = []
+        self._known = 0
+
+    def name(self) -> str:
+        """Another name for a loop: what those of its viewers in the ring begin with."""
+        self._known += 1
+        return f"{self._known}/"
+
+    def open(self, drawer: Drawer) -> None:
+        """From now on that loop runs."""
+        self._drawers.append(drawer)
+
+    def close(self, drawer: Drawer) -> None:
+        """It does not any more."""
+        self._drawers.remove(drawer)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many frames are drawn as there are lanes: the end of one is what gives the next away."""
+        return self._running >= self.count
+
+    def busy_seconds(self, beside: Drawer) -> float:
+        """What one frame for everybody who moves takes, without those of one loop."""
+        return sum(each.active * each.cost for each in self._drawers if each is not beside)
+
+    def give_away(self, now: float) -> None:
+        """Begin as many frames as there are lanes free, in the order of the turns."""
+        costs: dict[str, float] = {}
+        soon: dict[str, float] = {}
+        owners: dict[str, Drawer] = {}
+        for drawer in self._drawers:
+            due, later = drawer.due(now)
+            costs.update(due)
+            soon.update(later)
+            owners.update(dict.fromkeys(due, drawer))
+        if not costs:
+            return
+        share = 1.0 / max(1, sum(drawer.active for drawer in self._drawers))
+        while costs and not self.full:
+            name = self.turns.next(costs, soon)
+            assert name is not None
+            del costs[name]
+            self._running += 1
+            owners[name].begin(name, now, share)
+
+    def freed(self) -> None:
+        """A frame is drawn, or was given up."""
+        self._running -= 1
+        if self._drawers:
+            self._drawers[0].wake()
