@@ -49,19 +49,23 @@ class ServerSession:
     def __init__(self, now: float) -> None:
         self.state = State.HELLO
         self.closed: CloseCode | None = None
+        self.rejected: ErrorCode | None = None  # why nothing of the last data was used; None: it was
         self.in_flight: set[int] = set()  # frames that are sent and not acknowledged
         self._began = now
         self._allowance, self._counted = float(limits.MESSAGE_BURST), now
         self._malformed = 0
         self._events: deque[FromClient] = deque()
         self._outgoing: deque[bytes] = deque()
+        self._frames: list[bytes] = []  # of those, at most MAX_IN_FLIGHT
 
     # ---- from the client ------------------------------------------------------------------------
     def receive_data(self, data: bytes | str, now: float) -> None:
         """The bytes of one websocket message; text messages are none of ours."""
         if self.state is State.CLOSED:
             return
+        self.rejected = None
         if not self._within_rate(now):
+            self.rejected = ErrorCode.TOO_MANY
             self._close(CloseCode.TOO_MANY, f"more than {limits.MESSAGES_PER_S} messages a second")
             return
         try:
@@ -115,7 +119,7 @@ class ServerSession:
         self._outgoing.append(data)
 
     def refuse(self, code: CloseCode, reason: str, retry_after: float | None = None) -> None:
-        """End the conversation, at any time; ``retry_after`` in seconds."""
+        """End the conversation, at any time; ``retry_after`` in seconds. Frames that wait before it are dropped."""
         if self.state is not State.CLOSED:
             self._close(code, reason, retry_after)
 
@@ -135,6 +139,7 @@ class ServerSession:
         data = _sendable(message)
         if isinstance(message, Frame):
             self.in_flight.add(message.frame)
+            self._frames.append(data)
         self._outgoing.append(data)
 
     @property
@@ -146,6 +151,15 @@ class ServerSession:
         """Messages to send now, in order."""
         data = list(self._outgoing)
         self._outgoing.clear()
+        self._frames.clear()
+        return data
+
+    def next_to_send(self) -> bytes | None:
+        """The first of them only: what is not taken yet gives way to a goodbye, if it is a frame."""
+        if not self._outgoing:
+            return None
+        data = self._outgoing.popleft()
+        self._frames = [frame for frame in self._frames if frame is not data]
         return data
 
     # ---- inside ---------------------------------------------------------------------------------
@@ -160,6 +174,7 @@ class ServerSession:
     def _refuse_message(self, error: Malformed | Violation) -> None:
         """Say what was wrong; before the welcome, after a flood of bytes, or the third time, close too."""
         self._malformed += 1
+        self.rejected = ErrorCode(error.code)
         text = str(error)[: limits.MAX_TEXT]
         unknown = self.state is not State.OPEN
         if unknown or isinstance(error, TooLarge) or self._malformed >= limits.MAX_MALFORMED:
@@ -168,6 +183,11 @@ class ServerSession:
             self._outgoing.append(encode(Error(code=ErrorCode(error.code), message=text)))
 
     def _close(self, code: CloseCode, reason: str | None, retry_after: float | None = None) -> None:
+        # Of no use any more, and large: behind them the goodbye would come too late on a slow link.
+        self._outgoing = deque(
+            data for data in self._outgoing if all(data is not each for each in self._frames)
+        )
+        self._frames.clear()
         if reason is not None:
             milliseconds = None if retry_after is None else retry_after * 1e3
             text = reason[: limits.MAX_TEXT]

@@ -28,6 +28,7 @@ from wonderzoom.generation.executors.executor import WorkerState
 from wonderzoom.generation.jobs import STAGES
 from wonderzoom.generation.zoom_queue import Phase
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
+from wonderzoom.runtime.line import Ending, Unsaid
 from wonderzoom.runtime.viewer import Dropped, Frame
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -45,8 +46,7 @@ UploadEnded = Literal["done"] | ErrorCode
 _KINDS = ("moving", "still")
 _STEPS = ("waited", "render", "encode")
 _CODES = tuple(code.value for code in ErrorCode)
-# Why a connection ended; lost: without a goodbye, as when a line breaks or a client dies.
-_CLOSES = (*(code.name.lower() for code in CloseCode), "lost")
+_CLOSES = (*(code.name.lower() for code in CloseCode), *get_args(Unsaid))
 _SOURCES = ("runtime", "generation", "scene_graph", "protocol", "websocket")  # of loggers: wonderzoom.SOURCE
 
 
@@ -62,6 +62,8 @@ class Status:
     worker: WorkerState
     restarts: int  # of workers, since the start
     zooms: Mapping[Phase, int] = field(default_factory=dict[Phase, int])  # jobs, by how they stand
+    surfels: int = 0  # of the worlds that are open, in memory
+    send_buffer: int = 0  # bytes that connections have not taken yet
 
 
 class Metrics:
@@ -95,6 +97,13 @@ class Metrics:
         self._closed = self._counters(
             "connections_closed", "Connections of viewers that ended.", "code", _CLOSES
         )
+        self._rejected = self._counters(
+            "rejected_messages", "Messages of clients of which nothing was used.", "reason", _CODES
+        )
+        self._appends = Histogram(
+            f"{PREFIX}_store_append_seconds", "Seconds until a commit was durable.",
+            registry=self.registry, buckets=FRAME_BUCKETS,
+        )  # fmt: skip
         self._zooms = self._counters(
             "zooms", "Zooms that were answered.", "outcome", ("committed", "cancelled", *_CODES)
         )
@@ -149,13 +158,21 @@ class Metrics:
         """So many bytes of one message are given to a connection."""
         self._bytes.inc(size)
 
-    def connection_refused(self, reason: CloseCode | Literal["origin"] | None) -> None:
-        """A connection ended before anybody was let in; ``None``: it ended itself, without a word."""
-        self._refused[reason if isinstance(reason, str) else _close(reason)].inc()
+    def message_rejected(self, reason: ErrorCode) -> None:
+        """A message of a client was not used: it was none, too large, or came at the wrong time or too fast."""
+        self._rejected[reason].inc()
 
-    def connection_closed(self, code: CloseCode | None) -> None:
-        """The connection of somebody who was let in ended; ``None``: without a goodbye of either side."""
-        self._closed[_close(code)].inc()
+    def store_appended(self, seconds: float) -> None:
+        """A commit is durable, so long after it was given to the store."""
+        self._appends.observe(seconds)
+
+    def connection_refused(self, reason: Ending | Literal["origin"]) -> None:
+        """A connection ended before anybody was let in."""
+        self._refused[_named(reason)].inc()
+
+    def connection_closed(self, how: Ending) -> None:
+        """The connection of somebody who was let in ended."""
+        self._closed[_named(how)].inc()
 
     def zoom_ended(
         self, outcome: ZoomEnded, seconds: float | None = None, stages: Mapping[str, float] | None = None
@@ -186,8 +203,8 @@ class Metrics:
         return generate_latest(_WithoutBirthdays(self.registry))
 
 
-def _close(code: CloseCode | None) -> str:
-    return "lost" if code is None else code.name.lower()
+def _named(how: CloseCode | str) -> str:
+    return how if isinstance(how, str) else how.name.lower()
 
 
 class _ErrorCounter(logging.Handler):
@@ -216,6 +233,12 @@ class _Now:
         yield GaugeMetricFamily(f"{PREFIX}_viewers", "Viewers with a connection.", now.viewers)
         yield GaugeMetricFamily(f"{PREFIX}_world_revision", "Revision of the world.", now.revision)
         yield GaugeMetricFamily(f"{PREFIX}_world_nodes", "Nodes of the world.", now.nodes)
+        yield GaugeMetricFamily(
+            f"{PREFIX}_surfels_resident", "Surfels of the worlds that are open.", now.surfels
+        )
+        yield GaugeMetricFamily(
+            f"{PREFIX}_send_buffer_bytes", "Bytes that connections have not taken yet.", now.send_buffer
+        )
         jobs = GaugeMetricFamily(
             f"{PREFIX}_zoom_jobs", "Zooms that are not done, by how they stand.", labels=["state"]
         )

@@ -9,11 +9,14 @@ import ctypes
 import math
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
 if sys.platform == "linux":
+    import fcntl
     import resource
+    import termios
 
 BACKGROUND_NICENESS = 10  # the middle of POSIX's 0..19: yields to viewers, still runs on a busy machine
 WINDOWS_BELOW_NORMAL = 0x00004000  # BELOW_NORMAL_PRIORITY_CLASS of SetPriorityClass
@@ -81,6 +84,19 @@ def resident_bytes(pid: int) -> int | None:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return None
+
+
+def unacknowledged_bytes(connection: socket.socket) -> int:
+    """Bytes that the system holds of what was written to a TCP socket: not sent, or not acknowledged.
+
+    0 where the system doesn't say (tested on Linux only), and for a socket that is closed.
+    """
+    if sys.platform != "linux":
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0
 
 
 def limit_memory(most: int) -> None:

@@ -31,6 +31,7 @@ from wonderzoom.protocol.session import ServerSession, State
 from wonderzoom.runtime.auth import LOOPBACK, Refused, Tokens
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.runtime.gallery import Gallery, NoSuchWorld
+from wonderzoom.runtime.line import GOODBYE_S, LONGEST_GOODBYE_S, Ending, Line, ending
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.pacing import PING_EVERY_S, Pacer
 from wonderzoom.runtime.participants import Participant
@@ -44,8 +45,6 @@ _PAGE = "wonderzoom.clients.web"  # read as data: runtime imports no client
 _SUFFIXES = (".html", ".css", ".js", ".svg", ".webmanifest", ".png")
 # Bytes that the kernel keeps of what was sent: more would hide seconds of stale frames.
 _SEND_BUFFER = 1 << 17
-# That a connection has to take its last messages; then its line is cut. Whoever stalls is gone in less than 12 s.
-_GOODBYE_S = 1.5
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -101,6 +100,7 @@ class Server:
         self._metrics = metrics or Metrics()
         self._page = dict(page)
         self._server: WebsocketServer | None = None
+        self._lines: set[Line] = set()
 
     async def start(self) -> int:
         """Listen; the port. Raises CannotListen."""
@@ -130,21 +130,28 @@ class Server:
             max_size=limits.MAX_FROM_CLIENT,
             max_queue=16,
             write_limit=_SEND_BUFFER,
-            close_timeout=_GOODBYE_S,
+            close_timeout=LONGEST_GOODBYE_S,
             ssl=self._listening.tls,
             ssl_handshake_timeout=limits.HELLO_WITHIN_S if self._listening.tls else None,
-            ssl_shutdown_timeout=_GOODBYE_S if self._listening.tls else None,
+            ssl_shutdown_timeout=GOODBYE_S if self._listening.tls else None,
             server_header=None,
             logger=logging.getLogger("wonderzoom.websocket"),
         )
 
+    @property
+    def send_buffer(self) -> int:
+        """Bytes that all connections together have not taken yet."""
+        return sum(line.waiting for line in self._lines)
+
     async def close(self) -> None:
         """Let zooms finish, tell everyone, let their connections end, and stop listening."""
         await self._gallery.goodbye()
+        for line in self._lines:  # also those who have not been let in
+            line.goodbye(CloseCode.GOING_AWAY, "the server stops", 2.0)
         if self._server is not None:
             self._server.close(close_connections=False)
             try:
-                async with asyncio.timeout(2.0 * _GOODBYE_S):
+                async with asyncio.timeout(LONGEST_GOODBYE_S + GOODBYE_S):
                     await self._server.wait_closed()
             except TimeoutError:
                 self._server.close()
@@ -180,19 +187,20 @@ class Server:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _SEND_BUFFER)
         loop = asyncio.get_running_loop()
         session = ServerSession(loop.time())
-        wake = asyncio.Event()
-        wake.set()
-        line = _Line(session, connection, wake, self._metrics)
+        line = Line(session, connection, self._metrics.sent)
+        self._lines.add(line)
         writer = asyncio.create_task(line.write(), name="writer")
         inside: tuple[WorldSession, Participant] | None = None
         pinging: asyncio.Task[None] | None = None
-        for_good = False
+        for_good, error = False, None
         try:
             while session.closed is None:
                 data = await self._next(connection, session, loop)
                 if data is None:
                     break
                 session.receive_data(data, loop.time())
+                if session.rejected is not None:
+                    self._metrics.message_rejected(session.rejected)
                 for event in session.events_received():
                     if isinstance(event, messages.Hello):
                         inside = await self._admit(event, session, line)
@@ -204,30 +212,31 @@ class Server:
                     elif inside is not None:
                         room, who = inside
                         room.hear(who, event)
-                wake.set()
-        except ConnectionClosed:
-            pass
+                line.wake.set()
+        except ConnectionClosed as closed:
+            error = closed
         finally:
             if pinging is not None:
                 pinging.cancel()
                 await asyncio.gather(pinging, return_exceptions=True)
-            self._ended(inside and inside[1], session.closed)
+            self._ended(inside and inside[1], ending(session.closed, error))
             if inside is not None:
                 room, who = inside
                 await room.leave(who, session, for_good=for_good)
             await line.end(writer)
+            self._lines.discard(line)
 
-    def _ended(self, who: Participant | None, code: CloseCode | None) -> None:
-        how = "lost" if code is None else code.name.lower()
+    def _ended(self, who: Participant | None, how: Ending) -> None:
+        name = how if isinstance(how, str) else how.name.lower()
         if who is None:
-            self._metrics.connection_refused(code)
-            log.info("nobody was let in", extra={"code": how})
+            self._metrics.connection_refused(how)
+            log.info("nobody was let in", extra={"code": name})
         else:
-            self._metrics.connection_closed(code)
-            log.info("a connection ended", extra={"viewer": who.id, "code": how})
+            self._metrics.connection_closed(how)
+            log.info("a connection ended", extra={"viewer": who.id, "code": name})
 
     async def _admit(
-        self, hello: messages.Hello, session: ServerSession, line: _Line
+        self, hello: messages.Hello, session: ServerSession, line: Line
     ) -> tuple[WorldSession, Participant] | None:
         """Whoever may come in, in the world that they ask for; None after a refusal, or if they went meanwhile."""
         try:
@@ -269,48 +278,3 @@ async def _ping(connection: ServerConnection, pacer: Pacer) -> None:
         while True:
             pacer.pinged(await (await connection.ping()))
             await asyncio.sleep(PING_EVERY_S)
-
-
-class _Line:
-    """What goes out over one connection, in order, by one task."""
-
-    def __init__(
-        self, session: ServerSession, connection: ServerConnection, wake: asyncio.Event, metrics: Metrics
-    ) -> None:
-        self._session, self._connection, self.wake, self._metrics = session, connection, wake, metrics
-        self.participant: Participant | None = None
-        self._cut: asyncio.TimerHandle | None = None
-
-    def nudge(self) -> None:
-        """There is something to send; once that is a goodbye, whoever takes nothing is cut off."""
-        self.wake.set()
-        if self._session.closed is not None and self._cut is None:
-            abort = self._connection.transport.abort
-            self._cut = asyncio.get_running_loop().call_later(_GOODBYE_S, abort)
-
-    async def write(self) -> None:
-        """Send whatever the session has, whenever it has something; the close, when it is closed."""
-        try:
-            while True:
-                await self.wake.wait()
-                self.wake.clear()
-                for data in self._session.data_to_send():
-                    await self._connection.send(data)
-                    self._metrics.sent(len(data))
-                if self.participant is not None and self.participant.session is self._session:
-                    self.participant.waiting = 0
-                if self._session.closed is not None:
-                    await self._connection.close(int(self._session.closed))
-                    return
-        except ConnectionClosed:
-            return
-
-    async def end(self, writer: asyncio.Task[None]) -> None:
-        """Let the last messages out, but not for long."""
-        if self._session.closed is not None:
-            self.wake.set()
-            await asyncio.wait([writer], timeout=_GOODBYE_S)
-        if self._cut is not None:
-            self._cut.cancel()
-        writer.cancel()
-        await asyncio.gather(writer, return_exceptions=True)

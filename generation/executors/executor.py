@@ -14,8 +14,8 @@ from wonderzoom.generation.jobs import StageEvent, Zoomed
 from wonderzoom.generation.zoom_merging import ZoomWish
 
 LossReason = Literal["crashed", "hung", "garbage", "memory", "unavailable"]
-# A job would run at once; it would wait for a worker that is being started; it would fail at once.
-WorkerState = Literal["ready", "starting", "down"]
+# A job would run at once; it would wait for a worker that is being started, or would be with it; it would fail at once.
+WorkerState = Literal["ready", "starting", "idle", "down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Executor(Protocol):
         ...
 
     async def start(self) -> None:
-        """Make workers ready, in the background: ``run`` waits for one."""
+        """Make workers ready, in the background, unless they are: ``run`` waits for one."""
         ...
 
     async def run(self, wish: ZoomWish, on_event: Callable[[StageEvent], None]) -> Proposal:

@@ -166,6 +166,46 @@ def test_who_leaves_is_gone() -> None:
     assert session.data_to_send() == [] and not session.may_send_frame
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"\xc1", ErrorCode.MALFORMED),
+        (bytes(limits.MAX_FROM_CLIENT + 1), ErrorCode.TOO_LARGE),
+        (encode(HELLO), ErrorCode.UNEXPECTED),
+    ],
+)
+def test_it_is_known_why_nothing_of_a_message_was_used(data: bytes, why: ErrorCode) -> None:
+    session = opened()
+    session.receive_data(data, 1.0)
+    assert session.rejected is why and session.events_received() == []
+    if session.closed is None:
+        session.receive_data(encode(CLIENT["camera"]), 1.0)
+        assert session.rejected is None
+        for _ in range(limits.MESSAGE_BURST + 1):
+            session.receive_data(encode(CLIENT["camera"]), 1.0)
+        assert session.rejected is ErrorCode.TOO_MANY
+
+
+def test_a_goodbye_drops_the_frames_before_it_and_nothing_else() -> None:
+    session = opened()
+    session.send(frame(1))
+    session.send(SERVER["commit"])
+    session.send(frame(2))
+    assert session.next_to_send() == encode(frame(1))  # that one is on its way
+    session.refuse(CloseCode.GOING_AWAY, "the server stops")
+    bye = Bye(code=CloseCode.GOING_AWAY, reason="the server stops")
+    assert said(session) == [SERVER["commit"], bye]
+    assert session.next_to_send() is None
+
+
+def test_the_next_to_send_is_the_first_of_all() -> None:
+    session = opened()
+    for each in (frame(1), SERVER["commit"]):
+        session.send(each)
+    assert session.next_to_send() == encode(frame(1))
+    assert said(session) == [SERVER["commit"]] and session.next_to_send() is None
+
+
 def test_a_client_waits_for_its_welcome() -> None:
     client = ClientSession(HELLO)
     assert client.data_to_send() == [encode(HELLO)]

@@ -31,6 +31,7 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.runtime.auth import Role, Tokens
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frame_loop import Drawn, FrameLoop
+from wonderzoom.runtime.line import Unsaid
 from wonderzoom.runtime.metrics import FRAME_BUCKETS, Metrics, Status
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.server import Listening, Server
@@ -41,7 +42,7 @@ from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import WorldHeader
 
 FRAME = Frame(1, None, 1, 1, b"x" * 5000, False, 80, 0.02, 0.03, 0.004)  # type: ignore[arg-type]
-STATUS = Status("ok", "garden", 7, 5, 3, "starting", 2, {"waiting": 4, "running": 1})
+STATUS = Status("ok", "garden", 7, 5, 3, "starting", 2, {"waiting": 4, "running": 1}, 1_500_000, 4096)
 
 Values = dict[str, float]
 M = TypeVar("M")
@@ -92,6 +93,8 @@ SENT = {
         ),
         ("frame_arrived", (0.25,), {"frame_link_seconds_count": 1, "frame_link_seconds_sum": 0.25}),
         ("frame_dropped", ("replaced",), {"frames_dropped_total{reason=replaced}": 1}),
+        ("message_rejected", (ErrorCode.MALFORMED,), {"rejected_messages_total{reason=malformed}": 1}),
+        ("store_appended", (0.25,), {"store_append_seconds_count": 1, "store_append_seconds_sum": 0.25}),
         ("sent", (1234,), {"sent_bytes_total": 1234}),
         ("connection_refused", ("origin",), {"connections_refused_total{reason=origin}": 1}),
         (
@@ -99,9 +102,10 @@ SENT = {
             (CloseCode.WRONG_TOKEN,),
             {"connections_refused_total{reason=wrong_token}": 1},
         ),
-        ("connection_refused", (None,), {"connections_refused_total{reason=lost}": 1}),
+        ("connection_refused", ("lost",), {"connections_refused_total{reason=lost}": 1}),
         ("connection_closed", (CloseCode.STALLED,), {"connections_closed_total{code=stalled}": 1}),
-        ("connection_closed", (None,), {"connections_closed_total{code=lost}": 1}),
+        ("connection_closed", ("lost",), {"connections_closed_total{code=lost}": 1}),
+        ("connection_closed", ("closed_by_client",), {"connections_closed_total{code=closed_by_client}": 1}),
         (
             "zoom_ended",
             ("committed", 6.0, {"edit": 2.0, "commit": 0.5, "of no stage": 1.0}),
@@ -161,14 +165,18 @@ def test_every_value_that_a_label_can_have_is_there_from_the_start_and_may_be_to
     for code in CloseCode:
         metrics.connection_refused(code)
         metrics.connection_closed(code)
+    for how in get_args(Unsaid):
+        metrics.connection_refused(how)
+        metrics.connection_closed(how)
     for code in ErrorCode:
         metrics.zoom_ended(code)
         metrics.upload_ended(code)
+        metrics.message_rejected(code)
     for reason in get_args(Dropped):
         metrics.frame_dropped(reason)
     metrics.zoom_ended("committed", 1.0, dict.fromkeys(STAGES, 0.1))
     after = moved(metrics, before)
-    assert sum(name.startswith("connections_closed") for name in after) == len(CloseCode)
+    assert sum(name.startswith("connections_closed") for name in after) == len(CloseCode) + 3
     assert sum(name.startswith("zooms_total") for name in after) == len(ErrorCode) + 1
     assert sum(name.startswith("zoom_stage_seconds_count") for name in after) == len(STAGES)
 
@@ -192,12 +200,15 @@ def test_what_is_is_read_when_somebody_asks() -> None:
         "viewers": 3,
         "world_revision": 7,
         "world_nodes": 5,
+        "surfels_resident": 1_500_000,
+        "send_buffer_bytes": 4096,
         "zoom_jobs{state=waiting}": 4,
         "zoom_jobs{state=running}": 1,
         "zoom_jobs{state=committing}": 0,
         "zoom_jobs{state=abandoned}": 0,
         "worker_state{state=ready}": 0,
         "worker_state{state=starting}": 1,
+        "worker_state{state=idle}": 0,
         "worker_state{state=down}": 0,
         "worker_restarts_total": 2,
     }
@@ -531,7 +542,14 @@ def test_connections_are_counted_and_logged_by_how_they_end(
         async with made.enter(), made.enter(), made.knock(EDITOR) as third:
             assert made.session.viewers == 2
             await ended(third)
-        await made.when(connections_closed_total__code_is_lost=2)  # none of them has said goodbye
+        await made.when(connections_closed_total__code_is_closed_by_client=2)  # as tabs do
+        async with made.enter() as guest:
+            guest.socket.transport.abort()
+            await made.when(connections_closed_total__code_is_lost=1)
+        async with made.enter() as guest:
+            await guest.socket.send(bytes(limits.MAX_FROM_CLIENT + 1))
+            await ended(guest)
+            await made.when(connections_closed_total__code_is_bad_websocket=1)
         async with made.enter() as guest:
             await guest.say(messages.Leave())
             await ended(guest)
@@ -552,7 +570,9 @@ def test_connections_are_counted_and_logged_by_how_they_end(
         "connections_refused_total{reason=wrong_token}": 1,
         "connections_refused_total{reason=origin}": 1,
         "connections_refused_total{reason=server_full}": 1,
-        "connections_closed_total{code=lost}": 2,
+        "connections_closed_total{code=closed_by_client}": 2,
+        "connections_closed_total{code=bad_websocket}": 1,
+        "connections_closed_total{code=lost}": 1,
         "connections_closed_total{code=normal}": 1,
         "connections_closed_total{code=malformed}": 1,
         "connections_closed_total{code=going_away}": 1,
@@ -564,7 +584,15 @@ def test_connections_are_counted_and_logged_by_how_they_end(
     }
     assert codes == {
         "nobody was let in": ["server_full", "wrong_token"],
-        "a connection ended": ["going_away", "lost", "lost", "malformed", "normal"],
+        "a connection ended": [
+            "bad_websocket",
+            "closed_by_client",
+            "closed_by_client",
+            "going_away",
+            "lost",
+            "malformed",
+            "normal",
+        ],
     }
     came = [record["viewer"] for record in told if record["msg"] == "a viewer came in"]
     assert sorted(came) == sorted(

@@ -1,6 +1,8 @@
 """Threads, priorities and memory, as the operating system of the test run reports them."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -113,3 +115,26 @@ def test_a_process_that_dies_with_its_parent_does() -> None:
     while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says what of a connection is not acknowledged")
+def test_what_the_other_end_of_a_connection_does_not_take_is_known() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        near = socket.create_connection(listening.getsockname())
+        far, _ = listening.accept()
+        with near, far:
+            assert platform.unacknowledged_bytes(near) == 0
+            near.setblocking(False)
+            given = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    given += near.send(bytes(1 << 16))
+            assert 0 < platform.unacknowledged_bytes(near) <= given
+            taken = 0
+            while taken < given:
+                taken += len(far.recv(1 << 20))
+            deadline = time.monotonic() + 10.0
+            while platform.unacknowledged_bytes(near):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        assert platform.unacknowledged_bytes(near) == 0  # closed

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 SEND_BUFFER = 1 << 17  # bytes that the server's side takes before a send waits
 WINDOW = 1 << 16  # bytes that the person's machine takes while nobody reads
-CLOSE_S = 2.0  # that a close waits for the other side
+CLOSE_S = 6.0  # that a close waits for the other side
 KEEPALIVE_S = 40.0  # after which a line on which nothing arrives is given up
 
 
@@ -38,6 +38,7 @@ class Link:
         self._buffer: deque[bytes | int] = deque()
         self._room = asyncio.Event()
         self._moving: bytes | int | None = None  # goes out right now
+        self._moves_since = 0.0
         self._dead = False
         self._open, self._reading = True, True  # the person's side
         self._inbox: deque[bytes | int] = deque()
@@ -49,6 +50,10 @@ class Link:
     # ---- the server's side ------------------------------------------------------------------------
     def get_extra_info(self, _name: str) -> None:
         """There is no socket."""
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the person's machine has not got yet."""
+        return self.buffered - int(self._part_through())
 
     async def ping(self) -> asyncio.Future[float]:
         """The way there and back, as if nothing else were on it."""
@@ -153,7 +158,14 @@ class Link:
         if self._moving is not None or self._dead or not self._buffer or self._inbox_size > WINDOW:
             return
         self._moving = item = self._buffer.popleft()
+        self._moves_since = self._loop.time()
         self._loop.call_later(_size(item) / self.rate, self._through, item)
+
+    def _part_through(self) -> float:
+        """Bytes of what goes out right now that are out."""
+        if not isinstance(self._moving, bytes):
+            return 0.0
+        return min(float(len(self._moving)), (self._loop.time() - self._moves_since) * self.rate)
 
     def _through(self, item: bytes | int) -> None:
         self._moving = None
