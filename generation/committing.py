@@ -14,13 +14,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from wonderzoom.generation.executors.executor import Proposal
 from wonderzoom.generation.jobs import ZoomRequest
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.scale_node import ScaleNode
-from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.surfels import Block, block_hash
 from wonderzoom.scene_graph.world import InvalidCommit, World
 
@@ -46,6 +46,18 @@ class _Change:
     where: Octree  # of the blocks that came and went
 
 
+class Durable(Protocol):
+    """Where commits become durable: a ``WorldStore`` that is open for writing."""
+
+    def append(self, commit: Commit) -> None:
+        """Make a commit durable, or raise and leave everything as it was."""
+        ...
+
+    def load(self) -> World:
+        """The world as it is durable."""
+        ...
+
+
 class Committer:
     """Owns the open store and the world that belongs to it; all calls come from one thread at a time.
 
@@ -53,7 +65,7 @@ class Committer:
     """
 
     def __init__(
-        self, store: WorldStore, world: World, told: Callable[[Commit], None] = lambda _commit: None
+        self, store: Durable, world: World, told: Callable[[Commit], None] = lambda _commit: None
     ) -> None:
         self.store, self.world = store, world
         self._told = told

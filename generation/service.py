@@ -87,8 +87,9 @@ class ZoomService:
         self._closing = False
 
     async def start(self) -> None:
-        """Make the workers ready, in the background."""
-        await self._executor.start()
+        """Make the workers ready, in the background; the first job does it otherwise, and waits for them."""
+        if not self._closing:
+            await self._executor.start()
 
     # ---- requests -------------------------------------------------------------------------------
     def submit(
@@ -209,6 +210,7 @@ class ZoomService:
     async def _attempt(self, job: Job[ZoomWish], run: _Run) -> ZoomEnd:
         wish = job.wish
         self._progress(job, run, StageEvent("observe", 0.0))
+        await self._executor.start()
         proposal = await self._executor.run(wish, lambda event: self._progress(job, run, event))
         if not self._queue.seal(job.number):
             return ZoomCancelled()  # just now, by everyone who waited

@@ -90,8 +90,10 @@ class Gallery:
         }
 
     def add(self, path: Path) -> str:
-        """Show one more world; its name."""
+        """Show one more world, to everybody who is here; its name."""
         self._worlds[path.name] = path
+        for room in self.open_rooms.values():
+            room.session.worlds_changed()
         return path.name
 
     async def session(self, name: str = "") -> WorldSession:
@@ -103,7 +105,9 @@ class Gallery:
         task = self._rooms.get(name)
         if task is None:
             self._close_vacant()
-            opening = Room.open(name, path, self._parts, self.uploads, lambda: self.names)
+            # Where the server begins somebody will zoom; the other worlds are mostly looked at.
+            first = name == next(iter(self._worlds))
+            opening = Room.open(name, path, self._parts, self.uploads, lambda: self.names, ready=first)
             task = self._rooms[name] = asyncio.create_task(opening, name=f"open {name}")
             task.add_done_callback(lambda done: self._opened(name, done))
         try:
@@ -133,6 +137,7 @@ class Gallery:
             serving, first, shown.session.revision if shown else 0, sum(len(each.nodes) for each in sessions),
             sum(each.viewers for each in sessions), shown.executor.state if shown else "starting",
             sum(room.executor.restarts for room in rooms.values()), zooms,
+            sum(room.drawing.surfels for room in rooms.values()),
         )  # fmt: skip
 
     def _close_vacant(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +19,13 @@ from wonderzoom.generation.committing import Committer, CommitThread
 from wonderzoom.generation.executors.executor import Executor
 from wonderzoom.generation.service import ZoomService
 from wonderzoom.runtime.drawing import Drawing
+from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.store import WorldStore
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,20 @@ class Parts:
     generator: str
     viewers: int  # in each room, at most
     metrics: Metrics = field(default_factory=Metrics)
+    lanes: Lanes = field(default_factory=Lanes)  # of all rooms together
+
+
+class _Timed:
+    """A store that tells how long it takes until a commit is durable."""
+
+    def __init__(self, store: WorldStore, took: Callable[[float], None]) -> None:
+        self.load, self._append, self._took = store.load, store.append, took
+
+    def append(self, commit: Commit) -> None:
+        """See ``WorldStore.append``."""
+        begun = time.perf_counter()
+        self._append(commit)
+        self._took(time.perf_counter() - begun)
 
 
 class Room:
@@ -53,32 +70,40 @@ class Room:
         session: WorldSession,
         executor: Executor,
     ) -> None:
-        self.session, self.executor, self.service = session, executor, service
-        self._store, self._drawing, self._commits = store, drawing, commits
+        self.session, self.executor, self.service, self.drawing = session, executor, service, drawing
+        self._store, self._commits = store, commits
         self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
 
     @classmethod
     async def open(
-        cls, name: str, path: Path, parts: Parts, uploads: Uploads, worlds: Callable[[], list[str]]
-    ) -> Self:
-        """Open the world at ``path`` for writing; ``worlds`` are all that there are, by name. Raises StoreError."""
+        cls, name: str, path: Path, parts: Parts, uploads: Uploads, worlds: Callable[[], list[str]],
+        *, ready: bool = True,
+    ) -> Self:  # fmt: skip
+        """Open the world at ``path`` for writing; ``worlds`` are all that there are, by name. Raises StoreError.
+
+        ``ready``: with a worker that waits for zooms; otherwise it is started when somebody points at something.
+        """
         loop = asyncio.get_running_loop()
         store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
         try:
             world = await loop.run_in_executor(None, store.load)
             drawing = Drawing(await loop.run_in_executor(None, world.copy), parts.renderer)
             # The committer, the desk and the session know each other: what is named first is made last.
-            commits = CommitThread(Committer(store, world, lambda commit: session.committed(commit)))
+            timed = _Timed(store, parts.metrics.store_appended)
+            commits = CommitThread(Committer(timed, world, lambda commit: session.committed(commit)))
             executor = parts.executor(path)
             service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
             desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
-            session = WorldSession(name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds)
+            session = WorldSession(
+                name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes
+            )
             room = cls(store, drawing, commits, service, session, executor)
         except BaseException:
             store.close()
             raise
         try:
-            await service.start()
+            if ready:
+                await service.start()
             await session.draw_first()
         except BaseException:
             await room.close()
@@ -102,5 +127,5 @@ class Room:
         with contextlib.suppress(asyncio.CancelledError):
             await self._frames
         await loop.run_in_executor(None, self._commits.close)
-        await loop.run_in_executor(None, self._drawing.close)
+        await loop.run_in_executor(None, self.drawing.close)
         await loop.run_in_executor(None, self._store.close)

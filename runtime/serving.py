@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,7 +166,7 @@ async def run(
     serving: Serving = "starting"
 
     def status() -> Status:
-        return gallery.status(serving)
+        return replace(gallery.status(serving), send_buffer=server.send_buffer)
 
     monitor = None if metrics_port is None else Monitor(gallery.metrics, status, Listening(port=metrics_port))
     log.root.addHandler(gallery.metrics.error_counter)

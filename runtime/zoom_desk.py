@@ -28,6 +28,7 @@ from wonderzoom.generation.zoom_events import (
 from wonderzoom.generation.zoom_ticket import ZoomTicket
 from wonderzoom.protocol import limits, messages, values
 from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frames import at_reference
 from wonderzoom.runtime.metrics import Metrics
@@ -136,7 +137,9 @@ class ZoomDesk:
             who.fail(ErrorCode.NOT_FOUND, "there is no such zoom, or it is done", message.request)
 
     async def pick(self, who: Participant, message: messages.Pick) -> None:
-        """Answer what is at a point."""
+        """Answer what is at a point. Whoever may zoom there will soon: a worker is started meanwhile."""
+        if who.role.may(Role.EDITOR):
+            await self._service.start()
         camera = who.frames.get(message.at.frame)
         if camera is None:
             who.fail(ErrorCode.NOT_FOUND, "that frame is too long ago; pick in a newer one", message.request)

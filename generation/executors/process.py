@@ -68,19 +68,21 @@ class ProcessExecutor:
 
     @property
     def state(self) -> WorkerState:
-        """See ``Executor.state``; down also before ``start`` and after ``stop``."""
+        """See ``Executor.state``; idle before ``start``, down after ``stop``."""
         if self._child is not None and not self._child.lost.done():
             return "ready"
-        if self._supervisor is None or self._hopeless:
+        if self._hopeless:
             return "down"
-        return "starting"
+        return "idle" if self._supervisor is None else "starting"
 
     @property
     def _hopeless(self) -> bool:
         return self._stopping or self._failures >= self._limits.hopeless
 
     async def start(self) -> None:
-        """Clear away what an earlier life has left, and start a worker in the background."""
+        """Clear away what an earlier life has left, and start a worker in the background; nothing the second time."""
+        if self._supervisor is not None:
+            return
         self._stopping = False
         self._incoming.mkdir(exist_ok=True)
         for entry in self._incoming.iterdir():

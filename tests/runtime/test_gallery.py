@@ -6,10 +6,12 @@ import io
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import houses
 import numpy as np
 import pytest
-from houses import Served, creates_nothing, makes_nothing, open_house, small_world
+from houses import Make, Served, creates_nothing, makes_nothing, open_house, small_world
 from PIL import Image
 from zoom_garden import ROOT
 
@@ -148,6 +150,38 @@ def test_a_world_whose_room_could_not_be_made_is_let_go_and_tried_again(
     asyncio.run(test())
 
 
+def test_a_world_beside_the_first_has_a_worker_when_somebody_clicks_there_who_may_zoom(
+    tmp_path: Path, renderer: CpuRenderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    class Counted(InlineExecutor):
+        def __init__(self, make: Make) -> None:
+            super().__init__(make)
+            self.starts = 0
+            made.append(self)
+
+        async def start(self) -> None:
+            self.starts += 1
+
+    monkeypatch.setattr(houses, "InlineExecutor", Counted)
+
+    async def clicks(link: str) -> None:
+        async with connect(link) as guest:
+            seen = await guest.frame(guest.look(ROOT.resized(64, 48)))
+            await guest.pick(seen.spot(0.5, 0.5))
+
+    async def test(served: Served, _studio: Studio) -> None:
+        (first,) = made
+        assert first.starts == 1
+        await clicks(f"{served.link(Role.VIEWER)}&world=world-1")
+        assert [each.starts for each in made] == [1, 0]
+        await clicks(f"{served.link(Role.EDITOR)}&world=world-1")
+        assert [each.starts for each in made] == [1, 1]
+
+    in_a_gallery(tmp_path, renderer, test, worlds=2)
+
+
 def test_a_photo_becomes_a_world(tmp_path: Path, renderer: CpuRenderer) -> None:
     async def test(made: Served, studio: Studio) -> None:
         photo = tmp_path / "../Süße Wiese (1).png"
@@ -249,6 +283,33 @@ def test_what_is_not_what_was_announced_is_refused_and_forgotten(
         assert studio.seen == [] and not list((tmp_path / FOLDER).iterdir())
 
     in_a_gallery(tmp_path, renderer, test)
+
+
+def test_everybody_is_told_of_a_new_world_in_whichever_world_they_are(
+    tmp_path: Path, renderer: CpuRenderer
+) -> None:
+    async def test(made: Served, _studio: Studio) -> None:
+        (tmp_path / "photo.png").write_bytes(photo_of(8, 60))
+        async with (
+            connect(made.link(Role.HOST)) as host,
+            connect(made.link(Role.VIEWER)) as beside,
+            connect(f"{made.link()}&world=world-1") as elsewhere,
+        ):
+            assert host.worlds == elsewhere.worlds == ["world-0", "world-1"]
+            heard = [asyncio.create_task(told_of_worlds(guest)) for guest in (host, beside, elsewhere)]
+            assert await host.upload(tmp_path / "photo.png") == "photo"
+            for worlds in await asyncio.gather(*heard):
+                assert worlds == ["world-0", "world-1", "photo"]
+            assert host.worlds == beside.worlds == elsewhere.worlds == ["world-0", "world-1", "photo"]
+
+    in_a_gallery(tmp_path, renderer, test, worlds=2)
+
+
+async def told_of_worlds(guest: World) -> list[str]:
+    async for event in guest.events():
+        if isinstance(event, messages.Worlds):
+            return event.worlds
+    raise AssertionError("nobody said anything")
 
 
 def test_of_what_fails_nothing_is_left(tmp_path: Path, renderer: CpuRenderer) -> None:

@@ -248,9 +248,11 @@ def test_a_command_that_is_none_is_a_lost_worker_too(
     async def main() -> None:
         incoming = garden.store.path / "incoming"
         executor = ProcessExecutor(["/no/such/program"], incoming, LIMITS)
-        assert executor.state == "down"
+        assert executor.state == "idle"
         await executor.start()
-        assert executor.state == "starting"
+        supervisor = executor._supervisor
+        await executor.start()
+        assert executor.state == "starting" and executor._supervisor is supervisor
         with pytest.raises(WorkerLost, match="no worker can be started"):
             await executor.run(ZoomWish(garden.request(LEFT), "planes"), lambda _event: None)
         assert executor.state == "down"
