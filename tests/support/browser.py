@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from houses import Make, Served, creates_nothing, open_house
 
 from wonderzoom.runtime.links import Links, new_links
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.server import Listening
 from wonderzoom.runtime.uploads import Create
 
 SIZE = {"width": 640, "height": 600}
@@ -44,9 +45,15 @@ class HouseThread:
     """A server in a thread with a loop of its own, that can be stopped and started again on its port."""
 
     def __init__(
-        self, worlds: Mapping[str, Path], renderer: CpuRenderer, make: Make, create: Create = creates_nothing
+        self,
+        worlds: Mapping[str, Path],
+        renderer: CpuRenderer,
+        make: Make,
+        create: Create = creates_nothing,
+        over: Callable[[Listening], Listening] = lambda listening: listening,
     ) -> None:
         self._asked = (worlds, renderer, make, create)
+        self._over = over
         self.links: Links = new_links()
         self.port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,7 +67,9 @@ class HouseThread:
         async def run() -> None:
             worlds, renderer, make, create = self._asked
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-            house = open_house(worlds, renderer, make, create=create, port=self.port, links=self.links)
+            house = open_house(
+                worlds, renderer, make, create=create, port=self.port, links=self.links, over=self._over
+            )
             async with house as served:
                 self._opened(served)
                 begun.set()
