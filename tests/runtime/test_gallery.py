@@ -11,13 +11,16 @@ from typing import Any
 import houses
 import numpy as np
 import pytest
-from houses import Make, Served, creates_nothing, makes_nothing, open_house, small_world
+from houses import Make, Served, creates_nothing, makes_nothing, open_house, read, small_world
 from PIL import Image
-from zoom_garden import ROOT
+from zoom_garden import ROOT, zoom_node
 
 from wonderzoom.clients.aio import World, connect
 from wonderzoom.clients.errors import Ended, RequestFailed
+from wonderzoom.generation.executors.executor import Proposal
 from wonderzoom.generation.executors.inline import InlineExecutor
+from wonderzoom.generation.jobs import Watch, Zoomed
+from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.runtime.auth import Role
@@ -180,6 +183,34 @@ def test_a_world_beside_the_first_has_a_worker_when_somebody_clicks_there_who_ma
         assert [each.starts for each in made] == [1, 1]
 
     in_a_gallery(tmp_path, renderer, test, worlds=2)
+
+
+def test_a_zoom_is_measured_on_its_way_to_the_disk_and_in_memory(
+    tmp_path: Path, renderer: CpuRenderer
+) -> None:
+    path = tmp_path / "garden"
+    root = small_world(path)
+
+    def make(wish: ZoomWish, _watch: Watch) -> Proposal:
+        world = read(path)
+        node, blocks = zoom_node(wish.request, root)
+        return Proposal(Zoomed(world.propose(node, blocks), node.id), world.revision)
+
+    async def test() -> None:
+        async with open_house({"garden": path}, renderer, make) as made, asyncio.timeout(60.0):
+            before = made.gallery.status("ok").surfels
+            async with connect(made.link()) as guest:
+                seen = await guest.frame(guest.look(ROOT.resized(64, 48)))
+                node = (await guest.zoom(at=seen.spot(0.5, 0.5))).node
+                zoomed = made.gallery.status("ok").surfels
+                assert zoomed == sum(len(block.surfels) for block in read(path).blocks) > before
+                await guest.remove(str(node))
+            assert made.gallery.status("ok").surfels == before
+            sample = made.gallery.metrics.registry.get_sample_value
+            assert sample("wonderzoom_store_append_seconds_count") == 2
+            assert (sample("wonderzoom_store_append_seconds_sum") or 0.0) > 0.0
+
+    asyncio.run(test())
 
 
 def test_a_photo_becomes_a_world(tmp_path: Path, renderer: CpuRenderer) -> None:
