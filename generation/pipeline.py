@@ -14,11 +14,21 @@ from typing import TypedDict, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.generation.extension import (
+    Beside,
+    completed,
+    holes_of,
+    is_empty,
+    joined,
+    seen_sky,
+    sky_behind,
+)
 from wonderzoom.generation.initial_scene import focal_of, frame_scene
 from wonderzoom.generation.jobs import (
     FINER_EDIT,
     FINER_KEY,
     MAX_FACTOR,
+    MIN_FACTOR,
     AlreadyCovered,
     AlreadyMade,
     Created,
@@ -140,10 +150,15 @@ class Pipeline:
         if name in base.nodes:
             raise AlreadyMade(name)
         context = ZoomContext(base, request, observation, parent, self._threads)
+        beside = None if edit_only else self._outpaint(context, watch)
         self._begin("describe", watch)
         words = generator.describe.describe(context, watch.control("describe"))
         self._begin("upscale", watch)
         image = generator.upscale.upscale(context, words, watch.control("upscale"))
+        if beside is not None and context.observation.factor < MIN_FACTOR:
+            # Painted at the scale that was asked for: nothing of it is coarse.
+            fine = context.observation.color
+            image = np.where(observation.covered[..., None], image, fine).astype(np.float32)
         self._begin("edit", watch)
         edited = generator.edit.edit(context, image, watch.control("edit"))
         watch.event(StageEvent("edit", 1.0, _to_bytes(edited.image)))
@@ -151,11 +166,14 @@ class Pipeline:
         zeta = generator.depth.register(context, edited, watch.control("depth"))
         self._begin("segment", watch)
         segments = generator.segment.segment(context, edited, watch.control("segment"))
-        zeta = align_segments(zeta, observation.zeta, segments, edited.structure, observation.factor)
-        main = _main_layer(observation, edited, zeta, edit_only)
+        zeta = align_segments(zeta, context.observation.zeta, segments, edited.structure, observation.factor)
+        if beside is not None:
+            zeta = _joined(context, observation, edited, zeta, beside)
+        main = _main_layer(context.observation, edited, zeta, edit_only, beside)
         self._begin("auxiliary", watch)
         further = generator.auxiliary.synthesise(context, edited, main, watch.control("auxiliary"))
-        layers = [main, *further]
+        sky = None if beside is None else sky_behind(main.camera, edited, beside)
+        layers = [main, *([] if sky is None else [sky]), *further]
         provenance = {
             "ignored": " ".join(edited.ignored),
             "words": " ".join(words),
@@ -193,13 +211,25 @@ class Pipeline:
                 f"this view is {observation.factor:.0f}x finer than what exists here;"
                 f" zoom in steps of at most {MAX_FACTOR:.0f}x",
             )
-        if float(observation.covered.mean()) <= COVERED_SHARE:
+        if float(observation.covered.mean()) <= COVERED_SHARE or (
+            self.generator.outpaint is not None and is_empty(holes_of(world, observation))
+        ):
             return observation, False
         if not request.prompt:
             raise AlreadyCovered(dominant_node(observation))
         camera = request.camera
         size = (round(camera.width * FINER_EDIT), round(camera.height * FINER_EDIT))
         return observe(world, camera.resized(*size), self._renderer), True
+
+    def _outpaint(self, context: ZoomContext, watch: Watch) -> Beside | None:
+        """Complete the observation of a zoom that looks beside what exists; None where it does not."""
+        outpainter, observation = self.generator.outpaint, context.observation
+        holes = holes_of(context.world, observation)
+        if outpainter is None or not is_empty(holes):
+            return None
+        painted = outpainter.outpaint(context, holes, watch.control("observe"))
+        context.observation, beside = completed(context.world, observation, holes, painted)
+        return beside
 
     def _begin(self, stage: Stage, watch: Watch) -> None:
         """Say that a stage begins, unless the job is cancelled."""
@@ -325,16 +355,30 @@ def _made_before(world: World, request: ZoomRequest, generator: str) -> str | No
     return None
 
 
-def _main_layer(observation: Observation, edited: Edited, zeta: F32, edit_only: bool) -> Layer:
+def _joined(context: ZoomContext, seen: Observation, edited: Edited, zeta: F32, beside: Beside) -> F32:
+    """The registered depth, joined to what exists at the rim of the holes; new things keep theirs."""
+    found = joined(seen.camera, zeta, seen.zeta, beside, seen_sky(context.world, seen))
+    return np.where(edited.structure, zeta, found).astype(np.float32)
+
+
+def _main_layer(
+    observation: Observation, edited: Edited, zeta: F32, edit_only: bool, beside: Beside | None
+) -> Layer:
     """What C_i shows as surfels: only where nothing as fine exists, or where the edit changed it."""
     seen = np.isfinite(observation.zeta) | edited.structure
     wanted = edited.new if edit_only else ~observation.covered | edited.new
+    alone = edited.structure
+    if beside is not None:
+        seen |= beside.holes
+        wanted = (wanted | beside.holes) & ~(beside.sky & ~edited.structure)
+        # Nothing coarser stands for what lies beside all that exists.
+        alone = alone | beside.holes
     fresh = seen & wanted
-    if int(fresh.sum()) < MIN_NEW_PIXELS:
+    if int(fresh.sum()) < MIN_NEW_PIXELS and beside is None:
         raise AlreadyCovered(dominant_node(observation))
     # What is laid over content that no finer view will replace stands for itself, at every scale.
     laid = edited.new & ~edited.structure & (observation.covered | edit_only)
-    kind = np.where(edited.structure | laid, np.uint8(STRUCTURE), np.uint8(SURFACE)).astype(np.uint8)
+    kind = np.where(alone | laid, np.uint8(STRUCTURE), np.uint8(SURFACE)).astype(np.uint8)
     zeta = np.where(laid, zeta - LAID_ABOVE, zeta).astype(np.float32)
     return Layer(observation.camera, edited.image, zeta, fresh, "main", kind)
 

@@ -94,6 +94,24 @@ class DepthEstimator(Protocol):
     def estimate(self, request: CreateRequest, focal: float, control: Control) -> InitialDepth: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Outpainted:
+    """What a frame shows where the world shows nothing, as fine as what is seen beside it."""
+
+    image: F32  # [H, W, 3] sRGB in [0, 1]; what is covered is as it was
+    sky: Mask  # [H, W] holes that nothing stands in
+    zeta: F32 | None = None  # [H, W] of the holes, native pixels; None: the depth registrar says it
+
+
+class Outpainter(Protocol):
+    """O_i completed where the camera looks beside everything: an image with a hole mask becomes a whole one.
+
+    Runs before the upscaler. The pipeline joins the depth to what exists at the rim of the holes.
+    """
+
+    def outpaint(self, context: ZoomContext, holes: Mask, control: Control) -> Outpainted: ...
+
+
 class Inpainter(Protocol):
     """E_0: what lies behind depth edges, as further layers (role fill or sky, kind FILL)."""
 
@@ -162,4 +180,5 @@ class Generator:
     segment: Segmenter
     auxiliary: AuxiliaryViews
     memory: Memory
+    outpaint: Outpainter | None = None  # None: what the world does not show stays empty
     made_with: tuple[tuple[str, str], ...] = ()  # of every node's provenance: models and their revisions

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from wonderzoom.generation.depth_registration import register_depth
+from wonderzoom.generation.depth_registration import fill_from_nearest, register_depth
 from wonderzoom.generation.jobs import CreateRequest, GenerationError
-from wonderzoom.generation.stages import Edited, Generator, InitialDepth, Layer, ZoomContext
+from wonderzoom.generation.stages import Edited, Generator, InitialDepth, Layer, Outpainted, ZoomContext
 from wonderzoom.scene_graph.ports import Control
 from wonderzoom.scene_graph.surfels import FILL
 
@@ -28,6 +28,7 @@ class PlainStages:
 
     on_stage: Callable[[str], None] = lambda _name: None
     contexts: list[ZoomContext] = field(default_factory=list)
+    knows_depth: bool = True  # of what it paints beside the world
 
     def estimate(self, request: CreateRequest, focal: float, control: Control) -> InitialDepth:
         self.on_stage("depth")
@@ -43,6 +44,15 @@ class PlainStages:
     ) -> list[Layer]:
         self.on_stage("auxiliary")
         return []
+
+    def outpaint(self, context: ZoomContext, holes: np.ndarray, control: Control) -> Outpainted:
+        """The colours of the nearest pixels, on a wall at the depth of the middle; the top fifth is sky."""
+        self.on_stage("outpaint")
+        seen = context.observation
+        channels = [fill_from_nearest(np.ascontiguousarray(seen.color[..., k]), ~holes) for k in range(3)]
+        wall = np.full(holes.shape, np.nanmedian(seen.zeta), np.float32) if self.knows_depth else None
+        sky = holes & (np.arange(len(holes)) < len(holes) // 5)[:, None]
+        return Outpainted(np.stack(channels, -1), sky, wall)
 
     def describe(self, context: ZoomContext, control: Control) -> tuple[str, ...]:
         self.on_stage("describe")
@@ -100,10 +110,10 @@ class PlainStages:
         return b"zoom"
 
 
-def plain_generator(stages: PlainStages | None = None) -> Generator:
-    """All stages from one object."""
+def plain_generator(stages: PlainStages | None = None, outpaints: bool = False) -> Generator:
+    """All stages from one object; on demand it paints beside the world, too."""
     all_of_it = stages or PlainStages()
-    return Generator(NAME, *([all_of_it] * 9))
+    return Generator(NAME, *([all_of_it] * 9), all_of_it if outpaints else None)
 
 
 def failing_at(stage: str) -> Callable[[str], None]:
