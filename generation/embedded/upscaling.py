@@ -98,7 +98,7 @@ class _Brush:
         chart = self.chart
         seen = draw_surface(
             chart.picture,
-            np.ascontiguousarray(chart.places[part]),
+            mirrored_places(chart.places[part], chart.picture.image.shape[:2]),
             np.ascontiguousarray(chart.scale[part]),
             chart.metres,
             chart.seed,
@@ -193,6 +193,14 @@ def _without(observed: F32, cover: F32, factor: float) -> F32:
         filled = filled | take
     result[~filled] = seen.sum((0, 1)) / max(float(known.sum()), 1.0)
     return result
+
+
+def mirrored_places(places: F64, size: tuple[int, ...]) -> F64:
+    """Places [..., 2] beside a chart of ``size`` (height, width), mirrored into it: its border would be streaks."""
+    limits = np.array([size[1], size[0]], np.float64)
+    outside = (places < 0.0) | (places > limits)
+    folded = limits - np.abs(np.mod(places, 2.0 * limits) - limits)
+    return np.ascontiguousarray(np.where(outside, folded, places))
 
 
 def chart_of(context: ZoomContext) -> ChartView:
