@@ -79,9 +79,9 @@ def starts_chart(view: ChartView) -> bool:
     return _middle(view.scale) < RESTART
 
 
-def metres_below(view: ChartView) -> float:
-    """Real size of a pixel of the chart that views below this one have."""
-    if not starts_chart(view):
+def metres_below(view: ChartView, restarts: bool = False) -> float:
+    """Real size of a pixel of the chart that views below this one have; it ``restarts`` for other reasons, too."""
+    if not (restarts or starts_chart(view)):
         return view.metres
     return wrapped(view.metres * _middle(view.scale))
 
@@ -138,7 +138,7 @@ class Charts:
         image = node.main.image.astype(np.float32) / 255.0
         features = features_of(image)
         memory = own_memory(node)
-        grown = node.parent is not None and memory is not None and not memory.foreign
+        grown = node.parent is not None and memory is not None and not memory.measured
         if grown:
             materials = self._inherited(world, node)
         else:

@@ -22,6 +22,7 @@ from wonderzoom.generation.embedded.initial_depth import InitialDepthStage
 from wonderzoom.generation.embedded.ladders import LADDERS
 from wonderzoom.generation.embedded.laying import cover_of
 from wonderzoom.generation.embedded.memory import LaidMaterial
+from wonderzoom.generation.embedded.outpainting import OutpaintingStage
 from wonderzoom.generation.embedded.remembering import MemoryStage
 from wonderzoom.generation.embedded.things import Thing, canonical_window
 from wonderzoom.generation.embedded.tracing import Lighting, light_at, trace
@@ -47,6 +48,7 @@ def EmbeddedGenerator(threads: int = 1) -> Generator:
         segment=depth,
         auxiliary=AuxiliaryStage(),
         memory=MemoryStage(),
+        outpaint=OutpaintingStage(),
     )
 
 

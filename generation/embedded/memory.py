@@ -66,7 +66,7 @@ class EmbeddedMemory(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     metres_per_pixel: float  # of the chart: inherited along a chain, so that its texture goes on
     chart: bool = False  # this node's own picture is the chart of what is below it (``chart``)
-    foreign: bool = False  # a model made its picture, which is measured as a photo is
+    measured: bool = False  # ... and shows what no chart above it does: it is measured as a photo is
     things: tuple[PlacedThing, ...] = ()
     materials: tuple[LaidMaterial, ...] = ()
 

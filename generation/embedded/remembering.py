@@ -16,6 +16,7 @@ from wonderzoom.generation.embedded.chart import (
 )
 from wonderzoom.generation.embedded.editing import PROMPTED, Prompted
 from wonderzoom.generation.embedded.memory import EmbeddedMemory, metres_per_pixel
+from wonderzoom.generation.embedded.outpainting import BESIDE
 from wonderzoom.generation.embedded.upscaling import CHART
 from wonderzoom.generation.jobs import CreateRequest
 from wonderzoom.generation.stages import Edited, InitialDepth, Layer, ZoomContext
@@ -37,10 +38,15 @@ class MemoryStage:
         added = prompted if isinstance(prompted, Prompted) else Prompted()
         chart = context.shared.get(CHART)
         metres, starts = metres_per_pixel(context.world, context.parent), False
+        beside = context.shared.get(BESIDE) is True
         if isinstance(chart, ChartView):
-            metres, starts = metres_below(chart), starts_chart(chart)
+            metres, starts = metres_below(chart, beside), beside or starts_chart(chart)
         return EmbeddedMemory(
-            metres_per_pixel=metres, chart=starts, things=added.things, materials=added.materials
+            metres_per_pixel=metres,
+            chart=starts,
+            things=added.things,
+            materials=added.materials,
+            measured=beside and starts,
         ).encode()
 
 
@@ -57,5 +63,5 @@ class ForeignMemoryStage(MemoryStage):
         middle = float(scale[scale.shape[0] // 2, scale.shape[1] // 2])
         metres = wrapped(metres_per_pixel(context.world, context.parent) * middle)
         return EmbeddedMemory(
-            metres_per_pixel=metres, chart=True, foreign=True, things=added.things, materials=added.materials
+            metres_per_pixel=metres, chart=True, measured=True, things=added.things, materials=added.materials
         ).encode()

@@ -107,13 +107,13 @@ def test_foreign_memory_says_how_large_a_pixel_is_and_that_the_picture_is_a_char
     context = found.context(found.observed(camera, 4.0))
     edited = plain_generator().edit.edit(context, context.observation.color, Control())
     memory = decode(ForeignMemoryStage().after_zoom(context, edited))
-    assert memory.chart and memory.foreign
+    assert memory.chart and memory.measured
     assert memory.metres_per_pixel == pytest.approx(METRES / 4.0, rel=0.05)
 
 
 def test_an_embedded_zoom_below_a_models_picture_measures_it_as_a_photo() -> None:
     found = PhotoWorld.of(photo(96, 64))
-    memory = EmbeddedMemory(metres_per_pixel=METRES / 4.0, chart=True, foreign=True)
+    memory = EmbeddedMemory(metres_per_pixel=METRES / 4.0, chart=True, measured=True)
     camera = found.zoomed(4.0, 48.0, 32.0, 64)
     child = found.add(camera, photo(64, 64, seed=5), found.root.id, memory, "mine/1")
     assert chart_node(found.world, child).id == child
