@@ -16,7 +16,7 @@ from wonderzoom.runtime.build import Built, Maker, build, check_free, start_worl
 from wonderzoom.runtime.camera_file import read_camera
 from wonderzoom.runtime.depth_maps import read_depth
 from wonderzoom.runtime.errors import CommandError, UsageError
-from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest, node_of
+from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest, node_of, panned
 from wonderzoom.runtime.pictures import SHORT_SIDE, read_picture
 from wonderzoom.runtime.plans import Plan, read_plan
 from wonderzoom.runtime.world_report import magnification, surfel_count
@@ -113,13 +113,15 @@ def _check_zoom(command: commands.Zoom) -> None:
     aimed = command.at is not None or command.factor is not None
     if aimed and command.camera is not None:
         raise UsageError("give either --at and --factor, or --camera, not both")
+    if command.pan is not None and (aimed or command.camera is not None):
+        raise UsageError("give --pan alone, without --at and --factor, and without --camera")
     if aimed and (command.at is None or command.factor is None):
         raise UsageError(f"--{'factor' if command.at else 'at'} is missing; give --at U,V and --factor F")
     if command.mode == "replace":
         if command.node is None:
             raise UsageError("--mode replace needs --node ID: the node that goes, with what was built on it")
-    elif not aimed and command.camera is None:
-        raise UsageError("say where to zoom: --at U,V and --factor F, or --camera FILE")
+    elif not aimed and command.camera is None and command.pan is None:
+        raise UsageError("say where to zoom: --at U,V and --factor F, or --pan DX,DY, or --camera FILE")
 
 
 def _request(
@@ -133,6 +135,10 @@ def _request(
         return ZoomRequest(
             aim(world, maker.renderer, node, command.at, command.factor).camera, *asked, node.id
         )
+    if command.pan is not None:
+        # Whose child it is follows from what is seen there.
+        named = command.node if command.mode == "replace" else None
+        return ZoomRequest(panned(frame_of(node, world.header), *command.pan), *asked, named)
     return ZoomRequest(frame_of(node, world.header), *asked, node.id)  # replace: the same view again
 
 

@@ -17,6 +17,7 @@ from wonderzoom.runtime.words import (
     path_word,
     read_factor,
     read_focal,
+    read_pan,
     read_point,
     read_port,
     read_prompt,
@@ -92,10 +93,12 @@ class Zoom:
     """Zoom in: generate finer content where you point. Prints the new node.
 
     You point into the frame of a node: 0,0 is its upper left corner, 1,1 its
-    lower right one. wonderzoom info shows the nodes.
+    lower right one. wonderzoom info shows the nodes. What a view shows beside
+    all that there is, is made as well: --pan looks beside the frame.
 
       wonderzoom zoom garden --at 0.42,0.61 --factor 6 --prompt "a ladybug"
       wonderzoom zoom garden --at 0.5,0.5 --factor 8 --prompt moss
+      wonderzoom zoom garden --pan 0.5,0
       wonderzoom zoom garden --camera close.json
       wonderzoom zoom garden --mode replace --node 3f2a9c81d0 --prompt gravel
     """
@@ -106,6 +109,8 @@ class Zoom:
     """The point to zoom in at, as fractions of the frame of --node."""
     factor: Annotated[float | None, word(read_factor, "--factor", "F"), _ABSENT] = None
     """How many times to enlarge it: 1.42 to 16."""
+    pan: Annotated[tuple[float, float] | None, word(read_pan, "--pan", "DX,DY"), _ABSENT] = None
+    """Look beside the frame instead, at the same scale: half a frame to the right is 0.5,0. At most 1."""
     camera: _File = None
     """A view of your own instead of --at and --factor: a camera file (docs/cameras.md)."""
     prompt: Annotated[str, word(read_prompt, "--prompt", "TEXT"), arg(help_behavior_hint="")] = ""

@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from wonderzoom.generation.jobs import FINER_KEY
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.scene_graph.camera import Camera
@@ -62,6 +64,12 @@ def at_reference(camera: Camera, header: WorldHeader) -> Camera:
     long = min(round(long * header.h_ref / short), 2 * header.h_ref)
     wide = camera.width >= camera.height
     return camera.resized(*((long, header.h_ref) if wide else (header.h_ref, long)))
+
+
+def panned(frame: Camera, across: float, down: float) -> Camera:
+    """A frame moved by fractions of itself: the same eye, turned, at the same scale at the pivot's depth."""
+    middle = np.array([frame.cx + across * frame.width, frame.cy + down * frame.height])
+    return frame.looking_at(frame.unproject(middle, np.zeros(())))
 
 
 def covered(camera: Camera, width: int, height: int) -> Camera:

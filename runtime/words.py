@@ -22,6 +22,8 @@ MAX_SEED = 1 << 63
 # Beyond this neither a screen nor H.264 (16384) has a use for more; a frame of it takes 1.3 GB while drawn.
 MAX_SIDE = 8192
 MIN_SIDE = 16
+# A frame that moves by more than its own size shows nothing that exists.
+MAX_PAN = 1.0
 
 
 def word(read: Callable[[str], object], name: str, metavar: str) -> Any:
@@ -62,6 +64,18 @@ def read_point(text: str) -> tuple[float, float]:
     if not (0.0 <= u <= 1.0 and 0.0 <= v <= 1.0):
         raise ValueError(f"{text[:40]!r} is outside the frame; {what}")
     return u, v
+
+
+def read_pan(text: str) -> tuple[float, float]:
+    """``DX,DY``: how far a frame moves, in frames to the right and down."""
+    what = f"give two numbers of frames, right and down, up to {MAX_PAN:g} each, such as 0.5,0"
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise ValueError(f"{text[:40]!r} says not how far; {what}")
+    across, down = (_number(part, what) for part in parts)
+    if max(abs(across), abs(down)) > MAX_PAN:
+        raise ValueError(f"{text[:40]!r} is too far; {what}")
+    return across, down
 
 
 def _whole(text: str, least: int, most: int, what: str) -> int:

@@ -21,6 +21,7 @@ from wonderzoom.runtime.frames import (
     frame_of,
     newest,
     node_of,
+    panned,
 )
 from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.scene_graph.camera import Camera
@@ -49,6 +50,18 @@ def test_what_is_aimed_at_is_in_the_middle_and_that_much_larger(
     assert middle == pytest.approx([aimed.camera.cx, aimed.camera.cy], abs=1e-6)
     assert zoom_ln(frame, aimed.camera) == pytest.approx(math.log(factor), abs=1e-9)
     assert (aimed.camera.width, aimed.camera.height) == (frame.width, frame.height)
+
+
+@given(cameras(), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0))
+def test_a_panned_frame_is_the_same_eye_turned_at_the_same_scale(
+    camera: Camera, across: float, down: float
+) -> None:
+    aside = panned(camera, across, down)
+    assert aside.ln_scale == pytest.approx(camera.ln_scale, abs=1e-9)
+    seen, _ = camera.project(camera.view_point(aside.pivot))
+    where = [camera.cx + across * camera.width, camera.cy + down * camera.height]
+    assert seen == pytest.approx(where, abs=1e-3)
+    assert (aside.width, aside.height) == (camera.width, camera.height)
 
 
 @pytest.mark.parametrize("at", [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
