@@ -20,13 +20,13 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
 # Shares of the panorama's width: what is compared, how wide a piece is, how far a sharp border is mirrored.
-OVERLAP, PIECE, MIRROR = 0.09, 0.3, 0.16
+OVERLAP, PIECE, MIRROR = 0.09, 0.3, 0.13
 NARROWEST = 3  # pixels of a piece
 # Pieces may come from a little higher or lower (pixels), if they fit better by this much.
 RISE, RISE_COST = 2, 0.1
-# The same piece again is recognised: it has to fit so much better.
-AGAIN = 0.6
-SAME = 6  # pixels: moves that differ by less are the same piece
+# The same piece again is recognised, and so is a mirror image of the whole: only if there is no other, and
+# mirrored pieces and others take turns as long as they can.
+SAME = 0.06  # share of the width: moves that differ by less are the same piece
 # Of a piece's pixels, those that the picture has to have.
 THERE = 0.97
 MOST_PIECES = 24
@@ -150,12 +150,14 @@ def _best(
     piece = max(NARROWEST, round(PIECE * width))
     flat = features.reshape(height * width, -1)
     there_flat = sharp.ravel()
+    before = [(m.sign, m.across + 0.5 * height * m.slant) for m in used]
+    signs = (-used[-1].sign,) if used else (1, -1)
     while True:
         row, column = np.nonzero(wanted[:, : begin + piece])
         step = max(1, len(row) // 400)
         row, column = row[::step], column[::step]
         best: tuple[float, Move] | None = None
-        for sign in (1, -1):
+        for sign in signs:
             for across in range(1 - width, width) if sign > 0 else range(1, 2 * width):
                 source = sign * column + (across if sign > 0 else across - 1)
                 inside = (source >= 0) & (source < width)
@@ -166,7 +168,8 @@ def _best(
                     continue
                 near = sign * at_column + (across if sign > 0 else across - 1)
                 good = (near >= 0) & (near < width)
-                again = any(m.sign == sign and abs(m.across - across) < SAME for m in used)
+                if any(s == sign and abs(a - across) < SAME * width for s, a in before):
+                    continue
                 for rise in range(-RISE, RISE + 1):
                     y = np.clip(at_row + rise, 0, height - 1)
                     index = y * width + np.clip(near, 0, width - 1)
@@ -175,14 +178,19 @@ def _best(
                         continue
                     off = flat[index] - goal
                     cost = float((np.minimum((off * off).sum(1), 1.0) * valid).sum() / valid.sum())
-                    cost = (cost + 1e-4) * (1.0 + RISE_COST * abs(rise) + (AGAIN if again else 0.0))
+                    cost = (cost + 1e-4) * (1.0 + RISE_COST * abs(rise))
                     if best is None or cost < best[0]:
                         best = cost, Move(sign, float(across), 0.0, float(rise))
         if best is not None:
             return best[1], piece
-        if piece <= NARROWEST:
+        if len(signs) == 1:
+            signs = (1, -1)
+        elif before:
+            before = before[1:]  # the oldest first: it is the farthest away
+        elif piece <= NARROWEST:
             return Move(-1, 2.0 * begin), 4 * NARROWEST
-        piece = max(NARROWEST, piece // 2)
+        else:
+            piece = max(NARROWEST, piece // 2)
 
 
 def _cut(pictured: F32, taken: F32, there: Mask, over: Mask, front: NDArray[np.int64]) -> Mask:
