@@ -145,7 +145,7 @@ def test_the_same_again_is_the_same_or_covered(
 def test_a_zoom_into_what_is_new_takes_its_detail_from_there(extended: World, renderer: CpuRenderer) -> None:
     node = next(reversed(extended.nodes.values()))
     memory = own_memory(node)
-    assert memory is not None and memory.chart and memory.beside
+    assert memory is not None and memory.chart and memory.measured
     camera = aim(extended, renderer, node, (0.85, 0.75), 4.0).camera
     world = extended.copy()
     made = pipeline(renderer).zoom(world, ZoomRequest(camera))
