@@ -20,7 +20,7 @@ NORMAL = 16  # what the cross product of the two axes is multiplied with to have
 COLUMNS = 17
 
 # No bound is nearer to the native scale than ln sqrt 2 (scale_semantics); this only keeps slopes finite.
-_LEAST_SPAN = 1e-6
+LEAST_SPAN = 1e-6
 _LEAST_AREA = 1e-30  # of a surfel, square cell edges: nothing that small is ever seen
 
 
@@ -68,8 +68,8 @@ def pack(
             data[c, OPACITY, row], data[c, MASS, row] = opacities[i], masses[i]
             data[c, NATIVE, row] = native[i]
             # Eq. 3 as 1 - max(r - x, 0) / (parent - x) - max(x - r, 0) / (x - child); no bound: slope 0.
-            data[c, PARENT_SLOPE, row] = 1.0 / max(np.float64(parent[i]) - s, _LEAST_SPAN)
-            data[c, CHILD_SLOPE, row] = 1.0 / max(s - np.float64(child[i]), _LEAST_SPAN)
+            data[c, PARENT_SLOPE, row] = 1.0 / max(np.float64(parent[i]) - s, LEAST_SPAN)
+            data[c, CHILD_SLOPE, row] = 1.0 / max(s - np.float64(child[i]), LEAST_SPAN)
             bits = np.int32(colors[i, 0]) | (np.int32(colors[i, 1]) << 8) | (np.int32(colors[i, 2]) << 16)
             data[c, COLOR, row] = bits_float(np.int32(bits))
             data[c, SIGMA, row] = max(su, sv)

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from clouds import a_camera, cloud
+from gsplat_stand_in import StandIn
 from worlds import branching_world, nested_world
 
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.renderers.cuda import CudaRenderer
+from wonderzoom.runtime.renderers.gsplat_calls import Gsplat
 from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph.camera import Camera
@@ -24,7 +27,11 @@ from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 # Every renderer: its name and how it is made (something with ``render`` and ``close``).
-RENDERERS: dict[str, Callable[[], Any]] = {"cpu": lambda: CpuRenderer(threads=2)}
+RENDERERS: dict[str, Callable[[], Any]] = {
+    "cpu": lambda: CpuRenderer(threads=2),
+    # The CUDA renderer whole, but for gsplat's kernels: these are what the stand-in stands in for.
+    "cuda (stand-in for gsplat)": lambda: CudaRenderer(1 << 24, "cpu", Gsplat(StandIn())),
+}
 
 H_REF = 27  # short side of the pictures that test worlds are made of
 BACKGROUND = (0.2, 0.4, 0.6)
