@@ -26,7 +26,7 @@ Array = NDArray[np.floating[Any]]
 # Opacities stay where a surfel is still drawn (twice the least alpha) and where its logarithms exist.
 _LEAST_OPACITY, _MOST_OPACITY = 2.0 / 255.0, 0.9999
 # Kept free below the allowed turn, so that rounding a quaternion to float32 cannot exceed it.
-_TURN_MARGIN = 1e-6
+TURN_MARGIN = 1e-6
 
 
 class CpuFitter:
@@ -46,14 +46,14 @@ class CpuFitter:
         Rows that are not finite (or have no orientation) are left out and returned as they came.
         """
         check(problem, settings)
-        rows = np.flatnonzero(_usable(problem))
+        rows = np.flatnonzero(usable(problem))
         with Team(self._threads) as team:
             theta, losses = self._descend(problem, rows, settings, control, team)
         quats, log_scales = problem.quats.copy(), problem.log_scales.copy()
         opacities = problem.opacities.copy()
         quats[rows] = theta[QUAT].T
         log_scales[rows] = theta[LOG_SCALE].T
-        opacities[rows] = _sigmoid(theta[LOGIT])
+        opacities[rows] = sigmoid(theta[LOGIT])
         return FitResult(quats, log_scales, opacities, tuple(losses))
 
     def _descend(
@@ -71,8 +71,8 @@ class CpuFitter:
         start = theta.copy()
         first = np.zeros_like(theta if settings.betas[0] > 0 else theta[:, :0])
         second, grads = np.zeros_like(theta), np.zeros_like(theta)
-        limit = min(max(settings.max_turn - _TURN_MARGIN, 0.0), math.pi)
-        bounds = _bounds(theta, problem.log_scales[rows], settings.max_log_scale_change)
+        limit = min(max(settings.max_turn - TURN_MARGIN, 0.0), math.pi)
+        bounds = bounds_of(theta, problem.log_scales[rows], settings.max_log_scale_change)
         guards = (*bounds, start, math.cos(limit), math.sin(limit))
         rates = np.array([settings.quat_rate] * 4 + [settings.scale_rate] * 2 + [settings.opacity_rate])
         betas = np.array(settings.betas)
@@ -159,7 +159,8 @@ def check(problem: FitProblem, settings: FitSettings) -> None:
             raise ValueError(f"{name} must be a number of at least 0, got {value}")
 
 
-def _usable(problem: FitProblem) -> NDArray[np.bool_]:
+def usable(problem: FitProblem) -> NDArray[np.bool_]:
+    """The rows [N] that have an orientation and finite numbers only; no fitter touches the others."""
     columns = [problem.means, problem.colors, problem.quats, problem.log_scales]
     columns += [problem.opacities[:, None], problem.thickness[:, None]]
     finite = np.logical_and.reduce([np.isfinite(column).all(axis=1) for column in columns])
@@ -167,7 +168,7 @@ def _usable(problem: FitProblem) -> NDArray[np.bool_]:
         return finite & (np.abs(problem.quats).max(axis=1, initial=0.0) > 1e-12)
 
 
-def _bounds(theta: Array, log_scales: Array, change: float) -> tuple[Array, Array]:
+def bounds_of(theta: Array, log_scales: Array, change: float) -> tuple[Array, Array]:
     """Lowest and highest ln sx, ln sy and logit, [3, N]; rounding never widens them."""
     start = log_scales.T.astype(np.float64)
     lowest, highest = np.empty((3, theta.shape[1]), theta.dtype), np.empty((3, theta.shape[1]), theta.dtype)
@@ -179,5 +180,6 @@ def _bounds(theta: Array, log_scales: Array, change: float) -> tuple[Array, Arra
     return lowest, highest
 
 
-def _sigmoid(logit: Array) -> NDArray[np.float32]:
+def sigmoid(logit: Array) -> NDArray[np.float32]:
+    """Opacities of logits."""
     return (1.0 / (1.0 + np.exp(-logit.astype(np.float64)))).astype(np.float32)

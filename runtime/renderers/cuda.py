@@ -16,7 +16,7 @@ One frame at a time: calls from several threads wait for each other, as the devi
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -163,7 +163,7 @@ class CudaRenderer:
 
     # ---- one call of gsplat -------------------------------------------------------------------------
     @contextmanager
-    def _drawing(self) -> Iterator[Gsplat]:
+    def _drawing(self) -> Generator[Gsplat]:
         """Alone with the device, without gradients."""
         import torch
 
@@ -193,7 +193,8 @@ class CudaRenderer:
             self.statistics = FrameStatistics(len(slabs.slabs), 0, 0)
             shape = (len(looks), height, width)
             nothing = torch.zeros(shape, device=self._device)
-            return _Frame(_no_splats(self._device), None, nothing[..., None].expand(*shape, 4), nothing)
+            tiles = Tiles(torch.zeros((len(looks), 1, 1)), torch.zeros(0))
+            return _Frame(_no_splats(self._device), tiles, nothing[..., None].expand(*shape, 4), nothing)
         splats = by_image(joined(parts)) if large else joined(parts)
         tiles = library.sort(splats, len(looks), width, height)
         shown, alphas = library.blend(splats, tiles, splats.colors, width, height)
@@ -221,7 +222,7 @@ class _Frame:
     """What gsplat made of I looks. Tensors."""
 
     splats: Splats
-    tiles: Tiles | None  # None where nothing is drawn
+    tiles: Tiles
     shown: Any  # float32 [I, H, W, 4] colour and zeta, weighted, over nothing
     alphas: Any  # float32 [I, H, W]
 

@@ -19,7 +19,7 @@ from wonderzoom.runtime.renderers.simd import KERNEL
 # Of sqrt(second moment). Gradients of a mean over pixels are about 1e-7, so this only prevents 0 / 0.
 EPSILON = 1e-15
 # Nothing photometric is as steep as this; its square still fits float32.
-_STEEPEST = 1e15
+STEEPEST = 1e15
 _ROWS = 7
 _STRICT = {**KERNEL, "fastmath": {"contract", "nsz"}}
 
@@ -84,7 +84,7 @@ def step(
     """
     kind = theta.dtype.type
     count = theta.shape[1]
-    steepest, epsilon, zero, one = kind(_STEEPEST), kind(EPSILON), kind(0), kind(1)
+    steepest, epsilon, zero, one = kind(STEEPEST), kind(EPSILON), kind(0), kind(1)
     b1, b2, c1, c2 = betas[0], betas[1], one - betas[0], one - betas[1]
     unbias1, unbias2 = unbias[0], unbias[1]
     momentum = b1 > zero
