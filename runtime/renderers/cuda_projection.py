@@ -43,9 +43,9 @@ _LOG_KEY = (
     2.0**64
 )  # sort keys beyond are logarithmic, so that float32 keeps the order of whatever a world holds
 _MOST_RADIUS = 2**30  # pixels: radii are int32
-# gsplat skips a pixel whose exponent comes out negative, as rounding makes it along the axis of a long splat: a
-# line of holes. Conics whose diagonal is larger by two rounding errors come out positive.
-_FIRM = 1.0 + 2.0**-21
+# gsplat skips a pixel whose exponent comes out negative, as rounding makes it along the axis of a splat that is some
+# thousand times longer than wide: a line of holes. Conics whose diagonal is larger by two rounding errors don't.
+_FIRM, _LONG = 2.0**-21, 1e6  # by how much; from which square of the ratio of length to width on
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +317,8 @@ def footprint(
     import torch
 
     xx, xy, yy = covariance
-    conics = torch.stack([yy * _FIRM, -xy, xx * _FIRM], -1) / determinant[:, None]
+    firm = 1.0 + _FIRM * ((xx + yy) ** 2 > _LONG * determinant)
+    conics = torch.stack([yy * firm, -xy, xx * firm], -1) / determinant[:, None]
     with torch.no_grad():
         reach = 2.0 * torch.log((opacity / MIN_ALPHA).clamp(min=1.0))
         extents = torch.sqrt(reach[:, None] * torch.stack([xx, yy], -1))
@@ -337,7 +338,7 @@ def ordered(keys: Any) -> Any:
     """
     import torch
 
-    bits = keys.contiguous().view(torch.int32).long()  # sign-extended
+    bits = (keys + 0.0).contiguous().view(torch.int32).long()  # sign-extended; -0 has become 0
     rising = torch.where(bits < 0, 0xFFFFFFFF - (bits & 0xFFFFFFFF), bits + (1 << 31))
     return (rising >> 1).int().view(torch.float32)
 
@@ -359,7 +360,7 @@ def far_gaussians(means: F64, units: F64, conics: F64, size: tuple[int, int]) ->
     squares = np.einsum("mik,mk,mjk->mij", vectors, narrow**2, vectors)
     return (
         middle + np.einsum("mik,mk->mi", vectors, moved),
-        np.stack([squares[:, 0, 0] * _FIRM, squares[:, 0, 1], squares[:, 1, 1] * _FIRM], -1),
+        np.stack([squares[:, 0, 0], squares[:, 0, 1], squares[:, 1, 1]], -1),
         np.exp(-lost),
     )
 
