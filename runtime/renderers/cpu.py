@@ -137,8 +137,8 @@ class CpuRenderer:
         """Load or compile the kernels now; ``on_wait`` hears why that takes a while, if it does."""
         camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.5, 0.5, 1, 1)
         with said_when_slow(_PATIENCE_S, lambda: on_wait(_FIRST_START)):
-            self.render(_one_surfel(), camera, RenderSettings())
-            self.render_color(_one_surfel(), camera, RenderSettings())
+            self.render(one_surfel(), camera, RenderSettings())
+            self.render_color(one_surfel(), camera, RenderSettings())
 
     @property
     def memory_bytes(self) -> int:
@@ -266,7 +266,7 @@ class CpuRenderer:
         return plan
 
 
-def _one_surfel() -> VisibleSet:
+def one_surfel() -> VisibleSet:
     """A surfel at the world's origin: something for every kernel to work on."""
     surfel = Surfels(
         np.zeros((1, 3), np.float32),

@@ -1,10 +1,10 @@
 """The CUDA renderer: visible sets of any size and depth through gsplat, one viewer or many in one call.
 
 A frame: blocks are placed in the slab pool (``cuda_residency``), slabs culled, weighted, compacted and projected
-(``cuda_projection``), sorted and blended by gsplat (``gsplat_calls``). Pictures agree with the oracle to
-a step or two of 255, with two exceptions that come with gsplat 1.5: it lets alpha grow to 0.999 instead of 0.99
-(at the centre of surfels that are more opaque than that, a picture shows up to 0.009 less of what is behind), and
-ties of the sort key are decided at half the key's last bit.
+(``cuda_projection``), sorted and blended by gsplat (``gsplat_calls``) in the contract's order. Pictures are the
+oracle's to float32, but for what gsplat 1.5 does otherwise: it lets alpha grow to 0.999 instead of 0.99, so that the
+middle of a surfel more opaque than that shows up to 0.009 less of what is behind it; 1.6 does not. And keys that
+differ in their last bit only count as equal, as they may after rounding anyway.
 
 Ids: gsplat blends numbers, it keeps no maximum. Which surfel weighs most in a pixel is found by a second pass over
 the same sorted tiles, which lists what each pixel met; weights follow from that in float64. It costs about as much
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers import gsplat_calls
+from wonderzoom.runtime.renderers.cpu import one_surfel
 from wonderzoom.runtime.renderers.cuda_plans import Plan, PlanBook, slabs_of
 from wonderzoom.runtime.renderers.cuda_projection import (
     Splats,
@@ -39,7 +40,8 @@ from wonderzoom.runtime.renderers.cuda_projection import (
 from wonderzoom.runtime.renderers.cuda_residency import SlabPool
 from wonderzoom.runtime.renderers.gsplat_calls import Gsplat, Tiles
 from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA, check_visible, project_block
-from wonderzoom.scene_graph.camera import Camera, initial_camera
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
 
 F32 = NDArray[np.float32]
@@ -132,7 +134,9 @@ class CudaRenderer:
         """Have gsplat compiled and loaded now; ``on_wait`` hears why that takes a while, if it does."""
         if self._library is None and not gsplat_calls.compiled():
             on_wait(_FIRST_START)
-        self.render_color(VisibleSet((), (), (), 0), initial_camera(8.0, 8, 8, 0.0), RenderSettings())
+        camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 3.0, 3.0, 3.0, 8.0, 8.0, 16, 16)  # a surfel of a pixel
+        self.render(one_surfel(), camera, RenderSettings())
+        self.render_color(one_surfel(), camera, RenderSettings())
 
     @property
     def memory_bytes(self) -> int:

@@ -1,6 +1,7 @@
 """The slab pool: what is in it is what was packed, it keeps its bound, and the longest unseen block goes first."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def test_the_bound_holds_whatever_is_drawn(budget: int, frames: list[list[int]])
     made: list[int] = []
     empty = torch.empty
 
-    def counting(shape: tuple[int, ...], **options: object) -> torch.Tensor:
+    def counting(shape: tuple[int, ...], **options: Any) -> torch.Tensor:
         tensor = empty(shape, **options)
         made.append(tensor.nbytes + pool.nbytes)
         return tensor

@@ -98,13 +98,12 @@ def test_several_images_do_not_mix() -> None:
 
 
 def test_a_gsplat_that_has_changed_is_named() -> None:
-    class Changed(StandIn):
-        def isect_offset_encode(
-            self, isect_ids: Any, images: int, tile_width: int, tile_height: int
-        ) -> Any: ...
+    def renamed(isect_ids: Any, images: int, tile_width: int, tile_height: int) -> None: ...
 
+    changed = StandIn("2.0.0")
+    changed.isect_offset_encode = renamed  # type: ignore[method-assign, assignment]
     with pytest.raises(CudaUnavailable, match="2.0.0: isect_offset_encode takes no n_images"):
-        Gsplat(Changed("2.0.0"))
+        Gsplat(changed)
     without = types.SimpleNamespace(__version__="0.9")
     with pytest.raises(CudaUnavailable, match="has no isect_tiles"):
         Gsplat(without)
