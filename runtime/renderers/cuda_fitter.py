@@ -164,9 +164,8 @@ class _Objective:
         lengths = torch.exp(theta[LOG_SCALE])
         axes = torch.einsum("ij,jkn->ikn", view.rotation, _matrices(quat))  # [3, axis, N]
         u, v, n = (axes[:, k] * by for k, by in enumerate((lengths[0], lengths[1], self._thickness)))
-        means, covariance, sharp, blurred = flatten(
-            view.point, *(list(axis.unbind(0)) for axis in (u, v, n)), view.lens, view.size[::-1]
-        )
+        u, v, n = (list(axis.unbind(0)) for axis in (u, v, n))
+        means, covariance, sharp, blurred = flatten(view.point, u, v, n, view.lens, view.size[::-1])
         opacity = torch.sigmoid(theta[LOGIT]) * torch.sqrt(sharp.clamp(min=TINY) / blurred)
         conics, radii, touches = footprint(means, covariance, blurred, opacity, view.size[::-1])
         with torch.no_grad():

@@ -109,11 +109,8 @@ def test_memory_stays_within_its_bound_while_views_change() -> None:
             assert 0 < small.memory_bytes <= (largest + 3) * SLAB_BYTES
         assert small._pool.evictions > 0 and large._pool.evictions == 0
         with pytest.raises(OverBudget):
-            everything = VisibleSet(
-                tuple(b for each in sets for b in each.blocks),
-                *((value,) * sum(len(each.blocks) for each in sets) for value in (0, 1.0)),
-                1,
-            )
+            blocks = tuple(b for each in sets for b in each.blocks)
+            everything = VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), 1)
             small.render_color(everything, camera, SETTINGS)
         small.render_color(sets[0], camera, SETTINGS)  # and goes on
 

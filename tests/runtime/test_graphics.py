@@ -1,0 +1,112 @@
+"""What the doctor says of the graphics card: from none at all to one that is ready, and compiling ahead of time."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from wonderzoom.runtime import graphics
+from wonderzoom.runtime.doctor import Status
+from wonderzoom.runtime.renderers import gsplat_calls
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine whose nvidia-smi names a card; the folder of its programs."""
+    program(tmp_path / "nvidia-smi", "echo 'A Card, 8192 MiB, 555.1'")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return tmp_path
+
+
+def program(file: Path, script: str) -> None:
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: str) -> None:
+    """What the process that loads torch prints."""
+    monkeypatch.setattr(graphics.importlib.util, "find_spec", lambda _: object())
+    program(folder / "python", "printf '%s\\n' " + " ".join(f"'{line}'" for line in lines))
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+
+
+def test_without_a_driver_there_is_one_note_and_nothing_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(graphics, "_DRIVER", tmp_path / "none")
+    monkeypatch.setattr(graphics, "_run", lambda _: pytest.fail("asked"))
+    assert not graphics.card_present()
+    (only,) = graphics.findings()
+    assert (only.subject, only.status) == ("graphics card", Status.NOTE)
+
+
+def test_a_card_is_named_with_its_compiler(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(card / "nvcc", "echo 'Cuda compilation tools, release 12.8, V12.8.1'")
+    for name in ("CUDA_HOME", "CUDA_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(gsplat_calls, "nvcc", lambda: str(card / "nvcc"))
+    answers(monkeypatch, card, "OK", "compiled")
+    shown, compiler, drawing = graphics.findings()
+    assert shown.value == "A Card, 8192 MiB, 555.1" and shown.status is Status.OK
+    assert "release 12.8" in compiler.value
+    assert drawing.status is Status.OK
+    monkeypatch.setattr(gsplat_calls, "nvcc", lambda: None)
+    assert graphics.findings()[1].status is Status.NOTE
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "said"),
+    [
+        (("OK", "not compiled"), Status.NOTE, "--compile-gsplat"),
+        (("OK", "half /cache/gsplat_cuda"), Status.WARNING, "--compile-gsplat"),
+        (("torch 2 is a build for the CPU",), Status.WARNING, "build for the CPU"),
+    ],
+)
+def test_what_keeps_the_card_from_drawing_is_said(
+    card: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...], status: Status, said: str
+) -> None:
+    answers(monkeypatch, card, *lines)
+    drawing = graphics.findings()[2]
+    assert drawing.status is status and said in drawing.advice
+    assert "half" not in lines[-1] or "/cache/gsplat_cuda" in drawing.value
+
+
+def test_what_is_not_installed_is_said_without_asking(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        graphics.importlib.util, "find_spec", lambda name: None if name == "gsplat" else object()
+    )
+    drawing = graphics.findings()[2]
+    assert drawing.value == "gsplat missing" and drawing.advice == "extra: gpu"
+
+
+def test_a_torch_that_crashes_is_no_crash_of_the_doctor(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, card, "OK")
+    program(card / "python", "exit 139")
+    program(card / "nvidia-smi", "exit 9")
+    shown, _, drawing = graphics.findings()
+    assert "doesn't say" in shown.value and drawing.advice == "torch does not load"
+
+
+def test_the_question_is_one_that_this_interpreter_can_answer() -> None:
+    """On this machine: OK with its second line, or one line that says why not."""
+    answer = graphics._run([sys.executable, "-c", graphics._QUESTION])
+    try:
+        gsplat_calls.check()
+        assert answer[0] == "OK" and len(answer) == 2
+    except gsplat_calls.CudaUnavailable as error:
+        assert answer == [str(error)]
+
+
+def test_compiling_says_what_happens_and_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gsplat_calls, "compile_now", lambda say: say("compiling"))
+    assert graphics.compile_gsplat(said.append) == 0 and said == ["compiling"]
+
+    def fails(say: object) -> None:
+        raise gsplat_calls.CudaUnavailable("no nvcc")
+
+    monkeypatch.setattr(gsplat_calls, "compile_now", fails)
+    assert graphics.compile_gsplat(said.append) == 1 and said[-1] == "no nvcc"
