@@ -6,6 +6,7 @@ the machine. Everything is made when it is first needed: ``info`` loads no kerne
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, ZoomRequest
+from wonderzoom.runtime import graphics
 from wonderzoom.runtime.generators import EMBEDDED, from_recipe, recipe_of
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.progress import Reporter
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from wonderzoom.generation.pipeline import Pipeline
     from wonderzoom.generation.stages import Generator as Stages
     from wonderzoom.runtime.renderers.cpu import CpuRenderer
+    from wonderzoom.runtime.renderers.cuda import CudaRenderer
+    from wonderzoom.scene_graph.ports import Fitter
 
 DEFAULT_GENERATOR = EMBEDDED
 _PATIENCE_S = 1.0  # loading compiled kernels ends within it
@@ -53,20 +57,38 @@ class App:
         self.threads = threads or usable_threads()
         self.clock = time.monotonic
         self.reporter = reporter or Reporter(self.clock)
-        self._renderer: CpuRenderer | None = None
+        self._renderer: CpuRenderer | CudaRenderer | None = None
         self._stages: dict[str, Stages] = {}
         self._pipelines: dict[str, Pipeline] = {}
         self._warming: dict[str, threading.Thread] = {}
 
     @property
-    def renderer(self) -> CpuRenderer:
-        """Made once, ready to draw; the first start on a machine compiles it and says so."""
-        if self._renderer is None:
-            from wonderzoom.runtime.renderers.cpu import CpuRenderer
+    def renderer(self) -> CpuRenderer | CudaRenderer:
+        """Made once, ready to draw; the first start on a machine compiles it and says so.
 
-            self._renderer = CpuRenderer(self.threads)
+        On the graphics card or not: ``graphics.wanted``. Raises UsageError when the card is asked for and can't.
+        """
+        if self._renderer is None:
+            if graphics.wanted(os.environ, self.reporter.note):
+                from wonderzoom.runtime.renderers.cuda import CudaRenderer
+
+                self._renderer = CudaRenderer()
+            else:
+                from wonderzoom.runtime.renderers.cpu import CpuRenderer
+
+                self._renderer = CpuRenderer(self.threads)
             self._renderer.warm_up(self.reporter.note)
         return self._renderer
+
+    def _fitter(self) -> Fitter:
+        """Fits where the renderer draws."""
+        if self.renderer.name == "cuda":
+            from wonderzoom.runtime.renderers.cuda_fitter import CudaFitter
+
+            return CudaFitter()
+        from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
+
+        return CpuFitter(self.threads)
 
     def stages(self, generator: str) -> Stages:
         """The generator of that name, or of that recipe's file, made once. Raises UsageError."""
@@ -84,10 +106,8 @@ class App:
         stages = self.stages(generator)
         if generator not in self._pipelines:
             from wonderzoom.generation.pipeline import Pipeline
-            from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
 
-            fitter = CpuFitter(self.threads)
-            self._pipelines[generator] = Pipeline(stages, self.renderer, fitter, self.threads)
+            self._pipelines[generator] = Pipeline(stages, self.renderer, self._fitter(), self.threads)
         return self._pipelines[generator]
 
     # ---- generation as commands need it ---------------------------------------------------------

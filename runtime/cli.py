@@ -186,7 +186,7 @@ def carry_out(command: commands.Command, make: _Make) -> int:
         case commands.Doctor():
             from wonderzoom.runtime.doctor import report
 
-            return report()
+            return report(compile_gsplat=command.compile_gsplat)
         case _:
             with make() as maker:
                 return _carry_out_with(command, maker)

@@ -233,7 +233,12 @@ class Doctor:
     Nothing is changed. Exit code 1: one of the findings is a problem.
 
       wonderzoom doctor
+      wonderzoom doctor --compile-gsplat
     """
+
+    compile_gsplat: bool = False
+    """Compile what a graphics card draws with (the extra gpu), now instead of with the first picture.
+    Takes minutes, once; clears what a failed try left."""
 
 
 @dataclass(frozen=True, slots=True)

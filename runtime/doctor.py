@@ -53,6 +53,8 @@ class Finding:
 
 def examine(directory: Path) -> list[Finding]:
     """All findings, for worlds kept in ``directory``."""
+    from wonderzoom.runtime import graphics
+
     return [
         _python(),
         _distribution(),
@@ -65,7 +67,7 @@ def examine(directory: Path) -> list[Finding]:
         _film_encoder(),
         _option("torch", "gpu"),
         _option("gsplat", "gpu"),
-        _graphics_card(),
+        *graphics.findings(),
         *map(_generator, SHIPPED),
     ]
 
@@ -180,12 +182,6 @@ def _option(module: str, extra: str) -> Finding:
     return Finding(module, Status.OK, importlib.metadata.version(module))
 
 
-def _graphics_card() -> Finding:
-    if shutil.which("nvidia-smi") is None:
-        return Finding("graphics card", Status.NOTE, "no NVIDIA driver found")
-    return Finding("graphics card", Status.OK, "NVIDIA driver found")
-
-
 def _generator(name: str) -> Finding:
     """Whether a generator with models can run, and the one command that gets it there."""
     recipe, known = recipe_of(name), locks()
@@ -204,8 +200,16 @@ def _generator(name: str) -> Finding:
     return Finding(subject, Status.OK, f"its models are here{card}")
 
 
-def report(directory: Path | None = None) -> int:
-    """Print the findings, for worlds kept in ``directory`` (default: here); 1 where one is a problem."""
+def report(directory: Path | None = None, compile_gsplat: bool = False) -> int:
+    """Print the findings, for worlds kept in ``directory`` (default: here); 1 where one is a problem.
+
+    ``compile_gsplat`` does that first; 1 as well where it can't be done.
+    """
+    failed = 0
+    if compile_gsplat:
+        from wonderzoom.runtime import graphics
+
+        failed = graphics.compile_gsplat()
     findings = examine(directory or Path())
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
@@ -213,4 +217,4 @@ def report(directory: Path | None = None) -> int:
         print(f"{finding.status.value:8} {finding.subject:{width}}  {finding.value}{advice}")
     problems = sum(finding.status is Status.PROBLEM for finding in findings)
     print(f"{problems} to be solved first" if problems else "WonderZoom runs here")
-    return int(problems > 0)
+    return int(failed or problems > 0)

@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.encoders import encode_jpeg
 from wonderzoom.runtime.frame_loop import Drawn
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.pacing import Rung
-from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
@@ -33,7 +33,7 @@ _PICK_SIDE = 3  # pixels drawn around a picked point
 class Drawing:
     """A world as frames and picks. ``lanes`` of them are made at a time."""
 
-    def __init__(self, world: World, renderer: CpuRenderer, lanes: int = 1) -> None:
+    def __init__(self, world: World, renderer: Painter, lanes: int = 1) -> None:
         self._world, self._renderer, self.lanes = world, renderer, lanes
         self._lock = threading.Lock()
         self.surfels = sum(len(block.surfels) for block in world.blocks)  # in memory

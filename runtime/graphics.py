@@ -1,4 +1,5 @@
-"""Owns the answer to "can a graphics card draw here?", for the doctor, and compiling what it needs ahead of time.
+"""Owns the answer to "can a graphics card draw here?": for the doctor, for the choice of the renderer, and
+compiling what it needs ahead of time.
 
 torch takes seconds to load and may crash where its driver doesn't fit: it is asked in a process of its own, and only
 where there is a card at all.
@@ -10,11 +11,14 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wonderzoom.runtime.doctor import Finding, Status
+from wonderzoom.runtime.errors import UsageError
 
+CHOICE_VARIABLE = "WONDERZOOM_RENDERER"  # of the environment, for this program and the workers that it starts
+CHOICES = ("auto", "cpu", "cuda")
 _DRIVER = Path("/proc/driver/nvidia/version")  # there with the driver, also in containers without its tools
 _ASK_S = 60.0  # torch may load from a slow disk
 _COMPILE = "wonderzoom doctor --compile-gsplat"
@@ -99,3 +103,32 @@ def compile_gsplat(say: Callable[[str], None] = print) -> int:
         say(str(error))
         return 1
     return 0
+
+
+def wanted(environment: Mapping[str, str], note: Callable[[str], None]) -> bool:
+    """Whether the graphics card shall draw and fit: WONDERZOOM_RENDERER is ``auto`` (the default), ``cpu`` or ``cuda``.
+
+    ``auto`` takes the card where it is ready: compiling takes minutes that nobody asked for, so that is only hinted
+    at. Raises UsageError for another word, and for ``cuda`` where it isn't possible.
+    """
+    chosen = environment.get(CHOICE_VARIABLE, "auto") or "auto"
+    if chosen not in CHOICES:
+        raise UsageError(f"{CHOICE_VARIABLE} is {chosen!r}; it can be: {', '.join(CHOICES)}")
+    if chosen == "cpu" or (chosen == "auto" and not card_present()):
+        return False
+    missing = [name for name in ("torch", "gsplat") if importlib.util.find_spec(name) is None]
+    if chosen == "auto" and missing:
+        return False
+    from wonderzoom.runtime.renderers import gsplat_calls
+
+    try:
+        gsplat_calls.check()
+    except gsplat_calls.CudaUnavailable as error:
+        if chosen == "cuda":
+            raise UsageError(f"{CHOICE_VARIABLE} is cuda, but: {error}") from error
+        note(f"The CPU draws: {error}")
+        return False
+    if chosen == "auto" and not gsplat_calls.compiled():
+        note(f"The CPU draws. The graphics card can, after: {_COMPILE}")
+        return False
+    return True

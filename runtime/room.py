@@ -18,10 +18,10 @@ from typing import Self
 from wonderzoom.generation.committing import Committer, CommitThread
 from wonderzoom.generation.executors.executor import Executor
 from wonderzoom.generation.service import ZoomService
+from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
-from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
@@ -37,7 +37,7 @@ DRAIN_S = 20.0  # a zoom takes less than half of that
 class Parts:
     """What rooms are made of."""
 
-    renderer: CpuRenderer
+    renderer: Painter
     executor: Callable[[Path], Executor]  # for zooms into the world at a path
     generator: str
     viewers: int  # in each room, at most

@@ -30,7 +30,6 @@ from wonderzoom.runtime.logs import json_line, logged
 from wonderzoom.runtime.metrics import Serving, Status
 from wonderzoom.runtime.monitor import Monitor
 from wonderzoom.runtime.pictures import read_picture
-from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.server import Listening, Server, page_files
 from wonderzoom.runtime.workers import worker_executor
@@ -63,7 +62,6 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
         )
     worlds, folder = served(command, maker)
     renderer = maker.renderer
-    assert isinstance(renderer, CpuRenderer)
     maker.generator_name(command.generator)
     parts = Parts(
         renderer, lambda path: worker_executor(path, os.environ), command.generator, command.viewers

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 from plane_maker import request
@@ -101,3 +102,20 @@ def test_zooms_are_prepared_while_a_world_is_made_and_an_error_waits_for_nothing
 def test_threads_are_those_that_the_machine_has_unless_told_otherwise() -> None:
     assert App(3, quiet()).threads == 3
     assert App(reporter=quiet()).threads >= 1
+
+
+def test_renderer_and_fitter_are_on_the_card_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gsplat_stand_in import StandIn
+
+    from wonderzoom.runtime.renderers import cuda, cuda_fitter, gsplat_calls
+
+    made: dict[str, Any] = {"library": gsplat_calls.Gsplat(StandIn()), "device": "cpu"}
+    renderer, fitter = cuda.CudaRenderer, cuda_fitter.CudaFitter
+    monkeypatch.setattr(app_room.graphics, "wanted", lambda *_: True)
+    monkeypatch.setattr(cuda, "CudaRenderer", lambda: renderer(1 << 20, **made))
+    monkeypatch.setattr(cuda_fitter, "CudaFitter", lambda: fitter(**made))
+    with App(1, quiet()) as app:
+        assert app.renderer.name == app._fitter().name == "cuda"
+    monkeypatch.setattr(app_room.graphics, "wanted", lambda *_: False)
+    with App(1, quiet()) as app:
+        assert app.renderer.name == app._fitter().name == "cpu"

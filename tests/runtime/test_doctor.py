@@ -87,3 +87,14 @@ def test_examining_does_not_load_torch(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment)
     assert result.returncode == 0
+
+
+def test_compiling_comes_before_the_findings_and_its_failure_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wonderzoom.runtime import graphics
+
+    for failed in (0, 1):
+        monkeypatch.setattr(graphics, "compile_gsplat", lambda failed=failed: print("compiling") or failed)
+        assert doctor.report(tmp_path, compile_gsplat=True) == failed
+        assert capsys.readouterr().out.startswith("compiling\n")

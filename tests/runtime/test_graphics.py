@@ -9,6 +9,7 @@ import pytest
 
 from wonderzoom.runtime import graphics
 from wonderzoom.runtime.doctor import Status
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.renderers import gsplat_calls
 
 
@@ -110,3 +111,55 @@ def test_compiling_says_what_happens_and_how_it_ended(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(gsplat_calls, "compile_now", fails)
     assert graphics.compile_gsplat(said.append) == 1 and said[-1] == "no nvcc"
+
+
+# ---- the choice of the renderer ---------------------------------------------------------------------
+def choose(word: str | None, notes: list[str] | None = None) -> bool:
+    environment = {} if word is None else {graphics.CHOICE_VARIABLE: word}
+    return graphics.wanted(environment, (notes if notes is not None else []).append)
+
+
+@pytest.fixture
+def ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a card and everything compiled."""
+    monkeypatch.setattr(graphics, "card_present", lambda: True)
+    monkeypatch.setattr(graphics.importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(gsplat_calls, "check", lambda: None)
+    monkeypatch.setattr(gsplat_calls, "compiled", lambda: True)
+
+
+def test_a_card_that_is_ready_draws_unless_the_cpu_is_asked_for(ready: None) -> None:
+    assert [choose(word) for word in (None, "", "auto", "cuda", "cpu")] == [True, True, True, True, False]
+
+
+def test_compiling_is_never_begun_unasked(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gsplat_calls, "compiled", lambda: False)
+    notes: list[str] = []
+    assert not choose("auto", notes) and "--compile-gsplat" in notes[0]
+    assert choose("cuda", notes) and len(notes) == 1
+
+
+def test_a_card_that_can_not_draw_is_said_or_an_error(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise gsplat_calls.CudaUnavailable("no nvcc")
+
+    monkeypatch.setattr(gsplat_calls, "check", fails)
+    notes: list[str] = []
+    assert not choose("auto", notes) and notes == ["The CPU draws: no nvcc"]
+    with pytest.raises(UsageError, match="no nvcc"):
+        choose("cuda")
+    assert not choose("cpu")
+
+
+def test_without_a_card_or_the_extra_nobody_is_bothered(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(graphics.importlib.util, "find_spec", lambda _: None)
+    assert not choose(None, notes)
+    monkeypatch.setattr(graphics, "card_present", lambda: False)
+    monkeypatch.setattr(gsplat_calls, "check", lambda: pytest.fail("torch is loaded for nothing"))
+    assert not choose(None, notes) and notes == []
+
+
+def test_another_word_is_an_error_that_names_the_choices() -> None:
+    with pytest.raises(UsageError, match="'gpu'; it can be: auto, cpu, cuda"):
+        choose("gpu")
