@@ -14,6 +14,7 @@ from typing import TypedDict, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.generation.ablations import Ablations, unregistered_zeta
 from wonderzoom.generation.extension import (
     Beside,
     completed,
@@ -83,12 +84,14 @@ class Pipeline:
         fitter: Fitter,
         threads: int,
         fit_settings: FitSettings | None = None,
+        ablations: Ablations | None = None,
     ) -> None:
         self.generator = generator
         self._renderer = renderer
         self._fitter = fitter
         self._threads = threads
         self._fit_settings = fit_settings or FitSettings()
+        self._ablations = ablations or Ablations()
 
     # ---- E_0 ------------------------------------------------------------------------------------
     def create(self, request: CreateRequest, watch: Watch | None = None) -> Created:
@@ -99,7 +102,9 @@ class Pipeline:
         focal, note = focal_of(request)
         estimate = generator.initial_depth.estimate(request, focal, watch.control("depth"))
         framed = frame_scene(request, estimate, focal)
-        hidden = generator.inpaint.complete(request, framed.main, framed.sky, watch.control("auxiliary"))
+        hidden: list[Layer] = []
+        if self._ablations.auxiliary:
+            hidden = generator.inpaint.complete(request, framed.main, framed.sky, watch.control("auxiliary"))
         layers = [framed.main, *([framed.sky] if framed.sky is not None else []), *hidden]
         state = generator.memory.initial(request, estimate, framed.main)
         notes = (*((note,) if note else ()), *estimate.notes, *said)
@@ -113,7 +118,9 @@ class Pipeline:
             generator=generator.name,
             views=tuple(_view(layer, request.image if layer is framed.main else None) for layer in layers),
             generator_state=state,
-            provenance=tuple(sorted({"picture": picture, **dict(generator.made_with)}.items())),
+            provenance=tuple(
+                sorted({"picture": picture, **dict(generator.made_with), **dict(self._left_out())}.items())
+            ),
             **_FILLED_IN_BY_THE_WORLD,
         )
         blocks = self._surfels(layers, framed.main, World(framed.header), request.seed, watch)
@@ -162,22 +169,21 @@ class Pipeline:
         self._begin("edit", watch)
         edited = generator.edit.edit(context, image, watch.control("edit"))
         watch.event(StageEvent("edit", 1.0, _to_bytes(edited.image)))
-        self._begin("depth", watch)
-        zeta = generator.depth.register(context, edited, watch.control("depth"))
-        self._begin("segment", watch)
-        segments = generator.segment.segment(context, edited, watch.control("segment"))
-        zeta = align_segments(zeta, context.observation.zeta, segments, edited.structure, observation.factor)
+        zeta = self._depth(context, edited, watch)
         if beside is not None:
             zeta = _joined(context, observation, edited, zeta, beside)
         main = _main_layer(context.observation, edited, zeta, edit_only, beside)
         self._begin("auxiliary", watch)
-        further = generator.auxiliary.synthesise(context, edited, main, watch.control("auxiliary"))
+        further: list[Layer] = []
+        if self._ablations.auxiliary:
+            further = generator.auxiliary.synthesise(context, edited, main, watch.control("auxiliary"))
         sky = None if beside is None else sky_behind(main.camera, edited, beside)
         layers = [main, *([] if sky is None else [sky]), *further]
         provenance = {
             "ignored": " ".join(edited.ignored),
             "words": " ".join(words),
             **dict(generator.made_with),
+            **dict(self._left_out()),
         }
         if notes:
             provenance["notes"] = "; ".join(notes)
@@ -230,6 +236,23 @@ class Pipeline:
         painted = outpainter.outpaint(context, holes, watch.control("observe"))
         context.observation, beside = completed(context.world, observation, holes, painted)
         return beside
+
+    def _depth(self, context: ZoomContext, edited: Edited, watch: Watch) -> F32:
+        """D_i: registered to the target and aligned to it segment by segment, unless that is left out."""
+        generator, observation = self.generator, context.observation
+        self._begin("depth", watch)
+        if not self._ablations.registration:
+            control = watch.control("depth")
+            return unregistered_zeta(generator.initial_depth, edited.image, context.request.seed, control)
+        zeta = generator.depth.register(context, edited, watch.control("depth"))
+        self._begin("segment", watch)
+        segments = generator.segment.segment(context, edited, watch.control("segment"))
+        return align_segments(zeta, observation.zeta, segments, edited.structure, observation.factor)
+
+    def _left_out(self) -> tuple[tuple[str, str], ...]:
+        """What a node's provenance says of ablations: nothing where there are none."""
+        without = self._ablations.without
+        return (("without", without),) if without else ()
 
     def _begin(self, stage: Stage, watch: Watch) -> None:
         """Say that a stage begins, unless the job is cancelled."""
