@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime import graphics
 from wonderzoom.runtime.generators import EMBEDDED, from_recipe, recipe_of
@@ -61,6 +62,7 @@ class App:
         self._stages: dict[str, Stages] = {}
         self._pipelines: dict[str, Pipeline] = {}
         self._warming: dict[str, threading.Thread] = {}
+        self._ablations = Ablations()
 
     @property
     def renderer(self) -> CpuRenderer | CudaRenderer:
@@ -107,7 +109,9 @@ class App:
         if generator not in self._pipelines:
             from wonderzoom.generation.pipeline import Pipeline
 
-            self._pipelines[generator] = Pipeline(stages, self.renderer, self._fitter(), self.threads)
+            self._pipelines[generator] = Pipeline(
+                stages, self.renderer, self._fitter(), self.threads, ablations=self._ablations
+            )
         return self._pipelines[generator]
 
     # ---- generation as commands need it ---------------------------------------------------------
@@ -125,6 +129,13 @@ class App:
     def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
         """E_i at a camera; in the mode ``replace`` the named node goes in the same commit."""
         return self.pipeline(generator).zoom(world, request, watch)
+
+    def ablated(self, ablations: Ablations) -> App:
+        """This program with parts of the method left out; renderer and generators are shared, and ended by this."""
+        other = App(self.threads, self.reporter)
+        other._renderer, other._stages, other._warming = self.renderer, self._stages, self._warming
+        other._ablations = ablations
+        return other
 
     # ---- life -----------------------------------------------------------------------------------
     def close(self) -> None:

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import (
     AlreadyCovered,
     Created,
@@ -72,6 +73,10 @@ class Maker(Protocol):
     def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created: ...
 
     def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed: ...
+
+    def ablated(self, ablations: Ablations) -> Maker:
+        """The same maker with parts of the method left out, for comparison."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import io
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -217,6 +218,10 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
             from wonderzoom.runtime.authoring import build_plan
 
             return build_plan(command, maker)
+        case commands.Evaluate():
+            from wonderzoom.runtime.evaluation.command import evaluate
+
+            return evaluate(command, maker, time.monotonic)
         case commands.Demo():
             from wonderzoom.runtime.demo.command import demo
 

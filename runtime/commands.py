@@ -15,6 +15,7 @@ from tyro.conf import Positional, arg, subcommand
 from wonderzoom.generation.jobs import Mode
 from wonderzoom.runtime.words import (
     path_word,
+    read_degrees,
     read_factor,
     read_focal,
     read_pan,
@@ -227,6 +228,42 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Score a world, or make and score a suite of them.
+
+    PLACE is a world, or a suite: a TOML file of plans (docs/evaluation.md). Nine
+    views round each zoom and the descent into it are drawn and scored; tables,
+    pictures and JSON come into a folder. A run that is interrupted goes on the
+    next time. The --without options also show the world without a part of the
+    method, side by side.
+
+      wonderzoom evaluate garden -o scores
+      wonderzoom evaluate suite.toml -o scores --without-registration
+      wonderzoom evaluate garden -o scores --write-frames ours
+      wonderzoom evaluate garden -o scores --frames theirs
+    """
+
+    place: Annotated[Positional[Path], path_word("PLACE", "PLACE")]
+    """A world's directory, or a suite (.toml)."""
+    output: Annotated[Path, path_word("--output", "FOLDER"), arg(aliases=["-o"])]
+    """The folder for the scores, new or begun; the worlds of a suite are made in it, too."""
+    without_modulation: bool = False
+    """Also: every surfel at full weight at every scale."""
+    without_registration: bool = False
+    """Also: depth as an estimator sees each new picture alone. Makes the worlds of a suite once more."""
+    without_auxiliary: bool = False
+    """Also: no further views, nothing behind things. Makes the worlds of a suite once more."""
+    frames: _File = None
+    """Score another method's pictures of the same paths: a folder like that of --write-frames."""
+    write_frames: _File = None
+    """Write the cameras, as cameras.json, and our pictures of them into this folder."""
+    degrees: Annotated[float | None, word(read_degrees, "--degrees", "DEG"), _ABSENT] = None
+    """From the middle view to its neighbours. Without it: what the suite says, or 10."""
+    learned: bool = False
+    """Also CLIP score, CLIP-IQA+, Q-Align and NIQE, where pyiqa is installed; it fetches its weights itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Doctor:
     """Look for what would keep WonderZoom from running well here.
 
@@ -278,11 +315,11 @@ class Serve:
     """How the log is written: for people, or a JSON object a line for programs."""
 
 
-Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Models | Doctor
+Command = Demo | Create | Zoom | Build | Render | Serve | Info | Remove | Evaluate | Models | Doctor
 # By name, in the order in which a newcomer meets them.
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__.lower(): kind
-    for kind in (Demo, Create, Zoom, Build, Render, Serve, Info, Remove, Models, Doctor)
+    for kind in (Demo, Create, Zoom, Build, Render, Serve, Info, Remove, Evaluate, Models, Doctor)
 }
 # Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the
 # package's metadata says where they are: entry points of this group (pyproject.toml).

@@ -116,6 +116,11 @@ def read_focal(text: str) -> float:
     return _between(text, low, high, f"give the lens in millimetres as on 35 mm film, {low:g} to {high:g}")
 
 
+def read_degrees(text: str) -> float:
+    """How far views stand apart."""
+    return _between(text, 0.5, 45.0, "views stand 0.5 to 45 degrees apart")
+
+
 def read_seed(text: str) -> int:
     """A whole number that chance follows from."""
     if not re.fullmatch(r"\d{1,19}", text) or int(text) >= MAX_SEED:

@@ -58,7 +58,7 @@ SCORES = (
     Score("flicker_peak", "flicker in the worst frame", "1/255", "lower", 2),
     Score("flicker_before", "flicker of the same descent without the new scene", "1/255", "", 2),
     Score("slope", "slope of the spectrum at C_i", "", "", 2, (-2.0, -1.0)),
-    Score("surfels", "surfels that the nine views need, mean", "thousands", "lower", 0),
+    Score("surfels", "surfels drawn in a view, mean of nine", "thousands", "lower", 0),
 )
 COSTS = (
     Score("seconds", "making the new scene", "s", "lower", 1),
@@ -103,7 +103,7 @@ def measure(
     new = edited(nine[MIDDLE][1], nine[MIDDLE][2], step.node.id)
     back = scores.back_projection(views[MIDDLE].color, coarse.color, new, factor)
     agreed = scores.agreement(views, neighbours())
-    sizes = [visible.surfel_count for _, _, visible in nine]
+    sizes = [view.drawn for _, view, _ in nine]
     values: Values = dict.fromkeys(score.key for score in SCORES)
     values["render_db"] = _own_picture(step, renderer, modulation)
     values["back_projection_prompted_db" if step.node.prompt else "back_projection_db"] = back

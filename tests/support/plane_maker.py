@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from worlds import Plane, facing, plane_node
 
+from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import Created, CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.progress import Reporter
@@ -71,6 +72,7 @@ class PlaneMaker:
         self.zooms = 0
         self.creations = 0
         self.before_zoom: Callable[[int], None] = lambda _number: None
+        self.ablations = Ablations()
 
     def generator_name(self, generator: str) -> str:
         return GENERATOR
@@ -94,13 +96,20 @@ class PlaneMaker:
         if replacing is not None:
             parent = world.node(replacing).parent
         # Generated pictures have a rim that nobody asked for.
-        plane = Plane(request.camera.pivot, (0.0, 0.0, -1.0))
+        tilt = 0.0 if self.ablations.registration else 0.6
+        plane = Plane(request.camera.pivot, (tilt, 0.0, -1.0))
         node, blocks = plane_node(request.camera.widened(4), plane, parent)
         node = self._named(node, request.prompt, request.seed)
         words = request.prompt.split()
         ignored = tuple(word for word in words if word.startswith("un"))
         placed = tuple(word for word in words if word not in ignored)
         return Zoomed(world.propose(node, blocks, replacing), node.id, ignored, placed)
+
+    def ablated(self, ablations: Ablations) -> "PlaneMaker":
+        """Without registration a zoom's plane is tilted; auxiliary views it has none to leave out."""
+        other = PlaneMaker(self.renderer, self.reporter)
+        other.ablations = ablations
+        return other
 
     def _named(self, node: ScaleNode, prompt: str, seed: int) -> ScaleNode:
         asked = hashlib.blake2b(f"{prompt} {seed}".encode(), digest_size=3).hexdigest()

@@ -175,7 +175,9 @@ def test_the_ends_of_a_descent_are_consistent_where_the_last_only_adds_detail() 
     assert same is not None and same > 30.0
     noise = np.random.default_rng(2).standard_normal(frames[-1].shape).astype(np.float32)
     fine = noise - np.asarray(cv2.GaussianBlur(noise, (0, 0), 2.0), np.float32)
-    detailed = scores.zoom_consistency(frames[0], frames[-1] + 0.05 * fine, ends, zetas[0], 4.0)
+    detailed = scores.zoom_consistency(
+        frames[0], (frames[-1] + 0.05 * fine).astype(np.float32), ends, zetas[0], 4.0
+    )
     assert detailed is not None and detailed > 45.0  # the detail itself is 26 dB
     other = scores.zoom_consistency(frames[0], 1.0 - frames[-1], ends, zetas[0], 4.0)
     assert other is not None and other < 15.0

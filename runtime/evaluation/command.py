@@ -1,0 +1,315 @@
+"""``wonderzoom evaluate``: worlds made, views drawn, scores and pictures written, in an order that can be resumed.
+
+Owns the folder of an evaluation:
+
+    worlds/             the worlds of a suite, each once, and once more for every ablation that makes another one
+    parts/              the scores of each zoom; one that is there and still true is not taken again
+    pictures/           nine views of each new scene; and one view with and without each part of the method
+    report.md, scores.json, costs.json, plot.png
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.runtime import commands
+from wonderzoom.runtime.build import Maker
+from wonderzoom.runtime.errors import CommandError, UsageError
+from wonderzoom.runtime.evaluation import frame_files, sheets
+from wonderzoom.runtime.evaluation.learned import Learned
+from wonderzoom.runtime.evaluation.machine import machine, peak_megabytes
+from wonderzoom.runtime.evaluation.measuring import Values, depths, measure, of_pictures
+from wonderzoom.runtime.evaluation.report import ALL, Report, Result, as_json, markdown, mean, plotted
+from wonderzoom.runtime.evaluation.steps import Step, factor_of, frames_of, steps
+from wonderzoom.runtime.evaluation.suite import DEGREES, Entry, check_degrees, read_suite
+from wonderzoom.runtime.evaluation.views import MIDDLE, ZoomCameras, descent_name, view_name, zoom_cameras
+from wonderzoom.runtime.evaluation.worlds import Subject, ablated_world, made_world, opened_world
+from wonderzoom.runtime.frames import settings_of
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.scales import Modulation
+from wonderzoom.scene_graph.visible_set import visible_set
+from wonderzoom.scene_graph.world import World
+
+U8 = NDArray[np.uint8]
+Clock = Callable[[], float]
+VERSION = 3  # of the scores: another one, and what was kept is taken again
+SUITE = ".toml"
+MODULATION, REGISTRATION, AUXILIARY = "modulation", "registration", "auxiliary"
+
+
+@dataclass
+class Evaluation:
+    """One run of the command, as far as it is."""
+
+    output: Path
+    maker: Maker
+    clock: Clock
+    degrees: float
+    learned: Learned
+    frames: Path | None = None
+    write_frames: Path | None = None
+    results: list[Result] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pictures: list[tuple[str, str]] = field(default_factory=list)
+
+
+def evaluate(command: commands.Evaluate, maker: Maker, clock: Clock) -> int:
+    """Score a world or a suite; the exit code."""
+    check_degrees("--degrees", command.degrees if command.degrees is not None else DEGREES)
+    without = _without(command)
+    is_suite = command.place.suffix.lower() == SUITE
+    rebuilt = [name for name in without if name != MODULATION]
+    if rebuilt and not is_suite:
+        raise UsageError(
+            f"--without-{rebuilt[0]} makes worlds again and needs a suite ({SUITE}); {command.place} is a world"
+        )
+    if command.output.exists() and not command.output.is_dir():
+        raise CommandError(f"{command.output}: this is a file; name a folder for the evaluation")
+    suite = read_suite(command.place) if is_suite else None
+    degrees = command.degrees or (suite.degrees if suite is not None else DEGREES)
+    command.output.mkdir(parents=True, exist_ok=True)
+    run = Evaluation(
+        command.output, maker, clock, degrees, Learned(command.learned), command.frames, command.write_frames
+    )
+    if suite is None:
+        entries: list[Entry | None] = [None]
+        subjects = [opened_world(command.place)]
+    else:
+        entries = [*suite.entries]
+        subjects = [made_world(each, run.output / "worlds", maker, clock) for each in suite.entries]
+    _evaluate(run, [_case(run, *each) for each in zip(subjects, entries, strict=True)], without)
+    _write(run, str(command.place))
+    return 0
+
+
+def _without(command: commands.Evaluate) -> list[str]:
+    flags = (
+        (MODULATION, command.without_modulation),
+        (REGISTRATION, command.without_registration),
+        (AUXILIARY, command.without_auxiliary),
+    )
+    return [name for name, asked in flags if asked]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One world, taken apart, and the cameras of its zooms."""
+
+    subject: Subject
+    entry: Entry | None  # of the suite
+    digest: str
+    taken: dict[str, Step]
+    cameras: dict[str, ZoomCameras]
+
+
+def _case(run: Evaluation, subject: Subject, entry: Entry | None) -> _Case:
+    frames = frames_of(subject.world, subject.zooms)
+    cameras = {name: zoom_cameras(parent, frame, run.degrees) for name, (parent, frame) in frames.items()}
+    return _Case(subject, entry, subject.world.digest(), steps(subject.world), cameras)
+
+
+def _evaluate(run: Evaluation, cases: Sequence[_Case], without: Sequence[str]) -> None:
+    """What costs least comes first: missing frames are named, then whole worlds are scored, then ablated ones."""
+    if run.frames is not None:
+        asked = {(case.subject.name, zoom): each for case in cases for zoom, each in case.cameras.items()}
+        frame_files.check_frames(run.frames, asked)
+    whole = [_whole(run, case) for case in cases]
+    for case in cases:
+        if run.frames is not None:
+            _other_method(run, case, run.frames)
+        if run.write_frames is not None:
+            _our_frames(run, case, run.write_frames)
+    for name in without:
+        for case, scored in zip(cases, whole, strict=True):
+            _ablated(run, case, name, scored)
+
+
+# ---- one world --------------------------------------------------------------------------------------
+
+
+def _whole(run: Evaluation, case: _Case) -> dict[str, _Part]:
+    """Score a world as it is, and show its nine views."""
+    scored = _scored(run, case, case.subject, case.taken, ALL, "optical_mass")
+    for zoom, part in scored.items():
+        path = Path("pictures") / case.subject.name / f"{zoom}.jpg"
+        if part.fresh or not (run.output / path).exists():
+            sheets.save(sheets.grid(part.pictures(case.cameras[zoom].views)), run.output / path)
+        run.pictures.append((f"{case.subject.name}/{zoom}: the nine views", path.as_posix()))
+    return scored
+
+
+def _ablated(run: Evaluation, case: _Case, name: str, whole: dict[str, _Part]) -> None:
+    """Score a world without a part of the method, and show it beside the whole one."""
+    subject, taken = case.subject, case.taken
+    modulation: Modulation = "none" if name == MODULATION else "optical_mass"
+    if name != MODULATION:
+        assert case.entry is not None
+        subject = ablated_world(case.entry, subject, name, run.output / "worlds", run.maker, run.clock)
+        run.notes += [subject.note] if subject.note else []
+        taken = steps(subject.world)
+    scored = _scored(run, case, subject, taken, f"without {name}", modulation)
+    for zoom, part in scored.items():
+        _beside(run, case, zoom, name, part, whole[zoom])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Pictures of one zoom, drawn when they are needed."""
+
+    pictures: Callable[[Sequence[Camera]], Sequence[U8]]
+    fresh: bool  # scored now: what pictures there are show something else
+
+
+def _scored(
+    run: Evaluation,
+    case: _Case,
+    subject: Subject,
+    taken: dict[str, Step],
+    variant: str,
+    modulation: Modulation,
+) -> dict[str, _Part]:
+    """The results of every zoom in one variant, kept or taken; ``subject``: the case's own world, or an ablated one."""
+    digest = f"{case.digest} {subject.world.digest()}"
+    found: dict[str, _Part] = {}
+    what = f"scoring {subject.name}" if variant == ALL else f"scoring {subject.name} {variant}"
+    with run.maker.reporter.task(what, len(subject.zooms)) as done:
+        for number, (zoom, node) in enumerate(subject.zooms.items(), 1):
+            key = _key(digest, zoom, run.degrees, modulation, run.learned.keys)
+            path = run.output / "parts" / variant.replace(" ", "-") / subject.name / f"{zoom}.json"
+            step, cams = taken[node], case.cameras[zoom]
+            kept = _kept(path, key)
+            fresh = kept is None
+            if kept is None:
+                measured = measure(step, cams, run.maker.renderer, run.clock, modulation, variant == ALL)
+                values: Values = measured.values | run.learned.score(measured.views, step.node.prompt)
+                costs: Values = measured.costs | {"seconds": subject.seconds.get(node)}
+                kept = Result(
+                    subject.name, zoom, number, len(subject.world.path(node)) - 1, step.node.prompt,
+                    factor_of(cams.descent[0], cams.descent[-1]), variant, values, costs,
+                )  # fmt: skip
+                _keep(path, key, kept)
+            run.results.append(kept)
+            found[zoom] = _Part(partial(_drawn, run, step.after, modulation=modulation), fresh)
+            done(number)
+    return found
+
+
+def _drawn(
+    run: Evaluation, world: World, cameras: Sequence[Camera], modulation: Modulation = "optical_mass"
+) -> list[U8]:
+    settings = settings_of(world.header, modulation)
+    renderer = run.maker.renderer
+    return [
+        renderer.render_color(visible_set(world, camera, settings), camera, settings)[..., :3]
+        for camera in cameras
+    ]
+
+
+def _beside(run: Evaluation, case: _Case, zoom: str, name: str, without: _Part, whole: _Part) -> None:
+    """The view that the ablation changes most, side by side: of modulation on the way, of others round the scene."""
+    world, cameras = case.subject.name, case.cameras[zoom]
+    path = Path("pictures") / world / f"{zoom}-without-{name}.jpg"
+    if without.fresh or whole.fresh or not (run.output / path).exists():
+        asked = cameras.descent if name == MODULATION else cameras.views
+        ones, others = without.pictures(asked), whole.pictures(asked)
+        index = sheets.most_different(ones, others)
+        sheets.save(sheets.side_by_side(ones[index], others[index], name), run.output / path)
+    run.pictures.append((f"{world}/{zoom}: without {name}, and with it", path.as_posix()))
+
+
+# ---- frames of other programs -----------------------------------------------------------------------
+
+
+def _other_method(run: Evaluation, case: _Case, frames: Path) -> None:
+    """Score another method's frames of the same paths, by what pictures tell."""
+    name, subject, taken = frames.resolve().name, case.subject, case.taken
+    for number, (zoom, node) in enumerate(subject.zooms.items(), 1):
+        cams = case.cameras[zoom]
+        pictures = frame_files.read_frames(frame_files.folder_of(frames, subject.name, zoom), cams.named)
+        nine = [pictures[view_name(i)] for i in range(len(cams.views))]
+        descent = frame_files.as_floats([pictures[descent_name(i)] for i in range(len(cams.descent))])
+        middle = frame_files.as_floats([nine[MIDDLE]])[0]
+        values = of_pictures(descent, middle, cams, depths(taken[node], cams, run.maker.renderer))
+        prompt = taken[node].node.prompt
+        factor = factor_of(cams.descent[0], cams.descent[-1])
+        depth = len(subject.world.path(node)) - 1
+        values |= run.learned.score(nine, prompt)
+        run.results.append(
+            Result(subject.name, zoom, number, depth, prompt, factor, f"frames of {name}", values, {})
+        )
+
+
+def _our_frames(run: Evaluation, case: _Case, frames: Path) -> None:
+    """Write the cameras, and our own pictures, as another method's are asked for."""
+    subject, taken = case.subject, case.taken
+    for zoom, node in subject.zooms.items():
+        cams = case.cameras[zoom]
+        names = cams.named
+        pictures = dict(zip(names, _drawn(run, taken[node].after, list(names.values())), strict=True))
+        folder = frame_files.folder_of(frames, subject.name, zoom)
+        factor = factor_of(cams.descent[0], cams.descent[-1])
+        frame_files.write_frames(folder, cams, pictures, taken[node].node.prompt, factor)
+
+
+# ---- what is kept -------------------------------------------------------------------------------------
+
+
+class _Kept(msgspec.Struct):
+    key: str
+    result: Result
+
+
+def _key(digest: str, zoom: str, degrees: float, modulation: str, learned: Sequence[str]) -> str:
+    asked = repr((VERSION, digest, zoom, degrees, modulation, tuple(learned)))
+    return hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
+
+
+def _kept(path: Path, key: str) -> Result | None:
+    """The result that was taken of the same; None where there is none."""
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return kept.result if kept.key == key else None
+
+
+def _keep(path: Path, key: str, result: Result) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(msgspec.json.encode(_Kept(key, result)))
+    unfinished.replace(path)
+
+
+def _write(run: Evaluation, place: str) -> None:
+    """Everything that is told, to files and in a few lines."""
+    peak = peak_megabytes()
+    memory = "" if peak is None else f" Most memory of this run: {peak:.0f} MB."
+    note = "Every score is of the stored surfels, drawn by the renderer."
+    report = Report(
+        f"Evaluation of {place}",
+        f"{machine()}. {note}{memory}",
+        tuple(run.results),
+        run.learned.missing,
+        tuple(run.notes),
+        tuple(run.pictures),
+    )
+    (run.output / "report.md").write_text(markdown(report), encoding="utf-8")
+    (run.output / "scores.json").write_text(as_json(report, costs=False), encoding="utf-8")
+    (run.output / "costs.json").write_text(as_json(report, costs=True), encoding="utf-8")
+    sheets.save(plotted(run.results), run.output / "plot.png")
+    count = len([r for r in run.results if r.variant == ALL])
+    render, _ = mean(run.results, ALL, "render_db")
+    holes, _ = mean(run.results, ALL, "holes")
+    said = f"render {render:.1f} dB, " if render is not None else ""
+    hole = f"holes {holes:.2f} %" if holes is not None else ""
+    print(f"{run.output / 'report.md'}: {count} zooms scored: {said}{hole}")
+    for key, reason in run.learned.missing.items():
+        print(f"{key}: {reason}")

@@ -1,0 +1,86 @@
+"""Reports say what was measured, with its law, and nothing where nothing was."""
+
+import json
+
+import numpy as np
+
+from wonderzoom.runtime.evaluation.measuring import SCORES
+from wonderzoom.runtime.evaluation.report import (
+    ALL,
+    Report,
+    Result,
+    as_json,
+    law_text,
+    markdown,
+    mean,
+    plotted,
+    shown,
+    variants_of,
+)
+
+BARE = dict.fromkeys((score.key for score in SCORES), None)
+
+
+def result(zoom: str, variant: str = ALL, prompt: str = "", **values: float) -> Result:
+    return Result(
+        "garden", zoom, 1, 1, prompt, 4.0, variant, {**BARE, **values}, {"seconds": 3.0, "fps": 20.0}
+    )
+
+
+RESULTS = (
+    result("leaf", render_db=34.0, holes=0.25),
+    result("vein", "without modulation", render_db=20.0),
+    result("vein", prompt="a vein", render_db=36.0),
+)
+REPORT = Report(
+    "Evaluation of garden",
+    "a machine",
+    RESULTS,
+    {"niqe": "not scored: needs a file"},
+    ("a note",),
+    (("nine views", "pictures/leaf.jpg"),),
+)
+
+
+def test_means_are_over_the_zooms_that_have_a_score() -> None:
+    assert mean(RESULTS, ALL, "render_db") == (35.0, 2)
+    assert mean(RESULTS, ALL, "holes") == (0.25, 1)
+    assert mean(RESULTS, ALL, "slope") == (None, 0)
+    assert mean(RESULTS, "without modulation", "seconds", costs=True) == (3.0, 1)
+    assert variants_of(RESULTS[1:]) == [ALL, "without modulation"]
+
+
+def test_a_report_has_every_variant_with_the_law_beside_it() -> None:
+    text = markdown(REPORT)
+    assert "| score, mean over zooms | all of it | without modulation | law |" in text
+    assert "| render at C_i against I_i (dB) ↑ | 35.0 | 20.0 | >= 30 |" in text
+    assert "| holes in the worst of the nine views (%) ↓ | 0.25 | - | <= 0.5 |" in text
+    assert "slope of the spectrum" not in text.partition("## Costs")[0]  # nobody measured it
+    assert "| drawing the nine views (frames/s) ↑ | 20.0 | 20.0 |" in text
+    assert "| garden/vein | 4x | a vein | 36.0 |" in text
+    assert "- NIQE: not scored: needs a file" in text and "- a note" in text
+    assert "![nine views](pictures/leaf.jpg)" in text and "a machine" in text
+
+
+def test_numbers_and_laws_as_people_read_them() -> None:
+    assert (shown(None, 1), shown(3.14159, 2)) == ("-", "3.14")
+    laws = {score.key: law_text(score) for score in SCORES}
+    assert (laws["render_db"], laws["holes"], laws["slope"]) == (">= 30", "<= 0.5", "-2 to -1")
+    assert laws["flicker"] == ""
+
+
+def test_scores_and_costs_are_apart_in_json() -> None:
+    told = json.loads(as_json(REPORT, costs=False))
+    assert [zoom["zoom"] for zoom in told["zooms"]] == ["leaf", "vein", "vein"]
+    assert told["zooms"][0]["render_db"] == 34.0 and told["zooms"][0]["slope"] is None
+    assert told["not_scored"] == {"niqe": "not scored: needs a file"} and "seconds" not in told["zooms"][0]
+    costs = json.loads(as_json(REPORT, costs=True))
+    assert costs["machine"] == "a machine" and costs["zooms"][0]["seconds"] == 3.0
+    assert "render_db" not in costs["zooms"][0]
+
+
+def test_the_plot_has_what_was_measured() -> None:
+    one = np.asarray(plotted(RESULTS))
+    other = np.asarray(plotted((result("leaf", render_db=34.0),)))
+    assert one.shape == other.shape and (one != other).any()
+    assert np.asarray(plotted(RESULTS, "frames of theirs")).shape[1] == one.shape[1]
