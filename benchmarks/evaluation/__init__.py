@@ -1,0 +1,1 @@
+"""The suite of docs/evaluation.md: five pictures with four zooms each."""

@@ -40,7 +40,7 @@ from wonderzoom.scene_graph.world import World
 
 U8 = NDArray[np.uint8]
 Clock = Callable[[], float]
-VERSION = 3  # of the scores: another one, and what was kept is taken again
+VERSION = 4  # of the scores: another one, and what was kept is taken again
 SUITE = ".toml"
 MODULATION, REGISTRATION, AUXILIARY = "modulation", "registration", "auxiliary"
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.evaluation import scores
 from wonderzoom.runtime.evaluation.scores import Shown
-from wonderzoom.runtime.evaluation.steps import Step, drawn, edited, factor_of, picture_of
+from wonderzoom.runtime.evaluation.steps import Step, drawn, edited, factor_of, picture_of, with_surface
 from wonderzoom.runtime.evaluation.views import MIDDLE, ZoomCameras, neighbours
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.scene_graph.ports import VisibleSet
@@ -102,7 +102,7 @@ def measure(
     factor = factor_of(cameras.descent[0], cameras.views[MIDDLE])
     new = edited(nine[MIDDLE][1], nine[MIDDLE][2], step.node.id)
     back = scores.back_projection(views[MIDDLE].color, coarse.color, new, factor)
-    agreed = scores.agreement(views, neighbours())
+    agreed = scores.agreement([with_surface(*each) for each in nine], neighbours())
     sizes = [view.drawn for _, view, _ in nine]
     values: Values = dict.fromkeys(score.key for score in SCORES)
     values["render_db"] = _own_picture(step, renderer, modulation)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.generation.jobs import FINER_KEY
-from wonderzoom.runtime.evaluation.scores import Shown
+from wonderzoom.generation.observation import plane_zeta
+from wonderzoom.runtime.evaluation.scores import HOLE, Shown
 from wonderzoom.runtime.frames import frame_of, settings_of
 from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.scene_graph.camera import Camera
@@ -70,6 +71,17 @@ def drawn(
     visible = visible_set(world, camera, settings)
     view = renderer.render(visible, camera, settings)
     return Shown(camera, view.color, view.alpha, view.zeta), view, visible
+
+
+def with_surface(shown: Shown, view: RenderedView, visible: VisibleSet) -> Shown:
+    """The same view with the depth of the surface that is seen, where most of the light is from surfels.
+
+    A renderer's own depth is a mean of what a pixel's light is from: deep in a world a hundredth of it, through a
+    gap, may come from something a thousand pictures further off.
+    """
+    zeta = plane_zeta(visible, shown.camera, view.surfel_ids, view.zeta)
+    seen = (view.surfel_ids >= 0) & (view.alpha > HOLE)
+    return replace(shown, zeta=np.where(seen, zeta, np.nan).astype(np.float32))
 
 
 def edited(view: RenderedView, visible: VisibleSet, node: str) -> Mask:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from plane_maker import request
 
+from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import CreateRequest, Watch
 from wonderzoom.runtime import app as app_room
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, App
@@ -61,6 +62,16 @@ def test_renderer_and_pipeline_are_made_once_and_their_threads_end() -> None:
         assert app.pipeline(DEFAULT_GENERATOR) is app.pipeline(DEFAULT_GENERATOR)
         assert app.generator_name(DEFAULT_GENERATOR) == app.pipeline(DEFAULT_GENERATOR).generator.name
     app.close()  # twice is once
+
+
+def test_an_ablated_program_shares_all_but_its_pipelines() -> None:
+    without = Ablations(registration=False)
+    with App(1, quiet()) as app:
+        other = app.ablated(without)
+        assert other.renderer is app.renderer and other.threads == app.threads
+        assert other.stages(DEFAULT_GENERATOR) is app.stages(DEFAULT_GENERATOR)
+        assert other.pipeline(DEFAULT_GENERATOR)._ablations == without
+        assert app.pipeline(DEFAULT_GENERATOR)._ablations == Ablations()
 
 
 def test_zooms_are_prepared_while_a_world_is_made_and_an_error_waits_for_nothing(

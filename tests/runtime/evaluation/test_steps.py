@@ -9,7 +9,16 @@ import pytest
 from plane_maker import PlaneMaker, PointRenderer, request
 
 from wonderzoom.generation.jobs import Watch, ZoomRequest
-from wonderzoom.runtime.evaluation.steps import Step, drawn, edited, factor_of, frames_of, picture_of, steps
+from wonderzoom.runtime.evaluation.steps import (
+    Step,
+    drawn,
+    edited,
+    factor_of,
+    frames_of,
+    picture_of,
+    steps,
+    with_surface,
+)
 from wonderzoom.runtime.frames import aim, frame_of
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.scale_node import ScaleNode
@@ -100,3 +109,15 @@ def test_the_picture_of_a_node_is_without_its_overscan(maker: PlaneMaker) -> Non
     np.testing.assert_allclose(cut[1] * 255.0, node.main.image[4:-4, 4:-4], atol=1e-4)
     views = tuple(replace(view, image=None) for view in node.views)
     assert picture_of(replace(node, views=views), world.header.h_ref) is None
+
+
+def test_the_depth_of_a_surface_is_that_of_what_is_seen(maker: PlaneMaker) -> None:
+    world, _ = grown(maker)
+    step = next(iter(steps(world).values()))
+    shown, view, visible = drawn(step.after, frame_of(step.node, world.header), maker.renderer)
+    mixed = replace(view, zeta=view.zeta + np.float32(1e4))  # a far layer shines through
+    surface = with_surface(shown, mixed, visible)
+    seen = np.isfinite(surface.zeta)
+    assert seen.mean() > 0.9 and np.abs(surface.zeta - view.zeta)[seen].max() < 5.0
+    nothing = replace(view, alpha=np.zeros_like(view.alpha))
+    assert not np.isfinite(with_surface(shown, nothing, visible).zeta).any()

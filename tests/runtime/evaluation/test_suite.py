@@ -60,3 +60,18 @@ def test_files_that_are_not_there_or_not_text(tmp_path: Path) -> None:
         read_suite(tmp_path / "bytes.toml")
     with pytest.raises(BadPlan, match="could not read"):
         read_suite(suite(tmp_path, WORLD.replace("garden.toml", "none.toml")))
+
+
+def test_the_suite_that_is_shipped_has_five_pictures_with_four_zooms_each(repository: Path) -> None:
+    read = read_suite(repository / "benchmarks" / "evaluation" / "suite.toml")
+    assert [len(entry.plan.zooms) for entry in read.entries] == [4] * 5
+    words = [zoom.prompt for entry in read.entries for zoom in entry.plan.zooms]
+    assert 5 <= len([each for each in words if each]) < len(words)  # zooms with words and without
+
+
+def test_the_suite_that_is_shown_can_be_read(repository: Path, tmp_path: Path) -> None:
+    text = (repository / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    shown = text.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "meadow.toml").write_text(PLAN)
+    (tmp_path / "suite.toml").write_text(shown)
+    assert read_suite(tmp_path / "suite.toml").entries[0].name == "meadow"
