@@ -179,6 +179,6 @@ def test_the_ends_of_a_descent_are_consistent_where_the_last_only_adds_detail() 
         frames[0], (frames[-1] + 0.05 * fine).astype(np.float32), ends, zetas[0], 4.0
     )
     assert detailed is not None and detailed > 45.0  # the detail itself is 26 dB
-    other = scores.zoom_consistency(frames[0], 1.0 - frames[-1], ends, zetas[0], 4.0)
+    other = scores.zoom_consistency(frames[0], (1.0 - frames[-1]).astype(np.float32), ends, zetas[0], 4.0)
     assert other is not None and other < 15.0
     assert math.isfinite(other)
