@@ -24,6 +24,7 @@ from wonderzoom.generation.extension import (
     seen_sky,
     sky_behind,
 )
+from wonderzoom.generation.fitting import fit_layers, place_layers
 from wonderzoom.generation.initial_scene import focal_of, frame_scene
 from wonderzoom.generation.jobs import (
     FINER_EDIT,
@@ -42,23 +43,20 @@ from wonderzoom.generation.jobs import (
     Zoomed,
     ZoomRequest,
 )
-from wonderzoom.generation.lifting import Lifted, in_camera, lift
+from wonderzoom.generation.lifting import lift
 from wonderzoom.generation.observation import dominant_node, observe
 from wonderzoom.generation.segment_alignment import align_segments
 from wonderzoom.generation.stages import Edited, Generator, Layer, Observation, ZoomContext
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.placement import place
 from wonderzoom.scene_graph.ports import (
     Cancelled,
-    Control,
-    FitProblem,
     FitSettings,
     Fitter,
-    FitView,
+    Metric,
     Renderer,
 )
 from wonderzoom.scene_graph.scale_node import Interval, ScaleNode, View, node_id
-from wonderzoom.scene_graph.surfels import STRUCTURE, SURFACE, Surfels, concatenate
+from wonderzoom.scene_graph.surfels import STRUCTURE, SURFACE, Surfels
 from wonderzoom.scene_graph.world import World, WorldError
 
 F32 = NDArray[np.float32]
@@ -123,7 +121,7 @@ class Pipeline:
             ),
             **_FILLED_IN_BY_THE_WORLD,
         )
-        blocks = self._surfels(layers, framed.main, World(framed.header), request.seed, watch)
+        blocks = self._surfels(layers, framed.main, framed.header.metric, request.seed, watch)
         watch.event(StageEvent("commit", 0.0))
         commit = World(framed.header).propose(node, blocks)
         return Created(framed.header, commit, node.id, notes)
@@ -201,7 +199,7 @@ class Pipeline:
             provenance=tuple(sorted(provenance.items())),
             **_FILLED_IN_BY_THE_WORLD,
         )
-        blocks = self._surfels(layers, main, base, request.seed, watch)
+        blocks = self._surfels(layers, main, base.header.metric, request.seed, watch)
         self._begin("commit", watch)
         commit = world.propose(node, blocks, replaced)
         if watch.cancelled():
@@ -254,82 +252,22 @@ class Pipeline:
         without = self._ablations.without
         return (("without", without),) if without else ()
 
+    def _surfels(
+        self, layers: Sequence[Layer], main: Layer, metric: Metric, seed: int, watch: Watch
+    ) -> list[tuple[Cell, Surfels]]:
+        """Lift all layers, fit what the pictures show, and place the result in cells."""
+        self._begin("lift", watch)
+        lifted = [lift(layer, metric) for layer in layers]
+        self._begin("optimise", watch)
+        control = watch.control("optimise")
+        fitted = fit_layers(layers, lifted, main, self._fitter, self._fit_settings, seed, control)
+        return place_layers(fitted, main.camera)
+
     def _begin(self, stage: Stage, watch: Watch) -> None:
         """Say that a stage begins, unless the job is cancelled."""
         if watch.cancelled():
             raise Cancelled
         watch.event(StageEvent(stage, 0.0))
-
-    # ---- surfels --------------------------------------------------------------------------------
-    def _surfels(
-        self, layers: Sequence[Layer], main: Layer, world: World, seed: int, watch: Watch
-    ) -> list[tuple[Cell, Surfels]]:
-        """Lift all layers, fit what the pictures show, and place the result in cells."""
-        self._begin("lift", watch)
-        lifted = [lift(layer, world.header.metric) for layer in layers]
-        self._begin("optimise", watch)
-        fitted = self._fit(layers, lifted, main, seed, watch.control("optimise"))
-        parts: dict[Cell, list[Surfels]] = {}
-        for index, part in enumerate(fitted):
-            part = in_camera(part, main.camera)
-            view = np.full(len(part), index, np.uint16)
-            placed = place(
-                main.camera,
-                part.means,
-                part.quats,
-                part.log_scales,
-                part.opacities,
-                part.colors,
-                part.ln_native,
-                view,
-                part.kind,
-            )
-            for cell, surfels in placed.items():
-                parts.setdefault(cell, []).append(surfels)
-        return [(cell, concatenate(parts[cell])) for cell in sorted(parts)]
-
-    def _fit(
-        self,
-        layers: Sequence[Layer],
-        lifted: list[Lifted],
-        main: Layer,
-        seed: int,
-        control: Control,
-    ) -> list[Lifted]:
-        """Optimise opacity, orientation and scales of what C_i sees against I_i (Sec. 3.1)."""
-        seen = (layer.camera == main.camera and layer.role in ("main", "sky") for layer in layers)
-        shown = [i for i, is_shown in enumerate(seen) if is_shown]
-        joined = [lifted[i] for i in shown]
-        means = np.concatenate([part.means for part in joined])
-        mask = np.any([layers[i].mask for i in shown], axis=0)
-        problem = FitProblem(
-            means=means.astype(np.float32),
-            colors=np.concatenate([part.colors for part in joined]).astype(np.float32) / 255.0,
-            quats=np.concatenate([part.quats for part in joined]),
-            log_scales=np.concatenate([part.log_scales for part in joined]),
-            opacities=np.concatenate([part.opacities for part in joined]),
-            thickness=np.concatenate([part.thickness for part in joined]),
-            views=(FitView.of(main.camera, np.ascontiguousarray(main.image, np.float32), mask),),
-            seed=seed,
-        )
-        result = self._fitter.fit(problem, self._fit_settings, control)
-        fitted = list(lifted)
-        start = 0
-        for i, part in zip(shown, joined, strict=True):
-            rows = slice(start, start + len(part))
-            start += len(part)
-            fitted[i] = replace(
-                part,
-                quats=result.quats[rows],
-                log_scales=result.log_scales[rows],
-                opacities=result.opacities[rows],
-            )
-        # What no picture shows has no gradient: it takes the median of what was fitted.
-        median = np.float32(np.median(result.opacities)) if len(result.opacities) else np.float32(0.9)
-        for i, part in enumerate(fitted):
-            if i not in shown:
-                fitted[i] = replace(part, opacities=np.full(len(part), median, np.float32))
-        return fitted
 
 
 class _Placed(TypedDict):
