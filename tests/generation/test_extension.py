@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -22,11 +23,12 @@ from wonderzoom.generation.extension import (
 from wonderzoom.generation.jobs import AlreadyCovered, CreateRequest, GenerationError, ZoomRequest
 from wonderzoom.generation.observation import observe
 from wonderzoom.generation.pipeline import Pipeline
+from wonderzoom.generation.stages import Outpainted, ZoomContext
 from wonderzoom.runtime.frames import frame_of, settings_of
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
 from wonderzoom.scene_graph.camera import Camera, initial_camera
-from wonderzoom.scene_graph.ports import FitSettings, RenderedView
+from wonderzoom.scene_graph.ports import Control, FitSettings, RenderedView
 from wonderzoom.scene_graph.surfels import STRUCTURE, block_hash
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
@@ -210,3 +212,20 @@ def test_new_content_hides_the_fill_that_it_replaces() -> None:
     found = joined(camera, np.full_like(seen, 25.0), seen, Beside(holes, nothing, seen), nothing)
     assert (found[:, 30:40] < 10.0).all() and np.isfinite(found).all()
     assert np.isclose(found[:, 47], 25.0, atol=1.0).all()
+
+
+class OnlySky(PlainStages):
+    """Paints nothing but sky."""
+
+    def outpaint(self, context: ZoomContext, holes: np.ndarray, control: Control) -> Outpainted:
+        return replace(super().outpaint(context, holes, control), sky=holes)
+
+
+def test_a_look_at_nothing_but_more_sky_is_an_extension(created: World, renderer: CpuRenderer) -> None:
+    world = created.copy()
+    camera = panned(created, 0.0, -0.4).zoomed(1.3)
+    assert empty(world, renderer, camera) > 0.05
+    made = pipeline(renderer, OnlySky()).zoom(world, ZoomRequest(camera))
+    world.apply(made.commit)
+    assert empty(world, renderer, camera) <= 0.005
+    assert world.check() == []

@@ -12,7 +12,14 @@ from wonderzoom.generation.embedded.chart import Charts, ChartView, metres_below
 from wonderzoom.generation.embedded.consistency import observed, seen
 from wonderzoom.generation.embedded.memory import EmbeddedMemory, LaidMaterial, Place, PlacedThing
 from wonderzoom.generation.embedded.standing import Drawn, draw_things
-from wonderzoom.generation.embedded.upscaling import CHART, RELIEF, STANDING, EmbeddedUpscaler, chart_of
+from wonderzoom.generation.embedded.upscaling import (
+    CHART,
+    RELIEF,
+    STANDING,
+    EmbeddedUpscaler,
+    chart_of,
+    mirrored_places,
+)
 from wonderzoom.scene_graph.camera import Camera, matrix_to_quat
 from wonderzoom.scene_graph.ports import Cancelled, Control
 
@@ -171,3 +178,11 @@ def test_cancelling_stops_it():
     context = found.context(found.observed(found.zoomed(FACTOR, side=48), FACTOR))
     with pytest.raises(Cancelled):
         EmbeddedUpscaler(Charts()).upscale(context, (), Control(cancelled=lambda: True))
+
+
+def test_places_beside_a_chart_are_mirrored_into_it() -> None:
+    places = np.array([[-3.0, 5.0], [13.0, 5.0], [4.0, -1.0], [4.0, 25.0], [9.5, 19.5]])
+    assert np.array_equal(
+        mirrored_places(places, (20, 10)),
+        np.array([[3.0, 5.0], [7.0, 5.0], [4.0, 1.0], [4.0, 15.0], [9.5, 19.5]]),
+    )
