@@ -81,7 +81,7 @@ def holes_of(world: World, observation: Observation) -> Mask:
         seen &= observation.covered | ~_filled(observation)
     side = 2 * round(0.5 * FRAY * min(seen.shape)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    padded = cv2.copyMakeBorder(seen.astype(np.uint8), *(4 * [side]), cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(seen.astype(np.uint8), side, side, side, side, cv2.BORDER_REPLICATE)
     whole = cv2.morphologyEx(padded, cv2.MORPH_OPEN, kernel)[side:-side, side:-side] > 0
     empty = ~seen | (~whole & ~observation.covered)
     beside = cv2.dilate(empty.astype(np.uint8), np.ones((2 * RIM + 1,) * 2, np.uint8)) > 0

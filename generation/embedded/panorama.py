@@ -43,7 +43,7 @@ class Panorama:
         if abs(down[2]) < STEEP and down[1] > 0.0:
             forward = np.array([0.0, 0.0, 1.0]) - down[2] * down
             forward /= np.linalg.norm(forward)
-            basis = np.stack([np.cross(down, forward), down, forward])
+            basis = np.asarray(np.stack([np.cross(down, forward), down, forward]), np.float64)
         whole = Panorama(camera, basis, flat, 0.0, 0.0, 0, 0)
         x, y = whole.from_frame(camera.pixel_centres())
         left, top = float(np.floor(x.min())), float(np.floor(y.min()))

@@ -69,7 +69,7 @@ def quilt(features: F32, known: Mask, sharp: Mask, wanted: Mask) -> Quilt:
     labels = np.full(known.shape, -1, np.int32)
     moves: list[Move] = []
     columns = np.arange(known.shape[1])
-    last = np.where(known, columns, -1).max(1)
+    last = np.asarray(np.where(known, columns, -1).max(1), np.int64)
     for mirrored in (False, True):
         if mirrored:
             first = np.where(known, columns, known.shape[1]).min(1)
