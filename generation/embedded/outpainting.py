@@ -182,7 +182,7 @@ class _Continued:
         frame_x, frame_y = panorama.to_frame(u, v)
 
         def unrolled(values: NDArray[np.floating], outside: float) -> F32:
-            soft = cv2.blur(np.asarray(values, np.float32), (step, step))
+            soft = np.asarray(cv2.blur(np.asarray(values, np.float32), (step, step)), np.float32)
             found = _sampled(soft, frame_x, frame_y, cv2.INTER_LINEAR)
             shape = seen.known.shape
             with np.errstate(invalid="ignore"):

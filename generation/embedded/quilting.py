@@ -73,9 +73,9 @@ def quilt(features: F32, known: Mask, sharp: Mask, wanted: Mask) -> Quilt:
     for mirrored in (False, True):
         if mirrored:
             first = np.where(known, columns, known.shape[1]).min(1)
-            side = wanted & (columns[None] < first[:, None]) & known.any(1)[:, None]
+            side = wanted & (columns[None] < first[:, None]) & known.any(1, keepdims=True)
         else:
-            side = wanted & (columns[None] > last[:, None]) & (last >= 0)[:, None]
+            side = wanted & (columns[None] > last[:, None]) & (last[:, None] >= 0)
         if not side.any():
             continue
         arrays = [features, known, sharp, side]
