@@ -23,7 +23,7 @@ from wonderzoom.scene_graph.ports import Control
 log = logging.getLogger(__name__)
 
 # Stages whose models make pixels: a picture that one of them made is no function of the chart that it lies in.
-_PAINTERS = ("upscale", "edit")
+_PAINTERS = ("upscale", "edit", "outpaint")
 # What each stage is asked by (``generation.stages``).
 _METHODS = {
     "initial_depth": "estimate",
@@ -34,6 +34,7 @@ _METHODS = {
     "depth": "register",
     "segment": "segment",
     "auxiliary": "synthesise",
+    "outpaint": "outpaint",
 }
 
 

@@ -34,6 +34,7 @@ STAGES = (
     "depth",
     "segment",
     "auxiliary",
+    "outpaint",
 )
 SHIPPED = ("light", "paper", "quality")
 _HEADER = {"about", "version"}
