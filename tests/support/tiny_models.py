@@ -30,9 +30,11 @@ def quiet() -> None:
     """One thread, no progress bars, no chatter: what a busy machine of two cores needs."""
     import diffusers.utils.logging
     import torch
+    import tqdm
     import transformers.utils.logging
 
     torch.set_num_threads(1)
+    tqdm.tqdm.monitor_interval = 0  # else the first bar, shown or not, starts a thread that stays
     for logging in (diffusers.utils.logging, transformers.utils.logging):
         logging.disable_progress_bar()
         logging.set_verbosity_error()
