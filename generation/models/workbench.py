@@ -18,7 +18,11 @@ from wonderzoom.generation.models.shelf import Shelf
 from wonderzoom.scene_graph.ports import Renderer
 
 # Stage of a generator -> name in a recipe -> where its class is, below this package.
-ADAPTERS: dict[str, dict[str, str]] = {}
+ADAPTERS: dict[str, dict[str, str]] = {
+    "inpaint": {"klein_inpaint": "inpaint:KleinInpainter", "sd_inpaint": "inpaint:SdInpainter"},
+    "auxiliary": {"wan_vace": "auxiliary:WanVaceViews"},
+    "text_to_image": {"klein_text": "text_to_image:KleinText", "sd_text": "text_to_image:SdText"},
+}
 
 
 class BadRecipe(ValueError):
