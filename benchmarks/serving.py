@@ -61,7 +61,7 @@ def make_world(folder: Path) -> Path:
     world = folder / "meadow"
     with as_file(files("wonderzoom.runtime.demo")) as shipped, App() as app:
         picture, depth = shipped / "meadow.png", shipped / "meadow_depth.png"
-        authoring.create(commands.Create(picture, world, depth=depth, focal=28.0), app)
+        authoring.create(commands.Create(world, picture, depth=depth, focal=28.0), app)
     return world
 
 

@@ -112,6 +112,14 @@ class Outpainter(Protocol):
     def outpaint(self, context: ZoomContext, holes: Mask, control: Control) -> Outpainted: ...
 
 
+class TextToImage(Protocol):
+    """E_0 from words: a picture where a person gives none."""
+
+    def imagine(
+        self, prompt: str, width: int, height: int, seed: int, control: Control
+    ) -> NDArray[np.uint8]: ...
+
+
 class Inpainter(Protocol):
     """E_0: what lies behind depth edges, as further layers (role fill or sky, kind FILL)."""
 
@@ -181,4 +189,5 @@ class Generator:
     auxiliary: AuxiliaryViews
     memory: Memory
     outpaint: Outpainter | None = None  # None: what the world does not show stays empty
+    text_to_image: TextToImage | None = None  # None: a world begins with a picture
     made_with: tuple[tuple[str, str], ...] = ()  # of every node's provenance: models and their revisions

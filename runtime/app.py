@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING
 from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime import graphics
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.generators import EMBEDDED, from_recipe, recipe_of
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.world import World
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from wonderzoom.generation.pipeline import Pipeline
     from wonderzoom.generation.stages import Generator as Stages
     from wonderzoom.runtime.renderers.cpu import CpuRenderer
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from wonderzoom.scene_graph.ports import Fitter
 
 DEFAULT_GENERATOR = EMBEDDED
+IMAGINED_SIZE = (768, 512)  # of a picture that is made from words: H_ref on the short side
 _PATIENCE_S = 1.0  # loading compiled kernels ends within it
 
 
@@ -118,6 +123,15 @@ class App:
     def generator_name(self, generator: str) -> str:
         """Name and version, as nodes record it."""
         return self.stages(generator).name
+
+    def imagine(self, generator: str, prompt: str, seed: int, watch: Watch) -> NDArray[np.uint8]:
+        """A picture of what the words say, [H, W, 3] sRGB. Raises UsageError where the generator makes none."""
+        maker = self.stages(generator).text_to_image
+        if maker is None:
+            raise UsageError(
+                f"the generator {generator!r} makes no pictures from words: give an IMAGE, or another --generator"
+            )
+        return maker.imagine(prompt, *IMAGINED_SIZE, seed, watch.control("edit"))
 
     def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created:
         """E_0 of a picture. What zooms need is compiled meanwhile: one will come, now or in another process."""

@@ -70,12 +70,21 @@ def read_request(
 
 def create(command: commands.Create, maker: Maker) -> int:
     """A new world of a picture."""
+    if command.image is None and not command.prompt:
+        raise UsageError("give an IMAGE, or say in words what the first picture shows: --prompt TEXT")
+    if command.image is None and (command.depth is not None or command.focal is not None):
+        raise UsageError("--depth and --focal belong to an IMAGE; leave them out with --prompt alone")
     check_free(command.output)
-    request = read_request(
-        command.image, command.depth, command.focal, maker, seed=command.seed, short_side=SHORT_SIDE
-    )
     maker.generator_name(command.generator)
     with maker.reporter.stages("the picture") as watch:
+        if command.image is None:
+            picture = maker.imagine(command.generator, command.prompt, command.seed, watch)
+            request = CreateRequest(picture, prompt=command.prompt, seed=command.seed)
+        else:
+            request = read_request(
+                command.image, command.depth, command.focal, maker, command.prompt, command.seed,
+                short_side=SHORT_SIDE,
+            )  # fmt: skip
         created = maker.create(command.generator, request, watch)
     for note in created.notes:
         maker.reporter.note(note)

@@ -72,12 +72,15 @@ class Create:
       wonderzoom create photo.jpg -o garden
       wonderzoom create photo.jpg -o garden --focal 28
       wonderzoom create photo.png -o garden --depth depth.npy
+      wonderzoom create --prompt "a walled garden at noon" -o garden --generator light
     """
 
-    image: Annotated[Positional[Path], path_word("IMAGE", "IMAGE")]
-    """The photo."""
     output: _NewWorld
     """The directory to make; it holds the world."""
+    image: Annotated[Positional[Path | None], path_word("IMAGE", "IMAGE"), _ABSENT] = None
+    """The photo. Without one, the generator makes a picture of --prompt, if it can."""
+    prompt: Annotated[str, word(read_prompt, "--prompt", "TEXT"), arg(help_behavior_hint="")] = ""
+    """What the picture shows: generators with models use the words."""
     depth: _File = None
     """A depth map of the photo: a 16-bit grey PNG, or a NumPy array (.npy, .npz).
     Linear, larger is farther; 0 and NaN: no depth there. Without one, depth is estimated."""

@@ -121,7 +121,7 @@ def served(command: commands.Serve, maker: Maker) -> tuple[dict[str, Path], Path
     folder = Path.cwd()
     world = next(path for path in paths_for(folder, place.stem) if not path.exists() or _made_of(path, place))
     if not world.exists():
-        create(commands.Create(place, world, generator=command.generator), maker)
+        create(commands.Create(world, place, generator=command.generator), maker)
     return {world.name: world}, folder
 
 

@@ -16,7 +16,7 @@ from wonderzoom.generation.embedded.remembering import ForeignMemoryStage
 from wonderzoom.generation.models.errors import ModelUnavailable
 from wonderzoom.generation.models.recipes import Recipe, StageRecipe
 from wonderzoom.generation.models.references import ModelReference
-from wonderzoom.generation.models.workbench import Workbench, adapter_class
+from wonderzoom.generation.models.workbench import BadRecipe, Workbench, adapter_class
 from wonderzoom.generation.stages import Generator
 from wonderzoom.scene_graph.ports import Control
 
@@ -35,6 +35,7 @@ _METHODS = {
     "segment": "segment",
     "auxiliary": "synthesise",
     "outpaint": "outpaint",
+    "text_to_image": "imagine",
 }
 
 
@@ -46,7 +47,10 @@ def build(recipe: Recipe, bench: Workbench, embedded: Generator) -> Generator:
     stages: dict[str, Any] = {}
     for name, part in recipe.stages.items():
         stage = adapter_class(name, part.adapter)(bench, part.options)
-        stages[name] = _or_embedded(name, stage, getattr(embedded, name)) if part.fallback else stage
+        other = getattr(embedded, name)
+        if part.fallback and other is None:
+            raise BadRecipe(f"recipe {recipe.name}: {name} has no embedded stage to fall back on")
+        stages[name] = _or_embedded(name, stage, other) if part.fallback else stage
     if any(name in stages for name in _PAINTERS):
         stages["memory"] = ForeignMemoryStage()
     made_with = tuple((f"model.{name}", _said(part)) for name, part in sorted(recipe.stages.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from wonderzoom.scene_graph.ports import Control
@@ -31,4 +32,4 @@ def klein_text_layers(pipeline: Any) -> tuple[int, int, int]:
 
 def portion(control: Control, begin: float, end: float) -> Control:
     """The control of one part of a stage: its progress from 0 to 1 is the stage's from ``begin`` to ``end``."""
-    return Control(control.cancelled, lambda done: control.progress(begin + (end - begin) * done))
+    return replace(control, progress=lambda done: control.progress(begin + (end - begin) * done))

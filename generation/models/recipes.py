@@ -35,6 +35,7 @@ STAGES = (
     "segment",
     "auxiliary",
     "outpaint",
+    "text_to_image",
 )
 SHIPPED = ("light", "paper", "quality")
 _HEADER = {"about", "version"}

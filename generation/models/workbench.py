@@ -21,6 +21,7 @@ from wonderzoom.scene_graph.ports import Renderer
 ADAPTERS: dict[str, dict[str, str]] = {
     "inpaint": {"klein_inpaint": "inpaint:KleinInpainter", "sd_inpaint": "inpaint:SdInpainter"},
     "auxiliary": {"wan_vace": "auxiliary:WanVaceViews"},
+    "outpaint": {"klein_outpaint": "beside:KleinOutpainter", "sd_outpaint": "beside:SdOutpainter"},
     "text_to_image": {"klein_text": "text_to_image:KleinText", "sd_text": "text_to_image:SdText"},
 }
 

@@ -55,6 +55,28 @@ def test_a_photo_becomes_a_world(desk: Desk) -> None:
     np.testing.assert_array_equal(root.main.image, np.asarray(Image.open("photo.png")))
 
 
+def test_words_become_a_world_where_the_generator_makes_pictures(desk: Desk) -> None:
+    desk.must(
+        "create", "--prompt", "a walled garden", "-o", "garden", "--generator", "painter", "--seed", "3"
+    )
+    (root,) = nodes()
+    assert (root.prompt, root.seed) == ("a walled garden", 3)
+    assert root.main.image is not None and root.main.image.shape == (64, 96, 3)
+    ended = desk("create", "--prompt", "a walled garden", "-o", "other")
+    assert ended.code == 2 and "makes no pictures from words" in ended.err and not Path("other").exists()
+    for argv, said in (
+        (["-o", "other"], "give an IMAGE, or say in words"),
+        (["-o", "other", "--prompt", "x", "--focal", "30"], "belong to an IMAGE"),
+    ):
+        ended = desk("create", *argv)
+        assert ended.code == 2 and said in ended.err
+
+
+def test_words_about_a_photo_are_kept_with_it(desk: Desk) -> None:
+    desk.must("create", "photo.png", "-o", "garden", "--prompt", "a leaf in the sun")
+    assert nodes()[0].prompt == "a leaf in the sun"
+
+
 def test_a_depth_map_and_a_lens_reach_generation(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     depth = np.full((64, 96), 3.0, np.float32)
     depth[:10] = np.inf

@@ -13,6 +13,7 @@ from worlds import Plane, facing, plane_node
 from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import Created, CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime.build import Painter
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.camera import Camera, initial_camera
 from wonderzoom.scene_graph.commit import WorldHeader
@@ -76,6 +77,12 @@ class PlaneMaker:
 
     def generator_name(self, generator: str) -> str:
         return GENERATOR
+
+    def imagine(self, generator: str, prompt: str, seed: int, watch: Watch) -> np.ndarray:
+        if generator != "painter":
+            raise UsageError(f"the generator {generator!r} makes no pictures from words")
+        watch.event(StageEvent("edit", 0.5))
+        return request(sum(map(ord, prompt)) + seed).image
 
     def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created:
         self.creations += 1
