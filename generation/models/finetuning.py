@@ -72,20 +72,19 @@ def tune(
 
     _go_on(control)
     with torch.no_grad():
-        first = _checked(predict())
+        start = predict()
+        first = _checked(start)
     line = fit_line(first, target, mask)
     if steps == 0 or line.scale == 0.0 or not mask.any():  # no gradient reaches the network without a scale
         return Tuned(first, line, (_loss(line, first, target, mask),))
     best, least, losses = first, float("inf"), list[float]()
     with lent(network, trained), torch.enable_grad():
         optimiser = torch.optim.Adam(list(trained), lr=rate)
-        wanted: Any = None
+        wanted = torch.from_numpy(np.where(mask, target, 0.0)).to(start)
+        where = torch.from_numpy(mask).to(start.device)
         for step in range(steps + 1):
             _go_on(control)
             predicted = predict()
-            if wanted is None:
-                wanted = torch.from_numpy(np.where(mask, target, 0.0)).to(predicted)
-                where = torch.from_numpy(mask).to(predicted.device)
             loss = (line.scale * predicted + line.shift - wanted).abs()[where].mean()
             losses.append(float(loss.detach()))
             if not np.isfinite(losses[-1]):

@@ -28,7 +28,7 @@ DINO_PROCESSOR = "transformers.GroundingDinoProcessor"
 # The model's own defaults (its demo): boxes and words below are guesses.
 BOX_SCORE = 0.3
 WORDS_SCORE = 0.25
-MOST_WORDS = 32  # it reads 256 tokens
+MOST_LETTERS = 400  # it reads 256 tokens
 # A channel that moved by more than this, after a blur of one pixel, changed; editors move all colours a little.
 CHANGE = 0.08
 LEAST_AREA = 0.002  # of the picture: smaller changes are noise of the editor's
@@ -89,9 +89,8 @@ class ObjectFinder:
         network: Any = shelf.module(stage, dino, DINO)
         processor: Any = shelf.part(stage, dino, DINO_PROCESSOR)
         height, width = image.shape[:2]
-        text = (
-            ". ".join(" ".join(word.lower().replace(".", " ").split()) for word in words[:MOST_WORDS]) + "."
-        )
+        plain = (" ".join(word.lower().replace(".", " ").split()) for word in words)
+        text = ". ".join(plain)[:MOST_LETTERS] + "."
 
         def call() -> NDArray[np.float64]:
             import torch

@@ -20,8 +20,8 @@ class Sam:
     """One picture [H, W, 3] under SAM 2; it is encoded once, by the first question."""
 
     def __init__(self, bench: Workbench, stage: Stage, reference: ModelReference, image: F32) -> None:
-        self._bench, self._stage, self._reference = bench, stage, reference
-        self._image = image
+        self._stage: Stage = stage
+        self._bench, self._reference, self._image = bench, reference, image
         self._encoded: Any = None
 
     def at_points(self, points: NDArray[np.floating]) -> tuple[F32, F32]:

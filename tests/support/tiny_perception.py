@@ -1,16 +1,17 @@
 """Tiny random networks that look at pictures: depth, segments, detection, labels; each saved as a checkpoint."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tiny_models import bert_tokenizer, livened
 
-_DINO = {
+_DINO: dict[str, Any] = {
     "model_type": "dinov2", "image_size": 70, "patch_size": 14, "hidden_size": 32, "num_hidden_layers": 4,
     "num_attention_heads": 4, "mlp_ratio": 2, "out_indices": [1, 2, 3, 4], "reshape_hidden_states": False,
     "apply_layernorm": True,
 }  # fmt: skip
-_NECK = {
+_NECK: dict[str, Any] = {
     "reassemble_hidden_size": 32, "patch_size": 14, "neck_hidden_sizes": [16, 16, 32, 32],
     "fusion_hidden_size": 16, "head_hidden_size": 8,
 }  # fmt: skip
@@ -36,7 +37,10 @@ def save_depth_anything(
 
     seed = AGREEING[kind] if seed is None else seed
     torch.manual_seed(seed)
-    far = {"depth_estimation_type": kind, "max_depth": 80 if kind == "metric" and not prompted else 1}
+    far: dict[str, Any] = {
+        "depth_estimation_type": kind,
+        "max_depth": 80 if kind == "metric" and not prompted else 1,
+    }
     if prompted:
         network = PromptDepthAnythingForDepthEstimation(
             PromptDepthAnythingConfig(backbone_config=_DINO, **far, **_NECK)

@@ -52,7 +52,7 @@ def registrar(kind: str, bench: Workbench, model: ModelReference | Path, **optio
         model = ModelReference(path=str(model), dtype="float32")
     if kind == "prompted":
         return PromptedRegistrar(bench, PromptedRegistrar.Options(model=model))
-    told = {"steps": 2, "rate": 1e-5, "most_pixels": 70 * 70, **options}
+    told: dict[str, Any] = {"steps": 2, "rate": 1e-5, "most_pixels": 70 * 70, **options}
     return TunedRegistrar(bench, TunedRegistrar.Options(model=model, **told))
 
 
@@ -69,11 +69,10 @@ def with_target(context: ZoomContext, zeta: np.ndarray) -> ZoomContext:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tilt", [0.0, 0.6])
 def test_it_agrees_with_the_target_within_one_percent_of_the_width(
-    kind: str, tilt: float, bench: Workbench, folders: dict[str, Path]
+    kind: str, bench: Workbench, folders: dict[str, Path]
 ) -> None:
-    context, edited = zoomed(tilt)
+    context, edited = zoomed()
     told: list[float] = []
     zeta = registrar(kind, bench, folders[kind]).register(context, edited, Control(progress=told.append))
     target = context.observation.zeta
@@ -82,8 +81,7 @@ def test_it_agrees_with_the_target_within_one_percent_of_the_width(
     whole = np.zeros((SIDE, SIDE), np.int32)
     for result in (zeta, align_segments(zeta, target, whole, edited.structure, FACTOR)):
         assert np.median(np.abs(result - target)) <= 0.01 * SIDE
-        if tilt:
-            assert np.corrcoef(result.ravel(), target.ravel())[0, 1] > 0.9
+        assert np.corrcoef(result.ravel(), target.ravel())[0, 1] > 0.9
     assert np.abs(zeta - target).max() > 1e-3  # the network did have a say
 
 
@@ -102,26 +100,28 @@ def test_the_same_job_gives_the_same_depth_and_leaves_the_weights_as_they_were(
     assert all(p.requires_grad and p.grad is None for p in network.parameters())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("polls", [0, 3])
+@pytest.mark.parametrize(
+    ("kind", "polls"), [("prompted", 0), ("prompted", 1), ("relative", 3), ("metric", 4)]
+)
 def test_it_can_be_called_off_and_the_next_job_is_as_ever(
     kind: str, polls: int, bench: Workbench, folders: dict[str, Path]
 ) -> None:
     context, edited = zoomed()
     stage = registrar(kind, bench, folders[kind])
+    fresh = stage.register(context, edited, Control())
     asked: list[int] = []
 
     def cancelled() -> bool:
         asked.append(1)
-        return len(asked) > min(polls, 1 if kind == "prompted" else 3)
+        return len(asked) > polls
 
     with pytest.raises(Cancelled):
         stage.register(context, edited, Control(cancelled=cancelled))
-    fresh = registrar(kind, bench, folders[kind]).register(context, edited, Control())
+    assert len(asked) == polls + 1
     assert np.array_equal(stage.register(context, edited, Control()), fresh)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["prompted", "relative"])
 def test_holes_in_the_target_are_filled_and_poison_nothing(
     kind: str, bench: Workbench, folders: dict[str, Path]
 ) -> None:
@@ -135,7 +135,7 @@ def test_holes_in_the_target_are_filled_and_poison_nothing(
     assert zeta[hole].min() >= target.min() - SIDE - 1 and zeta[hole].max() <= target.max() + SIDE + 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["prompted", "metric"])
 def test_a_constant_target_stays_flat_but_for_fine_shape(
     kind: str, bench: Workbench, folders: dict[str, Path]
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_constant_target_stays_flat_but_for_fine_shape(
     assert np.abs(zeta - 7.0).max() <= 0.01 * SIDE + 1e-4
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["prompted", "relative"])
 def test_a_new_thing_stands_on_the_surface_and_a_given_depth_is_kept(
     kind: str, bench: Workbench, folders: dict[str, Path]
 ) -> None:
@@ -183,8 +183,7 @@ def test_a_good_network_fills_a_hole_better_than_the_surface_round_it_does(
         seen = torch.nn.functional.interpolate(seen, size=(height, width), mode="bilinear")[:, 0]
         return type("Answer", (), {"predicted_depth": 40.0 + 0.1 * seen})
 
-    with_monkey = monkeypatch.setattr
-    with_monkey(network, "forward", sees)
+    monkeypatch.setattr(network, "forward", sees)
     zeta = stage.register(holed, edited, Control())
     blind = registrar("relative", bench, folders["relative"], steps=0).register(holed, edited, Control())
     assert np.median(np.abs(zeta - truth)[hole]) < 1.0

@@ -44,8 +44,13 @@ def untouched(network: torch.nn.Module, before: list[tuple[torch.Tensor, bool, b
     )
 
 
-def tuned(network: Network, steps: int = 60, rate: float = 0.02, **options: Any) -> Tuned:
-    parts = {"trained": list(network.parameters()), "predict": network, "control": Control(), **options}
+def tuned(network: Network, steps: int = 30, rate: float = 0.04, **options: Any) -> Tuned:
+    parts: dict[str, Any] = {
+        "trained": list(network.parameters()),
+        "predict": network,
+        "control": Control(),
+        **options,
+    }
     return tune(network, target=TARGET, mask=MASK, steps=steps, rate=rate, **parts)
 
 
@@ -54,7 +59,7 @@ def test_the_loss_falls_the_best_is_kept_and_the_network_is_as_before() -> None:
     before, told = state(network), list[float]()
     result = tuned(network, control=Control(progress=told.append))
     assert untouched(network, before)
-    assert len(result.losses) == 61 and min(result.losses) < 0.5 * result.losses[0]
+    assert len(result.losses) == 31 and min(result.losses) < 0.5 * result.losses[0]
     loss = np.abs(result.line(result.predicted) - TARGET)[MASK].mean()
     assert loss == pytest.approx(min(result.losses), rel=1e-4)
     assert told == sorted(told) and told[-1] == 1.0
@@ -74,7 +79,7 @@ def test_only_the_given_tensors_learn() -> None:
     assert min(result.losses) < 0.5 * result.losses[0]
 
 
-@pytest.mark.parametrize("step", [0, 1, 7])
+@pytest.mark.parametrize("step", [0, 7])
 def test_it_is_called_off_within_a_step_and_given_back(step: int) -> None:
     network = Network()
     before, asked = state(network), list[int]()

@@ -13,7 +13,7 @@ NETWORK: Any = SimpleNamespace(dtype=torch.float32)
 def test_the_mean_colour_becomes_zero_and_a_deviation_one() -> None:
     for sigma in (0.0, 1.0):
         colour = np.array(MEAN, np.float32) + sigma * np.array(DEVIATION, np.float32)
-        tensor = pixels(np.broadcast_to(colour, (4, 6, 3)), 6, 4, NETWORK)
+        tensor = pixels(np.broadcast_to(colour, (4, 6, 3)).astype(np.float32), 6, 4, NETWORK)
         assert tensor.shape == (1, 3, 4, 6)
         assert torch.allclose(tensor, torch.full_like(tensor, sigma), atol=1e-5)
 

@@ -39,7 +39,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 
 
 def segmenter(bench: Workbench, folder: Path, **options: Any) -> Sam2Segmenter:
-    told = {"points": 4, "least_score": 0.0, "stability": 0.0, **options}
+    told: dict[str, Any] = {"points": 4, "least_score": 0.0, "stability": 0.0, **options}
     model = ModelReference(path=str(folder), dtype="float32")
     return Sam2Segmenter(bench, Sam2Segmenter.Options(model=model, **told))
 
