@@ -45,10 +45,9 @@ _WORKING_PIXELS = 518 * 784  # the resolution that the networks were trained at,
 Pixels = Annotated[int, msgspec.Meta(ge=14 * 14, le=4_000_000)]
 
 
-def needs_float32(reference: ModelReference) -> None:
-    """Eight bits of bfloat16 turn depth into terraces, and a step of Eq. 5 into nothing. Raises ValueError."""
-    if reference.dtype != "float32":
-        raise ValueError(f"depth needs dtype = 'float32'; {reference.name} has {reference.dtype!r}")
+def in_float32(reference: ModelReference) -> ModelReference:
+    """The reference as depth needs it: bfloat16's eight bits are terraces, and lose a step of Eq. 5 altogether."""
+    return msgspec.structs.replace(reference, dtype="float32")
 
 
 class PromptedRegistrar:
@@ -62,11 +61,9 @@ class PromptedRegistrar:
         model: ModelReference
         most_pixels: Pixels = _WORKING_PIXELS  # of the picture that the network sees
 
-        def __post_init__(self) -> None:
-            needs_float32(self.model)
-
     def __init__(self, bench: Workbench, options: Options) -> None:
         self._bench, self._options = bench, options
+        self._model = in_float32(options.model)
 
     def register(self, context: ZoomContext, edited: Edited, control: Control) -> F32:
         """Zeta [H, W] of I_i. Raises ModelUnavailable, GenerationError, Cancelled."""
@@ -82,7 +79,7 @@ class PromptedRegistrar:
         Raises ModelUnavailable, GenerationError.
         """
         prompt, ramp, lowest, span = _prompt(target)
-        network: Any = self._bench.shelf.module("depth", self._options.model, PROMPTED)
+        network: Any = self._bench.shelf.module("depth", self._model, PROMPTED)
         height, width = target.shape
         size = working_size(width, height, network.config.patch_size, self._options.most_pixels)
 
@@ -94,9 +91,9 @@ class PromptedRegistrar:
                 answer = network(pixel_values=pixels(image, *size, network), prompt_depth=hint)
                 return enlarged(answer.predicted_depth, width, height)[0].cpu().numpy().astype(np.float32)
 
-        answer = self._bench.shelf.run("depth", self._options.model, call)
+        answer = self._bench.shelf.run("depth", self._model, call)
         if not np.isfinite(answer).all():
-            raise GenerationError("depth", f"{self._options.model.name} gave depth that is not finite")
+            raise GenerationError("depth", f"{self._model.name} gave depth that is not finite")
         return (lowest + (answer - 1.0) * span - ramp).astype(np.float32)
 
 
@@ -117,11 +114,9 @@ class TunedRegistrar:
         )
         most_pixels: Pixels = _WORKING_PIXELS
 
-        def __post_init__(self) -> None:
-            needs_float32(self.model)
-
     def __init__(self, bench: Workbench, options: Options) -> None:
         self._bench, self._options = bench, options
+        self._model = in_float32(options.model)
 
     def register(self, context: ZoomContext, edited: Edited, control: Control) -> F32:
         """Zeta [H, W] of I_i. Raises ModelUnavailable, GenerationError, Cancelled."""
@@ -129,7 +124,7 @@ class TunedRegistrar:
         surface, edge = _surface(observation, edited)
         mask = _known(observation, edited)
         _go_on(control)
-        network: Any = self._bench.shelf.module("depth", options.model, PLAIN)
+        network: Any = self._bench.shelf.module("depth", self._model, PLAIN)
         relative = network.config.depth_estimation_type == "relative"
         height, width = surface.shape
         size = working_size(width, height, network.config.patch_size, options.most_pixels)
@@ -148,7 +143,7 @@ class TunedRegistrar:
         inner = Control(control.cancelled, lambda fraction: control.progress(0.9 * fraction))
         tuned = self._bench.shelf.run(
             "depth",
-            options.model,
+            self._model,
             lambda: tune(network, trained, predict, target, mask, options.steps, options.rate, inner),
         )
         predicted = tuned.line(tuned.predicted)

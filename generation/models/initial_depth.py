@@ -17,7 +17,7 @@ from wonderzoom.generation.embedded.features import features_of
 from wonderzoom.generation.embedded.initial_depth import InitialDepthStage
 from wonderzoom.generation.embedded.sky import sky_mask
 from wonderzoom.generation.jobs import CreateRequest, GenerationError
-from wonderzoom.generation.models.depth import PLAIN, needs_float32
+from wonderzoom.generation.models.depth import PLAIN, in_float32
 from wonderzoom.generation.models.errors import ModelUnavailable
 from wonderzoom.generation.models.images import to_pil, working_size
 from wonderzoom.generation.models.pixels import enlarged, pixels
@@ -54,11 +54,9 @@ class DepthAnythingEstimator:
         )
         most_pixels: Annotated[int, msgspec.Meta(ge=14 * 14, le=4_000_000)] = 518 * 784
 
-        def __post_init__(self) -> None:
-            needs_float32(self.model)
-
     def __init__(self, bench: Workbench, options: Options) -> None:
         self._bench, self._options = bench, options
+        self._model = in_float32(options.model)
 
     def estimate(self, request: CreateRequest, focal: float, control: Control) -> InitialDepth:
         """Depth and sky of a picture; ``focal`` in its pixels.
@@ -86,7 +84,7 @@ class DepthAnythingEstimator:
     def _predicted(self, image: F32) -> tuple[F32, bool]:
         """What the network says [H, W], and whether that is metres (else disparity)."""
         options = self._options
-        network: Any = self._bench.shelf.module("depth", options.model, PLAIN)
+        network: Any = self._bench.shelf.module("depth", self._model, PLAIN)
         height, width = image.shape[:2]
         size = working_size(width, height, network.config.patch_size, options.most_pixels)
 
@@ -97,9 +95,9 @@ class DepthAnythingEstimator:
                 answer = network(pixel_values=pixels(image, *size, network)).predicted_depth
                 return np.asarray(enlarged(answer, width, height)[0].cpu().numpy(), np.float32)
 
-        predicted = self._bench.shelf.run("depth", options.model, call)
+        predicted = self._bench.shelf.run("depth", self._model, call)
         if not np.isfinite(predicted).all():
-            raise GenerationError("depth", f"{options.model.name} gave depth that is not finite")
+            raise GenerationError("depth", f"{self._model.name} gave depth that is not finite")
         return predicted, network.config.depth_estimation_type == "metric"
 
     def _sky(self, image: F32, reference: ModelReference) -> Mask:

@@ -41,6 +41,7 @@ def save_depth_anything(
         "depth_estimation_type": kind,
         "max_depth": 80 if kind == "metric" and not prompted else 1,
     }
+    network: Any
     if prompted:
         network = PromptDepthAnythingForDepthEstimation(
             PromptDepthAnythingConfig(backbone_config=_DINO, **far, **_NECK)

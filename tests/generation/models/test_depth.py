@@ -5,23 +5,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import torch
 from photo_world import PhotoWorld, photo
+from plain_generator import PlainStages, plain_generator
 from tiny_models import SHA, published
-from tiny_perception import CONTRARY, disc, save_depth_anything
+from tiny_perception import CONTRARY, disc, save_depth_anything, save_sam
 
+from wonderzoom.generation.jobs import CreateRequest, ZoomRequest
 from wonderzoom.generation.models.depth import PLAIN, PROMPTED, PromptedRegistrar, TunedRegistrar
 from wonderzoom.generation.models.errors import ModelUnavailable
+from wonderzoom.generation.models.initial_depth import DepthAnythingEstimator
 from wonderzoom.generation.models.locks import Locks
 from wonderzoom.generation.models.references import ModelReference
+from wonderzoom.generation.models.segments import Sam2Segmenter
 from wonderzoom.generation.models.shelf import Shelf
 from wonderzoom.generation.models.workbench import Workbench
+from wonderzoom.generation.pipeline import Pipeline
 from wonderzoom.generation.segment_alignment import align_segments
 from wonderzoom.generation.stages import DepthRegistrar, Edited, ZoomContext
-from wonderzoom.scene_graph.ports import Cancelled, Control
+from wonderzoom.runtime.frames import aim
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
+from wonderzoom.scene_graph.ports import Cancelled, Control, FitSettings
+from wonderzoom.scene_graph.world import World
 
 SIDE, FACTOR = 96, 6.0
 IMAGE = photo()
@@ -234,7 +242,56 @@ def test_weights_that_are_not_here_are_said_to_be_missing(
     assert caught.value.stage == "depth" and caught.value.reason == "not_here"
 
 
-@pytest.mark.parametrize("adapter", [PromptedRegistrar, TunedRegistrar])
-def test_a_number_format_that_makes_terraces_is_refused(adapter: Any) -> None:
-    with pytest.raises(msgspec.ValidationError, match="float32"):
-        msgspec.convert({"model": {"path": "somewhere", "dtype": "bfloat16"}}, adapter.Options)
+@pytest.mark.parametrize("kind", ["prompted", "metric"])
+def test_depth_is_reckoned_in_float32_whatever_the_recipe_says(
+    kind: str, bench: Workbench, folders: dict[str, Path]
+) -> None:
+    context, edited = zoomed()
+    half = ModelReference(path=str(folders[kind]), dtype="bfloat16")
+    zeta = registrar(kind, bench, half).register(context, edited, Control())
+    full = registrar(kind, bench, folders[kind]).register(context, edited, Control())
+    assert np.array_equal(zeta, full)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["prompted", "relative"])
+def test_a_world_is_made_and_grows_with_networks_for_depth_and_segments(
+    kind: str, bench: Workbench, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    sam = ModelReference(path=str(save_sam(tmp_path / "sam")), dtype="float32")
+    plain = PlainStages()
+    original = plain.edit
+
+    def edit(context: ZoomContext, image: np.ndarray, control: Control) -> Edited:
+        return replace(
+            original(context, image, control), structure_zeta=None
+        )  # the registrar has to stand it up
+
+    plain.edit = edit
+    metric = ModelReference(path=str(folders["metric"]), dtype="float32")
+    generator = replace(
+        plain_generator(plain),
+        initial_depth=DepthAnythingEstimator(bench, DepthAnythingEstimator.Options(model=metric)),
+        depth=registrar(kind, bench, folders[kind]),
+        segment=Sam2Segmenter(bench, Sam2Segmenter.Options(model=sam, points=4, least_score=0.0)),
+    )
+    with CpuRenderer(1) as renderer:
+        pipeline = Pipeline(generator, renderer, CpuFitter(1), 1, FitSettings(iterations=12))
+        made = pipeline.create(CreateRequest(photo(96, 72), seed=1))
+        world = World(made.header)
+        world.apply(made.commit)
+        assert world.root is not None
+        before = world.root.main.zeta.copy()
+        camera = aim(world, renderer, world.root, (0.5, 0.5), 3.0).camera
+        grown = pipeline.zoom(world, ZoomRequest(camera, "ball", seed=2))
+        world.apply(grown.commit)
+        node = world.node(grown.node)
+        assert grown.placed == ("ball",) and np.array_equal(world.root.main.zeta, before, equal_nan=True)
+        main = node.main
+        assert np.isfinite(main.zeta[main.mask]).all()
+        old = World(made.header)
+        old.apply(made.commit)
+        repeated = pipeline.zoom(old, ZoomRequest(camera, "ball", seed=2))
+        assert repeated.node == grown.node
+        old.apply(repeated.commit)
+        assert np.array_equal(old.node(repeated.node).main.zeta, main.zeta, equal_nan=True)
