@@ -19,6 +19,9 @@ from wonderzoom.scene_graph.ports import Renderer
 
 # Stage of a generator -> name in a recipe -> where its class is, below this package.
 ADAPTERS: dict[str, dict[str, str]] = {
+    "initial_depth": {"depth_anything": "initial_depth:DepthAnythingEstimator"},
+    "depth": {"prompt_da": "depth:PromptedRegistrar", "depth_anything": "depth:TunedRegistrar"},
+    "segment": {"sam2": "segments:Sam2Segmenter"},
     "inpaint": {"klein_inpaint": "inpaint:KleinInpainter", "sd_inpaint": "inpaint:SdInpainter"},
     "auxiliary": {"wan_vace": "auxiliary:WanVaceViews"},
     "outpaint": {"klein_outpaint": "beside:KleinOutpainter", "sd_outpaint": "beside:SdOutpainter"},
