@@ -28,7 +28,6 @@ DINO_PROCESSOR = "transformers.GroundingDinoProcessor"
 # The model's own defaults (its demo): boxes and words below are guesses.
 BOX_SCORE = 0.3
 WORDS_SCORE = 0.25
-MOST_LETTERS = 400  # it reads 256 tokens
 # A channel that moved by more than this, after a blur of one pixel, changed; editors move all colours a little.
 CHANGE = 0.08
 LEAST_AREA = 0.002  # of the picture: smaller changes are noise of the editor's
@@ -90,13 +89,16 @@ class ObjectFinder:
         processor: Any = shelf.part(stage, dino, DINO_PROCESSOR)
         height, width = image.shape[:2]
         plain = (" ".join(word.lower().replace(".", " ").split()) for word in words)
-        text = ". ".join(plain)[:MOST_LETTERS] + "."
+        text = ". ".join(plain) + "."
+        most = int(network.config.max_text_len)  # tokens; more of them is an error in the network
 
         def call() -> NDArray[np.float64]:
             import torch
 
             with torch.inference_mode():
-                asked = processor(images=to_pil(image), text=text, return_tensors="pt")
+                asked = processor(
+                    images=to_pil(image), text=text, return_tensors="pt", truncation=True, max_length=most
+                )
                 asked["pixel_values"] = asked["pixel_values"].to(network.dtype)
                 answer = network(**asked)
                 found = processor.post_process_grounded_object_detection(

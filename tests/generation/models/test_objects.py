@@ -125,6 +125,7 @@ def test_the_detector_runs_end_to_end_and_its_boxes_lie_in_the_picture(
     assert (boxes[:, 2:] > boxes[:, :2]).all()
     changed = changed_between(BEFORE, AFTER)
     assert found and all((mask & changed).any() for mask in found)
+    finder.masks("edit", BEFORE, AFTER, ("a ladybug on a leaf " * 20,), Control())  # longer than it can read
     again = finder.masks("edit", BEFORE, AFTER, words, Control())
     assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
 
