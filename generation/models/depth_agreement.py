@@ -104,7 +104,8 @@ def agreeing(predicted: F32, surface: F32, edge: Mask, known: Mask, coarse: floa
     ``surface`` and its depth edges ``edge`` are ``register_depth``'s, ``known`` is where the target has them from;
     ``coarse`` is the size of one of the target's pixels. Where known, the result differs from the surface by less
     than min(a coarse pixel, 1 % of the width); at depth edges not at all. Elsewhere the prediction is shifted so
-    that it joins, and stays within one width of what is known.
+    that it joins, and stays within one width of what is known. A network that gets the known part wrong has the
+    less to say, there and elsewhere.
     """
     if not known.any():
         return surface
@@ -120,10 +121,19 @@ def agreeing(predicted: F32, surface: F32, edge: Mask, known: Mask, coarse: floa
         lacking = np.where(near_sure, sums / np.maximum(total, 1e-6), 0.0)
         joined = joined + membrane(lacking[..., None], near_sure)[..., 0]
     most = np.float32(min(coarse, MOST_SHARE * width))
+    joined = surface + _trust(predicted[sure], surface[sure], float(most)) * (joined - surface)
     fine = most * np.tanh((joined - surface) / most)
     low, high = float(surface[known].min()) - width, float(surface[known].max()) + width
     shown = surface + np.where(edge, np.float32(0.0), fine)
     return np.where(known, shown, np.clip(joined, low, high)).astype(np.float32)
+
+
+def _trust(predicted: F32, surface: F32, resolution: float) -> np.float32:
+    """What share of the known depth's variation a prediction explains, [0, 1]; errors of the resolution don't count."""
+    varies = float(np.abs(surface - np.median(surface)).mean())
+    missing = surface - predicted
+    wrong = float(np.abs(missing - np.median(missing)).mean())
+    return np.float32(np.clip(1.0 - wrong / (varies + resolution), 0.0, 1.0))
 
 
 def standing(relative: F32, scale: float, surface: F32, mask: Mask) -> F32:
