@@ -109,9 +109,7 @@ class TunedRegistrar:
         # The authors take 50 to 100; on a CPU a step takes seconds, and 0 leaves scale and shift.
         steps: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 50
         rate: Annotated[float, msgspec.Meta(gt=0.0, le=0.01)] = 1e-6  # the authors'
-        trained: Literal["all", "decoder"] = (
-            "all"  # the decoder alone takes half the time and a third of the memory
-        )
+        trained: Literal["all", "decoder"] = "all"  # the decoder alone takes about half the time
         most_pixels: Pixels = _WORKING_PIXELS
 
     def __init__(self, bench: Workbench, options: Options) -> None:

@@ -22,11 +22,11 @@ from wonderzoom.scene_graph.ports import Cancelled, Control
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-BATCH = 64  # points at once: 0.2 GB of masks
+BATCH = 64  # points at once: 50 MB of masks
 NMS_SIDE = 64  # masks are compared at this size: two that differ less are the same to a median of depth
 # A mask is stable when it hardly changes with the threshold (as SAM's own generator asks).
 STABILITY, STABILITY_OFFSET = 0.9, 1.0
-MOST_MASKS = 1024  # best scores first; the pairs of more would not fit in memory
+MOST_MASKS = 1024  # best scores first; no picture has so many things
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
@@ -36,7 +36,9 @@ class Sam2Segmenter:
 
     class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         model: ModelReference
-        points: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16  # of the grid, along each side
+        points: Annotated[int, msgspec.Meta(ge=1, le=32)] = (
+            16  # of the grid, along each side; 32: 0.8 GB at worst
+        )
         least_score: Share = 0.7  # the network's own estimate of a mask's overlap with the truth
         stability: Share = STABILITY
         most_overlap: Share = (
