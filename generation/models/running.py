@@ -44,3 +44,14 @@ def running(pipeline: Any, control: Control) -> Generator[Any]:
             yield pipeline
     finally:
         pipeline.maybe_free_model_hooks()
+
+
+@contextmanager
+def fresh_scheduler(pipeline: Any) -> Generator[Any]:
+    """A scheduler of the pipeline's own kind for the job within: they hold state, and pipelines share them."""
+    shared = pipeline.scheduler
+    pipeline.scheduler = type(shared).from_config(shared.config)
+    try:
+        yield pipeline.scheduler
+    finally:
+        pipeline.scheduler = shared

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from wonderzoom.generation.models.embeddings import Embeddings
 from wonderzoom.generation.models.references import ModelReference
 from wonderzoom.generation.models.shelf import Shelf
 from wonderzoom.scene_graph.ports import Renderer
@@ -40,6 +41,7 @@ class Workbench:
     shelf: Shelf
     renderer: Renderer  # of partial worlds, for auxiliary views
     threads: int = 1
+    embeddings: Embeddings = field(default_factory=Embeddings)  # of prompts
 
 
 def adapter_class(stage: str, name: str) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from wonderzoom.generation.models.running import running, seeded, watched
+from wonderzoom.generation.models.running import fresh_scheduler, running, seeded, watched
 from wonderzoom.scene_graph.ports import Cancelled, Control
 
 
@@ -60,3 +60,20 @@ def test_what_is_called_off_before_it_begins_does_not_begin() -> None:
     with pytest.raises(Cancelled):
         with running(pipeline, Control(cancelled=lambda: True)):
             pytest.fail("it began")
+
+
+@pytest.mark.parametrize("error", [None, Cancelled()])
+def test_a_job_has_a_scheduler_of_its_own(error: Exception | None) -> None:
+    from diffusers import DDIMScheduler
+
+    shared = DDIMScheduler(beta_start=0.01)
+    pipeline = SimpleNamespace(scheduler=shared)
+    try:
+        with fresh_scheduler(pipeline) as own:
+            own.set_timesteps(3)
+            assert pipeline.scheduler is own and own is not shared and own.config == shared.config
+            if error is not None:
+                raise error
+    except Cancelled:
+        pass
+    assert pipeline.scheduler is shared and shared.num_inference_steps is None
