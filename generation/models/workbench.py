@@ -20,6 +20,17 @@ from wonderzoom.scene_graph.ports import Renderer
 
 # Stage of a generator -> name in a recipe -> where its class is, below this package.
 ADAPTERS: dict[str, dict[str, str]] = {
+    "describe": {"qwen_vl": "describe:VisionLanguageDescriber"},
+    "upscale": {
+        "chain_of_zoom": "upscale_chain_of_zoom:ChainOfZoomUpscaler",
+        "klein": "upscale_klein:KleinUpscaler",
+        "sd_x4": "upscale_sd_x4:SdX4Upscaler",
+    },
+    "edit": {
+        "instruct_pix2pix": "edit:InstructPix2PixEditor",
+        "klein": "edit:KleinEditor",
+        "qwen_edit": "edit_qwen:QwenEditor",
+    },
     "initial_depth": {"depth_anything": "initial_depth:DepthAnythingEstimator"},
     "depth": {"prompt_da": "depth:PromptedRegistrar", "depth_anything": "depth:TunedRegistrar"},
     "segment": {"sam2": "segments:Sam2Segmenter"},
