@@ -20,9 +20,9 @@ from wonderzoom.generation.models.images import mask_to_pil, resized, to_pil, wo
 from wonderzoom.generation.models.orbits import adding, amplitude, frame_count, octaves_below, orbit, pivoted
 from wonderzoom.generation.models.outpaint import composited
 from wonderzoom.generation.models.partial_world import Look, PartialWorld, at_pixels, seen_from
-from wonderzoom.generation.models.pipelines import portion, stage_seed, with_own_scheduler
 from wonderzoom.generation.models.references import ModelReference
-from wonderzoom.generation.models.running import running, seeded, watched
+from wonderzoom.generation.models.running import fresh_scheduler, portion, running, seeded, watched
+from wonderzoom.generation.models.seeds import derived_seed
 from wonderzoom.generation.models.video_depth import behind_filled, video_depth
 from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.generation.stages import Edited, Layer, ZoomContext
@@ -137,7 +137,7 @@ class WanVaceViews:
         pipeline = self._bench.shelf.pipeline(_STAGE, options.model, _VACE)
 
         def call() -> Any:
-            with running(with_own_scheduler(pipeline), control) as ready:
+            with running(pipeline, control) as ready, fresh_scheduler(ready):
                 return ready(
                     prompt=f"{scene_words(context)} {_STILL}".strip(),
                     negative_prompt=_UNWANTED,
@@ -149,7 +149,7 @@ class WanVaceViews:
                     num_frames=len(looks),
                     num_inference_steps=options.steps,
                     guidance_scale=options.guidance,
-                    generator=seeded(stage_seed(context.request.seed, "auxiliary views")),
+                    generator=seeded(derived_seed(context.request.seed, "auxiliary views")),
                     output_type="np",
                     callback_on_step_end=watched(control, options.steps),
                 )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from wonderzoom.generation.embedded.outpainting import OutpaintingStage
 from wonderzoom.generation.models.auxiliary import scene_words
 from wonderzoom.generation.models.outpaint import KleinPainting, Painting, SdPainting, painted
-from wonderzoom.generation.models.pipelines import portion, stage_seed
+from wonderzoom.generation.models.running import portion
+from wonderzoom.generation.models.seeds import derived_seed
 from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.generation.stages import Outpainted, ZoomContext
 from wonderzoom.scene_graph.ports import Control
@@ -43,7 +44,7 @@ class _Outpainter:
             np.clip(guess.image, 0.0, 1.0).astype(np.float32),
             holes,
             words,
-            stage_seed(context.request.seed, "outpaint"),
+            derived_seed(context.request.seed, "outpaint"),
             portion(control, _GUESS_SHARE, 1.0),
         )
         return replace(guess, image=image)

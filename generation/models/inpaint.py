@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from wonderzoom.generation.embedded.hidden_layers import HiddenLayersStage
 from wonderzoom.generation.jobs import CreateRequest
 from wonderzoom.generation.models.outpaint import KleinPainting, Painting, SdPainting, painted
-from wonderzoom.generation.models.pipelines import portion, stage_seed
+from wonderzoom.generation.models.running import portion
+from wonderzoom.generation.models.seeds import derived_seed
 from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.generation.stages import Layer
 from wonderzoom.scene_graph.camera import Camera
@@ -60,7 +61,7 @@ class _Inpainter:
         chosen = [int(i) for i in order if sizes[i] >= self._least]
         for done, index in enumerate(chosen):
             part = portion(control, done / len(chosen), (done + 1) / len(chosen))
-            seed = stage_seed(request.seed, f"inpaint {index}")
+            seed = derived_seed(request.seed, "inpaint", index)
             layers[index] = self._painted(request.prompt, main, layers[index], seed, part)
         if control.cancelled():
             raise Cancelled

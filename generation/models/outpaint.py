@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from wonderzoom.generation.jobs import Stage
 from wonderzoom.generation.membrane import membrane
 from wonderzoom.generation.models.images import from_pil, mask_to_pil, resized, to_pil, working_size
+from wonderzoom.generation.models.klein import PIPELINE as KLEIN
+from wonderzoom.generation.models.klein import text_layers
 from wonderzoom.generation.models.loading import imported
-from wonderzoom.generation.models.pipelines import klein_text_layers, with_own_scheduler
 from wonderzoom.generation.models.references import ModelReference
-from wonderzoom.generation.models.running import running, seeded, watched
+from wonderzoom.generation.models.running import fresh_scheduler, running, seeded, watched
 from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.scene_graph.ports import Cancelled, Control
 
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-KLEIN = "diffusers.Flux2KleinPipeline"
 _KLEIN_INPAINT = "diffusers.Flux2KleinInpaintPipeline"
 _SD_INPAINT = "diffusers.StableDiffusionInpaintPipeline"
 # Beside the light and the palette, which come from the picture, this is all that is asked not to be there.
@@ -102,7 +102,7 @@ def painted(
     covers = resized(holes.astype(np.float32), *size) > 1e-3
 
     def call() -> Any:
-        with running(with_own_scheduler(pipeline), control) as ready:
+        with running(pipeline, control) as ready, fresh_scheduler(ready):
             return ready(
                 prompt=prompt,
                 image=to_pil(small),
@@ -134,7 +134,7 @@ def _prepared(bench: Workbench, painting: Painting, stage: Stage) -> tuple[Any, 
             return made
 
         pipeline = bench.shelf.derived(stage, painting.model, _KLEIN_INPAINT, KLEIN, on_the_same_weights)
-        layers = klein_text_layers(pipeline)
+        layers = text_layers(pipeline)
         return pipeline, {"guidance_scale": 1.0, "text_encoder_out_layers": layers}, 16
     # The safety checker of the 1.x checkpoints needs a class that transformers has dropped; 2.x never had one.
     left_out = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}

@@ -90,6 +90,11 @@ def parse_recipe(name: str, text: str) -> Recipe:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadRecipe(f"recipe {name}: {error}") from error
+    return recipe_from(name, table)
+
+
+def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
+    """A recipe from what its TOML holds. Raises BadRecipe with the stage and the field that are wrong."""
     stages: dict[str, StageRecipe] = {}
     for key, value in table.items():
         if key in _HEADER:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from wonderzoom.scene_graph.ports import Cancelled, Control
@@ -55,3 +56,8 @@ def fresh_scheduler(pipeline: Any) -> Generator[Any]:
         yield pipeline.scheduler
     finally:
         pipeline.scheduler = shared
+
+
+def portion(control: Control, begin: float, end: float) -> Control:
+    """The control of one part of a stage: its progress from 0 to 1 is the stage's from ``begin`` to ``end``."""
+    return replace(control, progress=lambda done: control.progress(begin + (end - begin) * done))

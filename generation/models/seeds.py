@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from wonderzoom.generation.jobs import Stage
 
+def derived_seed(seed: int, use: str, *parts: int) -> int:
+    """A seed of 63 bits from the request's ``seed``, what it is for, and numbers such as a tile's.
 
-def derived_seed(seed: int, stage: Stage, *parts: int) -> int:
-    """A seed of 63 bits from the request's ``seed``, the stage's wire name and numbers such as a tile's.
-
-    The first bits of BLAKE2b of "seed stage part part ...": the same on every machine.
+    The first bits of BLAKE2b of "seed use part part ...": the same on every machine.
     """
-    said = " ".join([str(seed), stage, *map(str, parts)])
+    said = " ".join([str(seed), use, *map(str, parts)])
     return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big") >> 1

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from wonderzoom.generation.jobs import GenerationError, Stage
 from wonderzoom.generation.models.images import from_pil, resized, working_size
-from wonderzoom.generation.models.outpaint import KLEIN
-from wonderzoom.generation.models.pipelines import klein_text_layers, stage_seed, with_own_scheduler
+from wonderzoom.generation.models.klein import PIPELINE as KLEIN
+from wonderzoom.generation.models.klein import text_layers
 from wonderzoom.generation.models.references import ModelReference
-from wonderzoom.generation.models.running import running, seeded, watched
+from wonderzoom.generation.models.running import fresh_scheduler, running, seeded, watched
+from wonderzoom.generation.models.seeds import derived_seed
 from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.scene_graph.ports import Control
 
@@ -49,7 +50,7 @@ class KleinText:
         _checked(prompt)
         pipeline = self._bench.shelf.pipeline(_STAGE, options.model, KLEIN)
         size = working_size(width, height, 16, options.most_pixels)
-        own = {"guidance_scale": 1.0, "text_encoder_out_layers": klein_text_layers(pipeline)}
+        own = {"guidance_scale": 1.0, "text_encoder_out_layers": text_layers(pipeline)}
         made = _made(
             self._bench,
             options.model,
@@ -119,13 +120,13 @@ def _made(
     control: Control,
 ) -> Any:
     def call() -> Any:
-        with running(with_own_scheduler(pipeline), control) as ready:
+        with running(pipeline, control) as ready, fresh_scheduler(ready):
             return ready(
                 prompt=prompt,
                 width=size[0],
                 height=size[1],
                 num_inference_steps=steps,
-                generator=seeded(stage_seed(seed, "text to image")),
+                generator=seeded(derived_seed(seed, "text to image")),
                 callback_on_step_end=watched(control, steps),
                 **own,
             )

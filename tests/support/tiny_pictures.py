@@ -67,39 +67,6 @@ def _clip(projection: bool) -> tuple[Any, Any]:
     return livened((CLIPTextModelWithProjection if projection else CLIPTextModel)(config)), tokenizer
 
 
-def klein(folder: Path) -> None:
-    """FLUX.2-klein; as many layers in its text encoder as the layers that it reads."""
-    import torch
-    from diffusers import (
-        AutoencoderKLFlux2,
-        FlowMatchEulerDiscreteScheduler,
-        Flux2KleinPipeline,
-        Flux2Transformer2DModel,
-    )
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    torch.manual_seed(0)
-    tokenizer = qwen_tokenizer()
-    text = Qwen3Config(
-        intermediate_size=8, hidden_size=8, num_hidden_layers=28, num_attention_heads=1, head_dim=8,
-        num_key_value_heads=1, vocab_size=len(tokenizer), max_position_embeddings=512,
-    )  # fmt: skip
-    transformer = Flux2Transformer2DModel(
-        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
-        num_attention_heads=2, joint_attention_dim=24, timestep_guidance_channels=256,
-        axes_dims_rope=[4, 4, 4, 4], guidance_embeds=False,
-    )  # fmt: skip
-    vae = AutoencoderKLFlux2(
-        sample_size=32, down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8,) * 4, layers_per_block=1, latent_channels=4, norm_num_groups=4,
-        use_quant_conv=False, use_post_quant_conv=False,
-    )  # fmt: skip
-    Flux2KleinPipeline(
-        transformer=livened(transformer), vae=livened(vae), scheduler=FlowMatchEulerDiscreteScheduler(),
-        text_encoder=Qwen3ForCausalLM(text).eval(), tokenizer=tokenizer, is_distilled=True,
-    ).save_pretrained(folder)  # fmt: skip
-
-
 def sd_x4(folder: Path) -> None:
     """The x4 upscaler."""
     from diffusers import (

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import tiny_painters
 import tiny_pictures
 from tiny_models import SHA, published
 from tiny_pictures import zoom
@@ -32,7 +33,7 @@ def editor(
 ) -> tuple[Any, dict[str, Any]]:
     """(class, options): of each editor in turn."""
     klein = request.param == "klein"
-    build = tiny_pictures.klein if klein else quietly
+    build = tiny_painters.save_klein if klein else quietly
     folder = tiny_pictures.kept(tmp_path_factory, request.param, build)
     model = ModelReference(path=str(folder), dtype="float32")
     kind = KleinEditor if klein else InstructPix2PixEditor

@@ -1,12 +1,14 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny_painters
 import tiny_pictures
 from tiny_models import SHA, photo, published
 
 from wonderzoom.generation.models.errors import ModelUnavailable
-from wonderzoom.generation.models.klein import PIPELINE, Klein
+from wonderzoom.generation.models.klein import PIPELINE, Klein, text_layers
 from wonderzoom.generation.models.references import ModelReference
 from wonderzoom.scene_graph.ports import Cancelled, Control
 
@@ -15,7 +17,7 @@ PROMPT = "moss on bark"
 
 @pytest.fixture
 def model(tmp_path_factory: pytest.TempPathFactory) -> ModelReference:
-    folder = tiny_pictures.kept(tmp_path_factory, "klein", tiny_pictures.klein)
+    folder = tiny_pictures.kept(tmp_path_factory, "klein", tiny_painters.save_klein)
     return ModelReference(path=str(folder), dtype="float32")
 
 
@@ -75,3 +77,11 @@ def test_it_works_at_sizes_that_its_pipeline_takes(
 ) -> None:
     wide, high = Klein(tiny_pictures.bench(tmp_path), "edit", model, 1).size(*size, 2**22)
     assert wide % 16 == high % 16 == 0 and min(wide, high) >= 64 and wide * high <= 1024 * 1024
+
+
+def test_the_layers_of_a_text_encoder_are_those_that_it_was_trained_with() -> None:
+    def pipeline(layers: int) -> SimpleNamespace:
+        return SimpleNamespace(text_encoder=SimpleNamespace(config=SimpleNamespace(num_hidden_layers=layers)))
+
+    assert text_layers(pipeline(36)) == (9, 18, 27)
+    assert text_layers(pipeline(4)) == (1, 2, 3)

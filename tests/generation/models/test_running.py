@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from wonderzoom.generation.models.running import fresh_scheduler, running, seeded, watched
+from wonderzoom.generation.models.running import fresh_scheduler, portion, running, seeded, watched
 from wonderzoom.scene_graph.ports import Cancelled, Control
 
 
@@ -77,3 +77,11 @@ def test_a_job_has_a_scheduler_of_its_own(error: Exception | None) -> None:
     except Cancelled:
         pass
     assert pipeline.scheduler is shared and shared.num_inference_steps is None
+
+
+def test_a_part_of_a_stage_tells_its_share_of_the_progress() -> None:
+    told: list[float] = []
+    part = portion(Control(cancelled=lambda: True, progress=told.append), 0.25, 0.75)
+    for done in (0.0, 0.5, 1.0):
+        part.progress(done)
+    assert told == pytest.approx([0.25, 0.5, 0.75]) and part.cancelled()

@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import tiny_painters
 import tiny_pictures
 
 from wonderzoom.generation.embedded.consistency import observed, seen
@@ -13,7 +14,7 @@ from wonderzoom.scene_graph.ports import Cancelled, Control
 
 @pytest.fixture
 def options(tmp_path_factory: pytest.TempPathFactory) -> KleinUpscaler.Options:
-    folder = tiny_pictures.kept(tmp_path_factory, "klein", tiny_pictures.klein)
+    folder = tiny_pictures.kept(tmp_path_factory, "klein", tiny_painters.save_klein)
     return KleinUpscaler.Options(
         model=ModelReference(path=str(folder), dtype="float32"), steps=1, tile=64, overlap=16
     )
