@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.generation.ablations import Ablations, unregistered_zeta
+from wonderzoom.generation.arithmetic import sums_in_order
 from wonderzoom.generation.extension import (
     Beside,
     completed,
@@ -94,8 +95,12 @@ class Pipeline:
     # ---- E_0 ------------------------------------------------------------------------------------
     def create(self, request: CreateRequest, watch: Watch | None = None) -> Created:
         """E_0 from a picture: depth, sky, layers behind depth edges, surfels, fit."""
+        with sums_in_order():
+            return self._create(request, watch or Watch())
+
+    def _create(self, request: CreateRequest, watch: Watch) -> Created:
         said: list[str] = []
-        watch = replace(watch or Watch(), note=said.append)
+        watch = replace(watch, note=said.append)
         generator = self.generator
         focal, note = focal_of(request)
         estimate = generator.initial_depth.estimate(request, focal, watch.control("depth"))
@@ -135,7 +140,8 @@ class Pipeline:
         """
         watch = watch or Watch()
         try:
-            return self._zoom(world, request, watch)
+            with sums_in_order():
+                return self._zoom(world, request, watch)
         except (GenerationError, AlreadyCovered, Cancelled, WorldError):
             raise
         except MemoryError as error:

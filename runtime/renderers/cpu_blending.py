@@ -82,7 +82,8 @@ def _ordered(key):
     return ((bits & 0x7FFFFFFF) ^ sign) - sign
 
 
-@njit(**KERNEL)
+# Compiled as written: contracted in the vectors of a loop and not in its rest, equal keys would differ by one step.
+@njit(**{**KERNEL, "fastmath": False})
 def sort_tile(start, n, entry_keys, entry_rows, first, second, histogram):
     """Sort entries [start, start + n), n > 0, by key, ties in order; rows are low halves of the answer.
 
