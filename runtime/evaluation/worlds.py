@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime.authoring import planned_request
@@ -60,6 +63,10 @@ class TimedMaker:
     def generator_name(self, generator: str) -> str:
         """See ``Maker``."""
         return self._maker.generator_name(generator)
+
+    def imagine(self, generator: str, prompt: str, seed: int, watch: Watch) -> NDArray[np.uint8]:
+        """See ``Maker``."""
+        return self._maker.imagine(generator, prompt, seed, watch)
 
     def create(self, generator: str, request: CreateRequest, watch: Watch) -> Created:
         """See ``Maker``."""

@@ -34,6 +34,7 @@ from wonderzoom.runtime.renderers.cpu_kernels import (
 from wonderzoom.runtime.renderers.cpu_memory import bits_float, float_bits, select_greater
 from wonderzoom.runtime.renderers.projection import MAX_ALPHA, MIN_ALPHA
 from wonderzoom.runtime.renderers.simd import (
+    AS_WRITTEN,
     KERNEL,
     LANES,
     exp2,
@@ -83,7 +84,7 @@ def _ordered(key):
 
 
 # Compiled as written: contracted in the vectors of a loop and not in its rest, equal keys would differ by one step.
-@njit(**{**KERNEL, "fastmath": False})
+@njit(**AS_WRITTEN)
 def sort_tile(start, n, entry_keys, entry_rows, first, second, histogram):
     """Sort entries [start, start + n), n > 0, by key, ties in order; rows are low halves of the answer.
 

@@ -37,6 +37,9 @@ KERNEL: dict[str, Any] = {
     "fastmath": {"reassoc", "nsz", "arcp", "contract", "afn"},
 }
 
+# ... and those whose results must not depend on where in a loop they are computed.
+AS_WRITTEN: dict[str, Any] = {**KERNEL, "fastmath": False}
+
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
 _FLOATS = ir.VectorType(_FLOAT, LANES)

@@ -25,7 +25,7 @@ class Halves:
     def fit(self, problem: FitProblem, settings: FitSettings, control: Control) -> FitResult:
         self.problems.append(problem)
         count = len(problem.means)
-        opacities = (np.arange(count, dtype=np.float32) + 1) / count
+        opacities = ((np.arange(count) + 1) / count).astype(np.float32)
         return FitResult(problem.quats, problem.log_scales, opacities, (1.0,))
 
 
@@ -51,7 +51,7 @@ def test_what_the_main_view_shows_is_fitted_to_its_picture_and_the_rest_takes_th
     assert problem.views[0].mask is not None and problem.views[0].mask.all()
     count = len(problem.means)
     assert np.array_equal(np.concatenate([fitted[0].opacities, fitted[1].opacities]),
-                          (np.arange(count, dtype=np.float32) + 1) / count)  # fmt: skip
+                          ((np.arange(count) + 1) / count).astype(np.float32))  # fmt: skip
     assert np.allclose(fitted[2].opacities, np.median((np.arange(count) + 1) / count))
     assert all(np.array_equal(a.means, b.means) for a, b in zip(fitted, lifted, strict=True))
 

@@ -113,7 +113,7 @@ class PlainStages:
 def plain_generator(stages: PlainStages | None = None, outpaints: bool = False) -> Generator:
     """All stages from one object; on demand it paints beside the world, too."""
     all_of_it = stages or PlainStages()
-    return Generator(NAME, *([all_of_it] * 9), all_of_it if outpaints else None)
+    return Generator(NAME, *([all_of_it] * 9), outpaint=all_of_it if outpaints else None)
 
 
 def failing_at(stage: str) -> Callable[[str], None]:

@@ -40,7 +40,8 @@ def test_everything_wanted_gets_content_from_the_picture_at_its_height(
     again = quilt(seen, known, known, ~known)
     assert np.array_equal(found.labels, again.labels) and found.moves == again.moves
     sources = [
-        move.source(np.nonzero(found.labels == k)[1] + 0.5, 0.5)[0] for k, move in enumerate(found.moves)
+        move.source(np.nonzero(found.labels == k)[1] + 0.5, np.array(0.5))[0]
+        for k, move in enumerate(found.moves)
     ]
     inside = [((x > start) & (x < stop)).mean() for x in sources if len(x)]
     assert all(share > 0.9 for share in inside)
