@@ -29,7 +29,7 @@ def info(command: commands.Info) -> int:
     """The tree of nodes; with ``check`` also whether the world is whole, and 1 where it is not."""
     from wonderzoom.runtime.world_report import as_json, as_tree
 
-    world, damaged = _loaded(command.world)
+    world, damaged = loaded(command.world)
     wrong = world.check() if command.check else []
     if command.json:
         values = as_json(world)
@@ -51,7 +51,7 @@ def info(command: commands.Info) -> int:
     return 0
 
 
-def _loaded(path: Path) -> tuple[World, dict[str, str]]:
+def loaded(path: Path) -> tuple[World, dict[str, str]]:
     """The world and what of it is lost, which is told on stderr: the rest can still be looked at."""
     with WorldStore.open(path) as store:
         world = store.load()
@@ -74,7 +74,7 @@ def render(command: commands.Render, maker: Maker) -> int:
     _check_options(command, suffix)
     check_target(command.output)
     given = _given_camera(command)
-    world, _ = _loaded(command.world)
+    world, _ = loaded(command.world)
     if suffix == _PICTURE:
         draw_picture(command, given, world, maker)
     else:

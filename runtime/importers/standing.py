@@ -1,0 +1,108 @@
+"""Where to look at a cloud from: the camera C_0 of a world that is made of one.
+
+A file of splats says nothing of cameras. What was lifted from one picture (exports of this program, worlds of single
+images) lies in front of the origin, which was the eye: there the camera stands, and its picture is what the cloud
+fills. Everything else is looked at from outside, along +z, from where the bulk of it fits into the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.camera import Camera, initial_camera
+from wonderzoom.scene_graph.formats.cloud import Cloud
+
+Array = NDArray[np.float64]
+
+# Standard deviation of a surfel in native pixels: what a splat's size says of its scale.
+SIGMA = 0.7
+# Of a splat as long and thin as e**8 only so much counts: a block holds sizes of e**-12 to e**12 cells.
+MAX_LN_ASPECT = 8.0
+# The short side of the picture follows the splats' sizes, within what is quick to draw.
+SHORT_SIDES = (256, 1024)
+_LONG = 0.8  # focal length, of the long side: a 64 degree view, as for pictures that don't say
+_SAMPLE = 1 << 20  # splats that are enough to find the bulk
+_TAIL = 0.01  # of the opacity lies outside the bulk at each end
+_FRONT = 0.98  # of the opacity in front of the origin: the origin was the eye
+_WIDEST = math.tan(math.radians(60.0))
+_OUTLYING = 2.0**40  # native pixels from the pivot: no frame holds both
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """C_0 and the frame of the world that it opens."""
+
+    camera: Camera
+    eye: Array  # [3] in the cloud's units
+    root_edge: float
+    short_side: int
+
+
+def ln_native(cloud: Cloud) -> Array:
+    """ln of the native pixel of each splat, in the cloud's units: of the picture that would have made it."""
+    sizes = cloud.log_scales[:, :2].astype(np.float64)
+    longer, shorter = sizes.max(1), sizes.min(1)
+    return 0.5 * (longer + np.maximum(shorter, longer - MAX_LN_ASPECT)) - math.log(SIGMA)
+
+
+def stand_before(cloud: Cloud) -> Standing:
+    """A camera that sees the bulk of a flattened cloud, its pivot at the middle depth of that bulk."""
+    step = -(-len(cloud) // _SAMPLE)
+    some = cloud.take(slice(None, None, step))
+    means, weights = some.means.astype(np.float64), some.opacities.astype(np.float64) + 1e-6
+    found = _of_a_picture(means, weights)
+    eye, depth, across, down = found or _from_outside(means, weights)
+    ratio = min(max(across / down, 0.5), 2.0)
+    pixel = math.exp(float(np.median(ln_native(some))))
+    # So many pixels that one of them at the pivot is as large as the splats' own.
+    side = 2.0 * min(across, down) * depth / pixel
+    short = 2 * round(min(max(side, SHORT_SIDES[0]), SHORT_SIDES[1]) / 2)
+    width, height = (round(short * ratio), short) if ratio >= 1.0 else (short, round(short / ratio))
+    # The whole of the bulk is in the picture.
+    focal = min(0.5 * width / across, 0.5 * height / down)
+    limit = float(np.sqrt(((cloud.means - eye) ** 2).sum(1).max()))
+    root_edge = 2.0 ** math.ceil(math.log2(4.0 * max(limit, depth)))
+    camera = initial_camera(focal, width, height, math.log(depth / root_edge))
+    return Standing(camera, eye, root_edge, short)
+
+
+def near_enough(cloud: Cloud, standing: Standing) -> NDArray[np.bool_]:
+    """Which splats are not so far away, for their size, that no octree holds them together with the rest."""
+    distance = np.abs(cloud.means.astype(np.float64) - standing.eye).max(1)
+    return distance < _OUTLYING * np.exp(ln_native(cloud))
+
+
+def _of_a_picture(means: Array, weights: Array) -> tuple[Array, float, float, float] | None:
+    """(eye, depth of the pivot, tangents across and down) where the origin was the eye; else None."""
+    front = means[:, 2] > 1e-3 * np.abs(means).max(1)
+    if weights[front].sum() < _FRONT * weights.sum():
+        return None
+    ahead = means[front]
+    tangents = np.abs(ahead[:, :2]) / ahead[:, 2:]
+    across, down = (_quantile(tangents[:, axis], weights[front], 1.0 - _TAIL) for axis in (0, 1))
+    if not (0.0 < across <= _WIDEST and 0.0 < down <= _WIDEST):
+        return None
+    return np.zeros(3), _quantile(ahead[:, 2], weights[front], 0.5), across, down
+
+
+def _from_outside(means: Array, weights: Array) -> tuple[Array, float, float, float]:
+    low = np.array([_quantile(means[:, axis], weights, 2 * _TAIL) for axis in range(3)])
+    high = np.array([_quantile(means[:, axis], weights, 1.0 - 2 * _TAIL) for axis in range(3)])
+    half = np.maximum(0.5 * (high - low), 1e-3 * max(float((high - low).max()), 1e-6))
+    ratio = min(max(half[0] / half[1], 0.5), 2.0)
+    widest = 0.5 / _LONG  # tangent of half the long side
+    across, down = (widest, widest / ratio) if ratio >= 1.0 else (widest * ratio, widest)
+    # Back until the near face of the bulk's box fits.
+    back = half[2] + max(half[0] / across, half[1] / down)
+    middle = 0.5 * (low + high)
+    return middle - [0.0, 0.0, back], float(back), across, down
+
+
+def _quantile(values: Array, weights: Array, share: float) -> float:
+    order = np.argsort(values, kind="stable")
+    grown = np.cumsum(weights[order])
+    return float(values[order[min(int(np.searchsorted(grown, share * grown[-1])), len(values) - 1)]])
