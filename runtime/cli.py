@@ -222,6 +222,14 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
             from wonderzoom.runtime.evaluation.command import evaluate
 
             return evaluate(command, maker, time.monotonic)
+        case commands.Export():
+            from wonderzoom.runtime.exchange import export
+
+            return export(command, maker)
+        case commands.Import():
+            from wonderzoom.runtime.exchange import import_world
+
+            return import_world(command, maker)
         case commands.Demo():
             from wonderzoom.runtime.demo.command import demo
 

@@ -7,21 +7,30 @@ can't hold is told on stderr.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from wonderzoom.generation.jobs import Created
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.build import Maker, check_free, start_world
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.film import check_target, replacing
 from wonderzoom.runtime.frames import NothingThere, frame_of, node_of
 from wonderzoom.runtime.importers.files import RELEASED, check_readable, read_cloud
+from wonderzoom.runtime.importers.levels import chain_of
+from wonderzoom.runtime.importers.released import read_released
 from wonderzoom.runtime.importers.roots import root_of
 from wonderzoom.runtime.viewing import loaded
 from wonderzoom.runtime.world_report import surfel_count
 from wonderzoom.scene_graph.formats import spz
 from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError
-from wonderzoom.scene_graph.formats.flatten import Flat, Frame, extent, flatten
+from wonderzoom.scene_graph.formats.flatten import (
+    UNITS_TO_PIVOT,
+    Flat,
+    Frame,
+    drawn_nearer,
+    extent,
+    flatten,
+)
 from wonderzoom.scene_graph.formats.glb import write_glb
 from wonderzoom.scene_graph.formats.ply import write_ply
 from wonderzoom.scene_graph.formats.splat import write_splat
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
     from wonderzoom.scene_graph.world import World
 
 PLY, SPLAT, SPZ, GLB = ".ply", ".splat", ".spz", ".glb"
+# Beyond this, in units of the file, SPZ has what is far drawn nearer: 64 times the depth of the scene's middle.
+FAR_IN_SPZ = 64.0 * UNITS_TO_PIVOT
 WRITTEN = (PLY, SPLAT, SPZ, GLB)
 
 
@@ -65,7 +76,7 @@ def frame_for(command: commands.Export, world: World) -> Frame:
     if world.root is None:
         raise NothingThere(f"{command.world}: this world is empty")
     if command.node is None:
-        return Frame.of_picture(frame_of(world.root, world.header), world.header.root_edge)
+        return Frame.of_picture(frame_of(world.root, world.header))
     return Frame.of_place(frame_of(node_of(world, command.node, command.world), world.header))
 
 
@@ -79,21 +90,24 @@ def _ln_step(suffix: str, world: World, frame: Frame) -> float:
     """ln of the step of positions, and of the smallest size, where the format has such."""
     if suffix != SPZ:
         return -math.inf
-    return max(math.log(spz.finest_step(extent(world, frame))), spz.LEAST_LN_SIZE)
+    reach = extent(world, frame)
+    if not frame.cut:  # what is beyond is drawn nearer
+        reach = FAR_IN_SPZ * (1.0 + math.log(max(reach / FAR_IN_SPZ, 1.0)))
+    return max(math.log(spz.finest_step(reach)), spz.LEAST_LN_SIZE)
 
 
 def _write(stream: BinaryIO, suffix: str, command: commands.Export, cloud: Cloud) -> None:
     match suffix:
         case ".ply":
-            place = "scene units from the eye of the first picture"
+            place = f"from the eye of the first picture; {UNITS_TO_PIVOT:g} units to the middle of the scene"
             if command.node is not None:
-                place = f"frames of node {command.node} from its pivot"
+                place = f"from the pivot of node {command.node}, its frame's short side is 1 unit"
             said = (f"WonderZoom: {place}; x right, y down, z forward; sRGB",)
             write_ply(stream, cloud, command.model, said)
         case ".splat":
             write_splat(stream, cloud)
         case ".spz":
-            write_spz(stream, cloud)
+            write_spz(stream, cloud if command.node is not None else drawn_nearer(cloud, FAR_IN_SPZ))
         case _:
             write_glb(stream, cloud)
 
@@ -104,7 +118,9 @@ def _tell_left_out(command: commands.Export, maker: Maker, flat: Flat) -> None:
         tell(f"{flat.other_layers - flat.too_fine:,} surfels of other layers are left out: a file shows one")
     if flat.too_fine:
         more = "" if command.node else "; --node ID puts the origin at a node, where its own are fine"
-        tell(f"{flat.too_fine:,} surfels are finer than the format can place there: coarser ones stand in{more}")
+        tell(
+            f"{flat.too_fine:,} surfels are finer than the format can place there: coarser ones stand in{more}"
+        )
     if flat.outside:
         tell(f"{flat.outside:,} surfels lie outside the frame of node {command.node}")
 
@@ -117,13 +133,19 @@ def import_world(command: commands.Import, maker: Maker) -> int:
     suffix = check_readable(command.file)
     check_free(command.output)
     if suffix == RELEASED:
-        raise AssertionError
-    cloud, kind = read_cloud(command.file)
-    created = root_of(cloud, command.file.name, kind, maker.renderer)
+        chain = chain_of(read_released(command.file), command.file.name, maker.renderer)
+        first, *finer = chain.commits
+        created = Created(chain.header, first, chain.root, chain.notes)
+    else:
+        cloud, kind = read_cloud(command.file)
+        created, finer = root_of(cloud, command.file.name, kind, maker.renderer), []
     for note in created.notes:
         maker.reporter.note(f"{command.file.name}: {note}")
     with start_world(command.output, created) as store:
+        for commit in finer:
+            store.append(commit)
         world = store.load()
-    root = world.node(created.node)
-    print(f"{command.output}: a world of {surfel_count(world, root):,} surfels, root {root.id}")
+    count = sum(surfel_count(world, node) for node in world.nodes.values())
+    nodes = "" if len(world.nodes) == 1 else f" in {len(world.nodes)} nodes"
+    print(f"{command.output}: a world of {count:,} surfels{nodes}, root {created.node}")
     return 0

@@ -105,6 +105,11 @@ def _between(text: str, low: float, high: float, what: str) -> float:
     return value
 
 
+def read_detail(text: str) -> float:
+    """How many times the first picture's frame is enlarged."""
+    return _between(text, 1e-3, 1e12, "a detail is 0.001 to 1e12 times that of the first picture")
+
+
 def read_factor(text: str) -> float:
     """How many times to zoom in."""
     return _between(text, MIN_FACTOR, MAX_FACTOR, f"a zoom is {MIN_FACTOR:.3g} to {MAX_FACTOR:g} times")

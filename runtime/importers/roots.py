@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wonderzoom.generation.jobs import Created
 from wonderzoom.runtime.errors import CommandError
@@ -23,11 +24,12 @@ from wonderzoom.runtime.importers.standing import (
     near_enough,
     stand_before,
 )
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN_CELL
 from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.formats.cloud import Cloud
 from wonderzoom.scene_graph.placement import place
-from wonderzoom.scene_graph.ports import Renderer, RenderSettings
+from wonderzoom.scene_graph.ports import RenderedView, Renderer, RenderSettings
 from wonderzoom.scene_graph.scale_node import ScaleNode, View, node_id
 from wonderzoom.scene_graph.surfels import SURFACE
 from wonderzoom.scene_graph.visible_set import visible_set
@@ -35,6 +37,8 @@ from wonderzoom.scene_graph.world import World
 
 if TYPE_CHECKING:
     from wonderzoom.scene_graph.world import Placed
+
+F64 = NDArray[np.float64]
 
 GENERATOR = "import/1"
 # Fainter splats than half a step of a byte show in no picture.
@@ -58,37 +62,56 @@ def root_of(cloud: Cloud, source: str, kind: str, renderer: Renderer) -> Created
     """
     notes = list(cloud.notes)
     cloud = cloud.flattened()
-    kept = _rows(cloud, "are too faint to be seen", cloud.opacities >= FAINTEST, notes)
-    standing = stand_before(kept)
-    kept = _rows(kept, "are too far away for their size", near_enough(kept, standing), notes)
-    blocks = placed(kept, standing)
-    node = ScaleNode(
-        id=node_id(None, standing.camera, f"{digest(kept)} {kind}", 0, GENERATOR),
-        parent=None,
-        children=(),
-        prompt="",
-        seed=0,
-        generator=GENERATOR,
-        views=(_blind(standing),),
-        provenance=(("file", source), ("format", kind)),
-        **_FILLED_IN,
-    )
-    header = WorldHeader(
-        h_ref=standing.short_side,
-        root_edge=standing.root_edge,
-        background=(0.0, 0.0, 0.0),
-    )
-    view, background = _seen(World(header), node, blocks, renderer)
-    header = replace(header, background=background)
+    cloud = rows_of(cloud, cloud.opacities >= FAINTEST, "are too faint to be seen", notes)
+    standing = stand_before(cloud)
+    near = near_enough(cloud, standing, ln_native(cloud))
+    cloud = rows_of(cloud, near, "are too far away for their size", notes)
+    blocks = placed(cloud, standing, ln_native(cloud))
+    node = node_of(None, standing.camera, cloud, source, kind)
+    header, view = first_view(standing, node, blocks, renderer)
     commit = World(header).propose(replace(node, views=(view,)), blocks)
     return Created(header, commit, node.id, tuple(notes))
 
 
-def _rows(cloud: Cloud, why: str, rows: np.ndarray, notes: list[str]) -> Cloud:
+def first_view(
+    standing: Standing, node: ScaleNode, blocks: list[Placed], renderer: Renderer
+) -> tuple[WorldHeader, View]:
+    """The header of a world with this root, and the root's view, drawn."""
+    header = WorldHeader(h_ref=standing.short_side, root_edge=standing.root_edge, background=(0.0, 0.0, 0.0))
+    drawn = _drawn(header, node, blocks, renderer)
+    header = replace(header, background=_border(drawn.color, drawn.alpha))
+    return header, _view(node.main.camera, drawn, header)
+
+
+def seen(header: WorldHeader, node: ScaleNode, blocks: list[Placed], renderer: Renderer) -> View:
+    """What a node's camera shows of the node's own blocks."""
+    black = replace(header, background=(0.0, 0.0, 0.0))
+    return _view(node.main.camera, _drawn(black, replace(node, parent=None), blocks, renderer), header)
+
+
+def node_of(parent: str | None, camera: Camera, cloud: Cloud, source: str, kind: str) -> ScaleNode:
+    """A node of a cloud, with a view that covers nothing yet."""
+    shape = (camera.height, camera.width)
+    blind = View(camera, np.zeros(shape, np.bool_), np.full(shape, np.nan, np.float32))
+    return ScaleNode(
+        id=node_id(parent, camera, f"{digest(cloud)} {kind}", 0, GENERATOR),
+        parent=parent,
+        children=(),
+        prompt="",
+        seed=0,
+        generator=GENERATOR,
+        views=(blind,),
+        provenance=(("file", source), ("format", kind)),
+        **_FILLED_IN,
+    )
+
+
+def rows_of(cloud: Cloud, rows: NDArray[np.bool_], why: str, notes: list[str]) -> Cloud:
+    """Some rows of a cloud; how many others ``why`` were left out is noted. Raises CommandError for none."""
     if left := len(cloud) - int(rows.sum()):
         notes.append(f"{left:,} of {len(cloud):,} splats {why}: left out")
     if left == len(cloud):
-        raise CommandError("nothing is left of it: all of its splats are too faint or too far away to be seen")
+        raise CommandError(f"nothing is left of it: all of its {left:,} splats {why}")
     return cloud.take(rows) if left else cloud
 
 
@@ -100,8 +123,8 @@ def digest(cloud: Cloud) -> str:
     return found.hexdigest()
 
 
-def placed(cloud: Cloud, standing: Standing, view: int = 0, kind: int = SURFACE) -> list[Placed]:
-    """The octree blocks of a flattened cloud."""
+def placed(cloud: Cloud, standing: Standing, native: F64) -> list[Placed]:
+    """The octree blocks of a flattened cloud; ``native``: ln of each one's pixel, in the cloud's units."""
     camera = standing.camera
     pivot = standing.eye + [0.0, 0.0, math.exp(camera.ln_distance) * standing.root_edge]
     ln_pixel = camera.ln_scale + math.log(standing.root_edge)  # of a pixel at the pivot, in the cloud's units
@@ -115,39 +138,32 @@ def placed(cloud: Cloud, standing: Standing, view: int = 0, kind: int = SURFACE)
         sizes - ln_pixel,
         cloud.opacities,
         np.clip(np.rint(255.0 * cloud.colors), 0, 255).astype(np.uint8),
-        ln_native(cloud) - math.log(standing.root_edge),
-        np.full(n, view, np.uint16),
-        np.full(n, kind, np.uint8),
+        native - math.log(standing.root_edge),
+        np.zeros(n, np.uint16),
+        np.full(n, SURFACE, np.uint8),
     )
     return list(blocks.items())
 
 
-def _blind(standing: Standing) -> View:
-    """A view that covers nothing yet."""
-    shape = (standing.camera.height, standing.camera.width)
-    return View(standing.camera, np.zeros(shape, np.bool_), np.full(shape, np.nan, np.float32))
-
-
-def _seen(
-    world: World, node: ScaleNode, blocks: list[Placed], renderer: Renderer
-) -> tuple[View, tuple[float, float, float]]:
-    """What the node's camera shows of its blocks, and the colour around them."""
+def _drawn(header: WorldHeader, node: ScaleNode, blocks: list[Placed], renderer: Renderer) -> RenderedView:
+    """A node alone, all of it, seen by its own camera."""
+    world = World(header)
     world.apply(world.propose(node, blocks))
-    camera, header = node.main.camera, world.header
-    settings = RenderSettings(header.h_ref, header.metric, header.background)
-    drawn = renderer.render(visible_set(world, camera, settings), camera, settings)
+    settings = RenderSettings(header.h_ref, header.metric, header.background, "none")
+    return renderer.render(visible_set(world, node.main.camera, settings), node.main.camera, settings)
+
+
+def _view(camera: Camera, drawn: RenderedView, header: WorldHeader) -> View:
+    """A view of what was drawn over black."""
     mask = (drawn.alpha > COVERED) & np.isfinite(drawn.zeta)
     if not mask.any():
         raise CommandError("nothing of it can be seen: its splats are too faint to cover a single pixel")
-    background = _border(drawn.color, drawn.alpha)
-    # Drawn over black; now over the background, as every picture of this world will be.
-    color = drawn.color + (1.0 - drawn.alpha[..., None]) * np.asarray(background, np.float32)
+    color = drawn.color + (1.0 - drawn.alpha[..., None]) * np.asarray(header.background, np.float32)
     image = np.clip(np.rint(255.0 * color), 0, 255).astype(np.uint8)
-    zeta = np.where(mask, drawn.zeta, np.nan).astype(np.float32)
-    return View(camera, mask, zeta, "main", image), background
+    return View(camera, mask, np.where(mask, drawn.zeta, np.nan).astype(np.float32), "main", image)
 
 
-def _border(color: np.ndarray, alpha: np.ndarray) -> tuple[float, float, float]:
+def _border(color: NDArray[np.float32], alpha: NDArray[np.float32]) -> tuple[float, float, float]:
     """The mean colour of what is at the border of a picture over black; black where hardly anything is."""
     edge = [np.concatenate([of[0], of[-1], of[:, 0], of[:, -1]]).astype(np.float64) for of in (color, alpha)]
     there = edge[1].mean()

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera, initial_camera
-from wonderzoom.scene_graph.formats.cloud import Cloud
+from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError
+from wonderzoom.scene_graph.surfels import THICKNESS
 
 Array = NDArray[np.float64]
 
@@ -24,6 +25,8 @@ SIGMA = 0.7
 MAX_LN_ASPECT = 8.0
 # The short side of the picture follows the splats' sizes, within what is quick to draw.
 SHORT_SIDES = (256, 1024)
+# A thickness within these of what a size says is that of a surfel, which a fit may have stretched.
+_LN_THINNER, _LN_THICKER = math.log(64.0), math.log(8.0)
 _LONG = 0.8  # focal length, of the long side: a 64 degree view, as for pictures that don't say
 _SAMPLE = 1 << 20  # splats that are enough to find the bulk
 _TAIL = 0.01  # of the opacity lies outside the bulk at each end
@@ -43,37 +46,55 @@ class Standing:
 
 
 def ln_native(cloud: Cloud) -> Array:
-    """ln of the native pixel of each splat, in the cloud's units: of the picture that would have made it."""
-    sizes = cloud.log_scales[:, :2].astype(np.float64)
-    longer, shorter = sizes.max(1), sizes.min(1)
-    return 0.5 * (longer + np.maximum(shorter, longer - MAX_LN_ASPECT)) - math.log(SIGMA)
+    """ln of the native pixel of each flattened splat, in the cloud's units: of the picture that would have made it.
+
+    A slanted surface stretches a surfel one way only, so the shorter axis tells. A third axis that is as thin as
+    that of a surfel tells exactly: this is how a surfel is written (``formats.flatten``).
+    """
+    sizes = cloud.log_scales.astype(np.float64)
+    longer, shorter = sizes[:, :2].max(1), sizes[:, :2].min(1)
+    of_size = np.maximum(shorter, longer - MAX_LN_ASPECT) - math.log(SIGMA)
+    of_thickness = sizes[:, 2] - math.log(THICKNESS)
+    alike = (of_thickness > of_size - _LN_THINNER) & (of_thickness < of_size + _LN_THICKER)
+    return np.where(alike, of_thickness, of_size)
 
 
-def stand_before(cloud: Cloud) -> Standing:
-    """A camera that sees the bulk of a flattened cloud, its pivot at the middle depth of that bulk."""
+def stand_before(cloud: Cloud, focal: float | None = None, extent: Cloud | None = None) -> Standing:
+    """A camera that sees the bulk of a flattened cloud, its pivot at the middle depth of that bulk.
+
+    ``focal``: where it is known, in pixels; the eye is at the origin then. ``extent``: a larger cloud that the
+    world has to hold.
+    """
     step = -(-len(cloud) // _SAMPLE)
     some = cloud.take(slice(None, None, step))
     means, weights = some.means.astype(np.float64), some.opacities.astype(np.float64) + 1e-6
     found = _of_a_picture(means, weights)
+    if found is None and focal is not None:
+        raise FormatError(
+            "its first splats do not lie in front of the eye that they are said to be seen from"
+        )
     eye, depth, across, down = found or _from_outside(means, weights)
     ratio = min(max(across / down, 0.5), 2.0)
     pixel = math.exp(float(np.median(ln_native(some))))
     # So many pixels that one of them at the pivot is as large as the splats' own.
-    side = 2.0 * min(across, down) * depth / pixel
-    short = 2 * round(min(max(side, SHORT_SIDES[0]), SHORT_SIDES[1]) / 2)
+    wanted = 2.0 * min(across, down) * (depth / pixel if focal is None else focal)
+    short = 2 * round(min(max(wanted, SHORT_SIDES[0]), SHORT_SIDES[1]) / 2)
     width, height = (round(short * ratio), short) if ratio >= 1.0 else (short, round(short / ratio))
-    # The whole of the bulk is in the picture.
-    focal = min(0.5 * width / across, 0.5 * height / down)
-    limit = float(np.sqrt(((cloud.means - eye) ** 2).sum(1).max()))
+    if focal is None:  # the whole of the bulk is in the picture
+        focal = min(0.5 * width / across, 0.5 * height / down)
+    else:
+        focal *= short / wanted
+    held = cloud if extent is None else extent
+    limit = float(np.sqrt(((held.means.astype(np.float64) - eye) ** 2).sum(1).max()))
     root_edge = 2.0 ** math.ceil(math.log2(4.0 * max(limit, depth)))
     camera = initial_camera(focal, width, height, math.log(depth / root_edge))
     return Standing(camera, eye, root_edge, short)
 
 
-def near_enough(cloud: Cloud, standing: Standing) -> NDArray[np.bool_]:
+def near_enough(cloud: Cloud, standing: Standing, native: Array) -> NDArray[np.bool_]:
     """Which splats are not so far away, for their size, that no octree holds them together with the rest."""
     distance = np.abs(cloud.means.astype(np.float64) - standing.eye).max(1)
-    return distance < _OUTLYING * np.exp(ln_native(cloud))
+    return distance < _OUTLYING * np.exp(native)
 
 
 def _of_a_picture(means: Array, weights: Array) -> tuple[Array, float, float, float] | None:

@@ -10,7 +10,6 @@ Owns the conventions that every format here converts from and to:
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -176,8 +175,3 @@ def normalised(quats: F32) -> NDArray[np.float64]:
 def largest_coordinate(cloud: Cloud) -> float:
     """The greatest absolute coordinate of a cloud; 0 of an empty one."""
     return float(np.abs(cloud.means).max()) if len(cloud) else 0.0
-
-
-def ln(value: float) -> float:
-    """Natural logarithm, -inf of 0."""
-    return math.log(value) if value > 0 else -math.inf

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera, bounded_exp, multiply_quats
 from wonderzoom.scene_graph.cells import Position
-from wonderzoom.scene_graph.formats.cloud import F32, Cloud, FormatError, joined, ln
+from wonderzoom.scene_graph.formats.cloud import F32, Cloud, FormatError, joined
 from wonderzoom.scene_graph.surfels import THICKNESS, Block
 from wonderzoom.scene_graph.world import World
 
@@ -34,6 +34,9 @@ Array = NDArray[np.float64]
 STEPS_PER_PIXEL = 4.0
 # Beyond this many frames of a node things have no parallax in it and would only spoil the extent of the file.
 FAR = 2.0**16
+# The middle of a whole world lies so many units from the eye, whatever its depth map was in: the size that viewers
+# expect of a scene, and well inside what SPZ can say.
+UNITS_TO_PIVOT = 10.0
 # A frame is written with this much around it, as a share of its sides.
 RIM = 0.1
 _LN_FLOAT32 = math.log(2.0**-24)
@@ -49,9 +52,10 @@ class Frame:
     cut: bool  # whether only what the camera's picture shows goes in
 
     @staticmethod
-    def of_picture(camera: Camera, root_edge: float) -> Frame:
-        """Scene units from the eye of a camera: the frame of a whole world."""
-        return Frame(camera, camera.position(np.array([0.0, 0.0, -bounded_exp(camera.ln_f)])), -ln(root_edge), False)
+    def of_picture(camera: Camera) -> Frame:
+        """A tenth of the pivot's depth from the eye of a camera: the frame of a whole world."""
+        eye = camera.position(np.array([0.0, 0.0, -bounded_exp(camera.ln_f)]))
+        return Frame(camera, eye, camera.ln_distance - math.log(UNITS_TO_PIVOT), False)
 
     @staticmethod
     def of_place(camera: Camera) -> Frame:
@@ -110,6 +114,22 @@ def flatten(
     if not parts:
         raise FormatError("nothing is left to write: no surfel lies in that frame at that detail")
     return Flat(joined(parts), other, fine, outside)
+
+
+def drawn_nearer(cloud: Cloud, far: float) -> Cloud:
+    """What is beyond ``far`` from the origin, moved towards it and shrunk as much: the same from there.
+
+    Distance d becomes far (1 + ln(d / far)), so that nothing changes places. A grid of fixed steps has none left for
+    what is near when the sky is a thousand times as far.
+    """
+    distance = np.sqrt((cloud.means.astype(np.float64) ** 2).sum(1))
+    ratio = np.maximum(distance / far, 1.0)
+    ln_shrink = np.log1p(np.log(ratio)) - np.log(ratio)
+    return replace(
+        cloud,
+        means=(cloud.means * np.exp(ln_shrink)[:, None]).astype(np.float32),
+        log_scales=(cloud.log_scales + ln_shrink[:, None]).astype(np.float32),
+    )
 
 
 def extent(world: World, frame: Frame) -> float:

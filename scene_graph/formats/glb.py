@@ -40,7 +40,9 @@ def write_glb(stream: BinaryIO, cloud: Cloud, generator: str = "WonderZoom") -> 
     body = sum(column.nbytes for column in data)
     total = 12 + 8 + len(text) + 8 + body
     if total > _MAX_BYTES:
-        raise FormatError(f"{len(cloud)} splats make a GLB of {total} bytes, it holds {_MAX_BYTES}: export less")
+        raise FormatError(
+            f"{len(cloud)} splats make a GLB of {total} bytes, it holds {_MAX_BYTES}: export less"
+        )
     stream.write(struct.pack("<III", _GLB, 2, total))
     stream.write(struct.pack("<II", len(text), _JSON) + text)
     stream.write(struct.pack("<II", body, _BIN))
@@ -53,9 +55,7 @@ def _document(names: list[str], data: list[NDArray[Any]], generator: str) -> dic
     accessors: list[dict[str, Any]] = []
     start = 0
     for name, column in zip(names, data, strict=True):
-        views.append(
-            {"buffer": 0, "byteOffset": start, "byteLength": column.nbytes, "target": _ARRAY_BUFFER}
-        )
+        views.append({"buffer": 0, "byteOffset": start, "byteLength": column.nbytes, "target": _ARRAY_BUFFER})
         start += column.nbytes
         is_bytes = column.dtype == np.uint8
         accessor: dict[str, Any] = {

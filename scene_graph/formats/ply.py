@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.formats.cloud import (
     F32,
+    MAX_LN_SIZE,
     Cloud,
     FormatError,
     colors_of_dc,
@@ -30,6 +31,8 @@ from wonderzoom.scene_graph.formats.cloud import (
 Model = Literal["2dgs", "3dgs"]
 # What 2DGS files say in a comment, so that a reader need not count columns.
 FLAT_COMMENT = "SplatRenderMode: 2dgs"
+# A column of ours in 2DGS files, which other readers skip: how thin a surfel is tells its native scale.
+THICKNESS = "ln_thickness"
 
 _MAX_HEADER = 1 << 16
 _MAX_PROPERTIES = 1024
@@ -58,7 +61,7 @@ _NEEDED = (
 
 
 def write_ply(stream: BinaryIO, cloud: Cloud, model: Model = "3dgs", comments: tuple[str, ...] = ()) -> None:
-    """The cloud as binary little-endian PLY; ``2dgs`` leaves the third size out."""
+    """The cloud as binary little-endian PLY; ``2dgs`` has two sizes, and the third under another name."""
     sizes = 2 if model == "2dgs" else 3
     names = [
         *("x", "y", "z"),
@@ -67,6 +70,7 @@ def write_ply(stream: BinaryIO, cloud: Cloud, model: Model = "3dgs", comments: t
         "opacity",
         *(f"scale_{axis}" for axis in range(sizes)),
         *("rot_0", "rot_1", "rot_2", "rot_3"),
+        *((THICKNESS,) if model == "2dgs" else ()),
     ]
     said = ((FLAT_COMMENT,) if model == "2dgs" else ()) + comments
     header = [
@@ -85,7 +89,9 @@ def write_ply(stream: BinaryIO, cloud: Cloud, model: Model = "3dgs", comments: t
         rows[:, 6:9] = dc_of_colors(part.colors)
         rows[:, 9] = logits(part.opacities)
         rows[:, 10 : 10 + sizes] = part.log_scales[:, :sizes]
-        rows[:, 10 + sizes :] = part.quats
+        rows[:, 10 + sizes : 14 + sizes] = part.quats
+        if model == "2dgs":
+            rows[:, 14 + sizes] = np.maximum(part.log_scales[:, 2], -MAX_LN_SIZE)
         stream.write(rows.tobytes())
 
 
@@ -179,7 +185,9 @@ def _rows(stream: BinaryIO, header: _Header, rest: int) -> Iterator[dict[str, ND
         [(name, header.order + kind) for name, kind in zip(header.names, header.types, strict=True)]
     )
     if header.count * dtype.itemsize > rest:
-        raise FormatError(f"it is cut short: {header.count} splats are said, {rest // dtype.itemsize} are there")
+        raise FormatError(
+            f"it is cut short: {header.count} splats are said, {rest // dtype.itemsize} are there"
+        )
     for start in range(0, header.count, _ROWS):
         count = min(_ROWS, header.count - start)
         data = stream.read(count * dtype.itemsize)
@@ -205,7 +213,9 @@ def _text_rows(stream: BinaryIO, header: _Header, rest: int) -> Iterator[dict[st
         try:
             table = np.array(words, dtype=np.bytes_).astype(np.float64).reshape(-1, width)
         except ValueError:
-            raise FormatError(f"among splats {number} to {number + len(words) - 1} is a word, not a number") from None
+            raise FormatError(
+                f"among splats {number} to {number + len(words) - 1} is a word, not a number"
+            ) from None
         left, number = left - len(words), number + len(words)
         yield {name: table[:, i] for i, name in enumerate(header.names)}
 
@@ -216,7 +226,8 @@ def _cloud(rows: dict[str, NDArray[np.generic]]) -> Cloud:
             return np.stack([rows[name].astype(np.float32) for name in names], 1)
 
     two = columns("scale_0", "scale_1")
-    third = columns("scale_2") if "scale_2" in rows else np.full((len(two), 1), -np.inf, np.float32)
+    none = np.full((len(two), 1), -np.inf, np.float32)
+    third = next((columns(name) for name in ("scale_2", THICKNESS) if name in rows), none)
     return Cloud(
         columns("x", "y", "z"),
         columns("rot_0", "rot_1", "rot_2", "rot_3"),

@@ -35,7 +35,9 @@ def read_splat(stream: BinaryIO, size: int) -> Cloud:
     if not size:
         raise FormatError("it is empty")
     if size % ROW:
-        raise FormatError(f"its {size} bytes are no whole number of {ROW}-byte splats: cut short, or no .splat")
+        raise FormatError(
+            f"its {size} bytes are no whole number of {ROW}-byte splats: cut short, or no .splat"
+        )
     parts: list[Cloud] = []
     for start in range(0, size, ROW * _ROWS):
         wanted = min(ROW * _ROWS, size - start)

@@ -45,7 +45,9 @@ _PIECE = 1 << 20
 def fraction_bits(largest: float) -> int:
     """How many bits after the point leave room for coordinates up to ``largest``. FormatError for none."""
     if largest > _MAX_FIXED:
-        raise FormatError(f"SPZ holds coordinates up to {_MAX_FIXED}, not {largest:.3g}; choose another format")
+        raise FormatError(
+            f"SPZ holds coordinates up to {_MAX_FIXED}, not {largest:.3g}; choose another format"
+        )
     bits = _FINEST_FRACTION if largest == 0.0 else math.floor(math.log2(_MAX_FIXED / largest))
     return min(bits, _FINEST_FRACTION)
 
