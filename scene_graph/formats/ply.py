@@ -146,7 +146,7 @@ def _header(stream: BinaryIO) -> _Header:
                 order = _ORDERS[name]
             case ["element", "vertex", number] if number.isascii() and number.isdigit() and len(number) < 19:
                 count, in_vertices = int(number), True
-            case ["element", name, _]:
+            case ["element", name, _] if name != "vertex":
                 if count is None:
                     raise FormatError(f"its first element is {name[:40]!r}, not vertex: these are no splats")
                 in_vertices = False
