@@ -21,7 +21,7 @@ from wonderzoom.runtime.importers.roots import (
     rows_of,
     seen,
 )
-from wonderzoom.runtime.importers.standing import Standing, near_enough, stand_before
+from wonderzoom.runtime.importers.standing import Standing, near_enough, seen_native, stand_before
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit, WorldHeader
 from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError, joined
@@ -58,6 +58,7 @@ def chain_of(levels: list[Level], source: str, renderer: Renderer) -> Chain:
         standing = stand_before(first.cloud, first.focal, whole)
     except FormatError as error:
         raise CommandError(f"{source}: {error}") from error
+    native = seen_native(cloud, standing, standing.camera, native)
     near = near_enough(cloud, standing, native)
     kept = rows_of(cloud, near, "are too far away for their size", notes)
     blocks = placed(kept, standing, native[near])
@@ -69,9 +70,10 @@ def chain_of(levels: list[Level], source: str, renderer: Renderer) -> Chain:
     parent = node.id
     for level in own:
         camera = _camera(level, first, standing)
-        near = near_enough(level.cloud, standing, level.native)
+        native = seen_native(level.cloud, standing, camera, level.native)
+        near = near_enough(level.cloud, standing, native)
         kept = rows_of(level.cloud, near, "are too far away for their size", notes)
-        blocks = placed(kept, standing, level.native[near])
+        blocks = placed(kept, standing, native[near])
         finer = node_of(parent, camera, kept, source, _KIND)
         finer = replace(finer, views=(seen(header, finer, blocks, renderer),))
         commits.append(world.propose(finer, blocks))

@@ -3,7 +3,7 @@
 One dictionary of columns for all scales: colours and opacities behind a tanh, axes x left, y up, z forward, and for
 each splat the focal length that it was made at with the depth there (``now_scale`` = f / z). One level is what has
 one focal length. A zoom there keeps the eye and lengthens the lens, so that the eye is the origin and the axis of a
-level follows from its depths, which are linear in the position: four unknowns, thousands of splats. Levels become
+level follows from its depths, which are linear in the position: three unknowns, thousands of splats. Levels become
 nodes, and who covers whom is worked out anew from their views (scale_semantics, section 5).
 
 The file is read with ``weights_only``: no code in it is run. What it unpacks to is measured before.
@@ -42,7 +42,7 @@ _SLACK = 1 << 20
 _MAX_PICKLE = 1 << 24
 # Depths of one camera fit a line to this, of the middle depth; other ones were made by more than one pose.
 _FIT = 1e-3
-_LEAST = 16  # splats that four unknowns are worked out from
+_LEAST = 16  # splats that three unknowns are worked out from
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,12 @@ def _axis(means: F64, depth: F64) -> F64 | None:
     """The unit vector along which ``depth`` grows from the origin; None when it does not."""
     if len(means) < _LEAST:
         return None
-    table = np.concatenate([means, np.ones((len(means), 1))], 1)
-    found, *_ = np.linalg.lstsq(table, depth, rcond=None)
-    middle = float(np.median(depth))
-    residual = float(np.sqrt(np.mean((table @ found - depth) ** 2)))
-    length = float(np.linalg.norm(found[:3]))
-    if residual > _FIT * middle or abs(length - 1.0) > 10 * _FIT or abs(found[3]) > 10 * _FIT * middle:
+    found, *_ = np.linalg.lstsq(means, depth, rcond=None)
+    length = float(np.linalg.norm(found))
+    residual = float(np.sqrt(np.mean((means @ found - depth) ** 2)))
+    if residual > _FIT * float(np.median(depth)) or abs(length - 1.0) > 10 * _FIT:
         return None
-    return found[:3] / length
+    return found / length
 
 
 # ---- the file -----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from wonderzoom.runtime.importers.standing import (
     Standing,
     ln_native,
     near_enough,
+    seen_native,
     stand_before,
 )
 from wonderzoom.scene_graph.camera import Camera
@@ -64,9 +65,10 @@ def root_of(cloud: Cloud, source: str, kind: str, renderer: Renderer) -> Created
     cloud = cloud.flattened()
     cloud = rows_of(cloud, cloud.opacities >= FAINTEST, "are too faint to be seen", notes)
     standing = stand_before(cloud)
-    near = near_enough(cloud, standing, ln_native(cloud))
+    native = seen_native(cloud, standing, standing.camera, ln_native(cloud))
+    near = near_enough(cloud, standing, native)
     cloud = rows_of(cloud, near, "are too far away for their size", notes)
-    blocks = placed(cloud, standing, ln_native(cloud))
+    blocks = placed(cloud, standing, native[near])
     node = node_of(None, standing.camera, cloud, source, kind)
     header, view = first_view(standing, node, blocks, renderer)
     commit = World(header).propose(replace(node, views=(view,)), blocks)

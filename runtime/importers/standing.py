@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera, initial_camera
 from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError
+from wonderzoom.scene_graph.scales import LN_SQRT2
 from wonderzoom.scene_graph.surfels import THICKNESS
 
 Array = NDArray[np.float64]
@@ -27,6 +28,9 @@ MAX_LN_ASPECT = 8.0
 SHORT_SIDES = (256, 1024)
 # A thickness within these of what a size says is that of a surfel, which a fit may have stretched.
 _LN_THINNER, _LN_THICKER = math.log(64.0), math.log(8.0)
+_SAME = 0.98  # of ln sqrt 2: the same scale still
+_LN_LARGEST = 13.0  # of a splat in its native pixels: 64 of them are a cell
+_KNOWN_SIDES = (64, 4096)  # what a world's header takes
 _LONG = 0.8  # focal length, of the long side: a 64 degree view, as for pictures that don't say
 _SAMPLE = 1 << 20  # splats that are enough to find the bulk
 _TAIL = 0.01  # of the opacity lies outside the bulk at each end
@@ -78,17 +82,37 @@ def stand_before(cloud: Cloud, focal: float | None = None, extent: Cloud | None 
     pixel = math.exp(float(np.median(ln_native(some))))
     # So many pixels that one of them at the pivot is as large as the splats' own.
     wanted = 2.0 * min(across, down) * (depth / pixel if focal is None else focal)
-    short = 2 * round(min(max(wanted, SHORT_SIDES[0]), SHORT_SIDES[1]) / 2)
+    least, most = SHORT_SIDES if focal is None else _KNOWN_SIDES
+    short = 2 * round(min(max(wanted, least), most) / 2)
     width, height = (round(short * ratio), short) if ratio >= 1.0 else (short, round(short / ratio))
     if focal is None:  # the whole of the bulk is in the picture
         focal = min(0.5 * width / across, 0.5 * height / down)
     else:
-        focal *= short / wanted
+        focal *= min(max(wanted, least), most) / wanted
     held = cloud if extent is None else extent
     limit = float(np.sqrt(((held.means.astype(np.float64) - eye) ** 2).sum(1).max()))
     root_edge = 2.0 ** math.ceil(math.log2(4.0 * max(limit, depth)))
     camera = initial_camera(focal, width, height, math.log(depth / root_edge))
     return Standing(camera, eye, root_edge, short)
+
+
+def seen_native(cloud: Cloud, standing: Standing, camera: Camera, native: Array) -> Array:
+    """``native``, nowhere coarser than the pixels of the camera whose picture is to show the cloud.
+
+    A view that is finer than a surfel stands for something finer in its place (scale_semantics, section 5): without
+    this, large splats would give way to the very view that shows them.
+    """
+    pivot = standing.camera
+    at = standing.eye + [0.0, 0.0, math.exp(pivot.ln_distance) * standing.root_edge]
+    pixel = math.exp(pivot.ln_scale) * standing.root_edge
+    matrix, origin = camera.map_from(pivot)
+    scale = camera.ln_scale_at((cloud.means.astype(np.float64) - at) / pixel @ matrix.T + origin)
+    most = scale + math.log(standing.root_edge) + _SAME * LN_SQRT2
+    # ... but a block holds no sizes beyond e**12 of its cell; what is so large near the eye is a wall in the way.
+    least = cloud.log_scales[:, :2].max(1) - _LN_LARGEST
+    return np.where(
+        np.isfinite(scale), np.maximum(np.minimum(native, most), np.minimum(native, least)), native
+    )
 
 
 def near_enough(cloud: Cloud, standing: Standing, native: Array) -> NDArray[np.bool_]:
