@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 from wonderzoom.generation.jobs import Created
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.build import Maker, check_free, start_world
@@ -30,6 +32,7 @@ from wonderzoom.scene_graph.formats.flatten import (
     drawn_nearer,
     extent,
     flatten,
+    shortened,
 )
 from wonderzoom.scene_graph.formats.glb import write_glb
 from wonderzoom.scene_graph.formats.ply import write_ply
@@ -41,8 +44,8 @@ if TYPE_CHECKING:
     from wonderzoom.scene_graph.world import World
 
 PLY, SPLAT, SPZ, GLB = ".ply", ".splat", ".spz", ".glb"
-# Beyond this, in units of the file, SPZ has what is far drawn nearer: 64 times the depth of the scene's middle.
-FAR_IN_SPZ = 64.0 * UNITS_TO_PIVOT
+# Beyond so many frames behind a node, or depths of a scene's middle, SPZ has what is far drawn nearer.
+FAR_IN_SPZ = 64.0
 WRITTEN = (PLY, SPLAT, SPZ, GLB)
 
 
@@ -63,7 +66,7 @@ def export(command: commands.Export, maker: Maker) -> int:
         with maker.reporter.task("gathering surfels", len(world.blocks)) as done:
             flat = flatten(world, frame, _ln_step(suffix, world, frame), _detail(command, world), done)
         with replacing(command.output) as unfinished, unfinished.open("wb") as stream:
-            _write(stream, suffix, command, flat.cloud)
+            _write(stream, suffix, command, frame, flat.cloud)
     except FormatError as error:
         raise CommandError(f"{command.output}: {error}") from error
     _tell_left_out(command, maker, flat)
@@ -90,13 +93,15 @@ def _ln_step(suffix: str, world: World, frame: Frame) -> float:
     """ln of the step of positions, and of the smallest size, where the format has such."""
     if suffix != SPZ:
         return -math.inf
-    reach = extent(world, frame)
-    if not frame.cut:  # what is beyond is drawn nearer
-        reach = FAR_IN_SPZ * (1.0 + math.log(max(reach / FAR_IN_SPZ, 1.0)))
+    reach = float(shortened(np.array(extent(world, frame)), _far(frame)))
     return max(math.log(spz.finest_step(reach)), spz.LEAST_LN_SIZE)
 
 
-def _write(stream: BinaryIO, suffix: str, command: commands.Export, cloud: Cloud) -> None:
+def _far(frame: Frame) -> float:
+    return FAR_IN_SPZ if frame.cut else FAR_IN_SPZ * UNITS_TO_PIVOT
+
+
+def _write(stream: BinaryIO, suffix: str, command: commands.Export, frame: Frame, cloud: Cloud) -> None:
     match suffix:
         case ".ply":
             place = f"from the eye of the first picture; {UNITS_TO_PIVOT:g} units to the middle of the scene"
@@ -107,7 +112,7 @@ def _write(stream: BinaryIO, suffix: str, command: commands.Export, cloud: Cloud
         case ".splat":
             write_splat(stream, cloud)
         case ".spz":
-            write_spz(stream, cloud if command.node is not None else drawn_nearer(cloud, FAR_IN_SPZ))
+            write_spz(stream, drawn_nearer(cloud, _far(frame), frame.eye_depth))
         case _:
             write_glb(stream, cloud)
 

@@ -9,7 +9,7 @@ it and its child and the middle of it and its parent. Along every stack of scale
 * and never finer than what the format can place at p: float32 resolves a 2**-24th of the distance from the
   origin, fixed point a fixed step. What would be finer is written coarser instead, and counted.
 
-So one file holds some four thousandfold of zoom around its origin, and a world 10^60 deep becomes one file for each
+So one file holds some seven thousandfold of zoom around its origin, and a world 10^60 deep becomes one file for each
 place that is of interest: the frame of a node puts the origin there and cuts off what lies outside of it.
 """
 
@@ -50,6 +50,11 @@ class Frame:
     origin: Position
     ln_unit: float  # ln root edges per unit of the file
     cut: bool  # whether only what the camera's picture shows goes in
+
+    @property
+    def eye_depth(self) -> float:
+        """How far the camera's eye is before the origin, in units of the file."""
+        return bounded_exp(self.camera.ln_distance - self.ln_unit) if self.cut else 0.0
 
     @staticmethod
     def of_picture(camera: Camera) -> Frame:
@@ -116,20 +121,28 @@ def flatten(
     return Flat(joined(parts), other, fine, outside)
 
 
-def drawn_nearer(cloud: Cloud, far: float) -> Cloud:
-    """What is beyond ``far`` from the origin, moved towards it and shrunk as much: the same from there.
+def drawn_nearer(cloud: Cloud, far: float, eye_depth: float = 0.0) -> Cloud:
+    """What is beyond ``far`` from the origin, moved towards the eye and shrunk as much: the same from there.
 
+    The eye is ``eye_depth`` before the origin; where it is the origin, all distances count, else those behind it.
     Distance d becomes far (1 + ln(d / far)), so that nothing changes places. A grid of fixed steps has none left for
     what is near when the sky is a thousand times as far.
     """
-    distance = np.sqrt((cloud.means.astype(np.float64) ** 2).sum(1))
-    ratio = np.maximum(distance / far, 1.0)
-    ln_shrink = np.log1p(np.log(ratio)) - np.log(ratio)
-    return replace(
-        cloud,
-        means=(cloud.means * np.exp(ln_shrink)[:, None]).astype(np.float32),
-        log_scales=(cloud.log_scales + ln_shrink[:, None]).astype(np.float32),
-    )
+    means = cloud.means.astype(np.float64)
+    distance = np.maximum(means[:, 2], 0.0) if eye_depth else np.sqrt((means**2).sum(1))
+    nearer = shortened(distance, far)
+    beyond = nearer < distance
+    shrink = np.ones(len(cloud))
+    shrink[beyond] = (eye_depth + nearer[beyond]) / (eye_depth + distance[beyond])
+    means *= shrink[:, None]
+    means[beyond, 2] -= (distance - nearer)[beyond] * (eye_depth / (eye_depth + distance[beyond]))
+    sizes = cloud.log_scales + np.log(shrink)[:, None]
+    return replace(cloud, means=means.astype(np.float32), log_scales=sizes.astype(np.float32))
+
+
+def shortened(distance: Array, far: float) -> Array:
+    """Distances, those beyond ``far`` by their logarithm."""
+    return np.where(distance > far, far * (1.0 + np.log(np.maximum(distance / far, 1.0))), distance)
 
 
 def extent(world: World, frame: Frame) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from splat_clouds import random_cloud
 from worlds import branching_world, first_camera, nested_world, plane_world
 
 from wonderzoom.scene_graph.camera import Camera, quat_to_matrix
@@ -140,6 +141,20 @@ def test_far_things_drawn_nearer_look_the_same_from_the_origin() -> None:
     )
     order = np.argsort(far, kind="stable")
     assert (np.diff(here[order]) > -1e-4).all()
+
+
+@pytest.mark.parametrize("eye", [3.0, 1e9])
+def test_behind_a_node_they_look_the_same_from_its_eye(eye: float) -> None:
+    cloud = random_cloud(1, 200, 100.0)
+    near = drawn_nearer(cloud, 8.0, eye)
+    behind = cloud.means[:, 2] > 8.0
+    np.testing.assert_array_equal(near.means[~behind], cloud.means[~behind])
+    assert 8.0 < near.means[behind, 2].min() and near.means[:, 2].max() < 30.0
+    depth, here = (each.means[:, 2].astype(float) + eye for each in (cloud, near))
+    np.testing.assert_allclose(near.means[:, 0] / here, cloud.means[:, 0] / depth, rtol=1e-4)
+    np.testing.assert_allclose(
+        np.exp(near.log_scales[:, 0]) / here, np.exp(cloud.log_scales[:, 0]) / depth, rtol=1e-4
+    )
 
 
 def test_nothing_left_is_told() -> None:
