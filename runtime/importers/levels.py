@@ -21,11 +21,12 @@ from wonderzoom.runtime.importers.roots import (
     rows_of,
     seen,
 )
-from wonderzoom.runtime.importers.standing import Standing, near_enough, seen_native, stand_before
+from wonderzoom.runtime.importers.standing import Standing, near_enough, seen_by, stand_before
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit, WorldHeader
 from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError, joined
 from wonderzoom.scene_graph.ports import Renderer
+from wonderzoom.scene_graph.surfels import STRUCTURE, SURFACE
 from wonderzoom.scene_graph.world import World
 
 _KIND = "WonderZoom pth"
@@ -58,10 +59,10 @@ def chain_of(levels: list[Level], source: str, renderer: Renderer) -> Chain:
         standing = stand_before(first.cloud, first.focal, whole)
     except FormatError as error:
         raise CommandError(f"{source}: {error}") from error
-    native = seen_native(cloud, standing, standing.camera, native)
+    native, finer = seen_by(cloud, standing, standing.camera, native)
     near = near_enough(cloud, standing, native)
     kept = rows_of(cloud, near, "are too far away for their size", notes)
-    blocks = placed(kept, standing, native[near])
+    blocks = placed(kept, standing, native[near], np.where(finer[near], STRUCTURE, SURFACE))
     node = node_of(None, standing.camera, kept, source, _KIND)
     header, view = first_view(standing, node, blocks, renderer)
     world = World(header)
@@ -70,15 +71,15 @@ def chain_of(levels: list[Level], source: str, renderer: Renderer) -> Chain:
     parent = node.id
     for level in own:
         camera = _camera(level, first, standing)
-        native = seen_native(level.cloud, standing, camera, level.native)
+        native, _ = seen_by(level.cloud, standing, camera, level.native)
         near = near_enough(level.cloud, standing, native)
         kept = rows_of(level.cloud, near, "are too far away for their size", notes)
-        blocks = placed(kept, standing, native[near])
-        finer = node_of(parent, camera, kept, source, _KIND)
-        finer = replace(finer, views=(seen(header, finer, blocks, renderer),))
-        commits.append(world.propose(finer, blocks))
+        blocks = placed(kept, standing, native[near], np.full(len(kept), SURFACE))
+        child = node_of(parent, camera, kept, source, _KIND)
+        child = replace(child, views=(seen(header, child, blocks, renderer),))
+        commits.append(world.propose(child, blocks))
         world.apply(commits[-1])
-        parent = finer.id
+        parent = child.id
     return Chain(header, tuple(commits), node.id, tuple(notes))
 
 

@@ -22,7 +22,7 @@ from wonderzoom.runtime.importers.standing import (
     Standing,
     ln_native,
     near_enough,
-    seen_native,
+    seen_by,
     stand_before,
 )
 from wonderzoom.scene_graph.camera import Camera
@@ -32,7 +32,7 @@ from wonderzoom.scene_graph.formats.cloud import Cloud
 from wonderzoom.scene_graph.placement import place
 from wonderzoom.scene_graph.ports import RenderedView, Renderer, RenderSettings
 from wonderzoom.scene_graph.scale_node import ScaleNode, View, node_id
-from wonderzoom.scene_graph.surfels import SURFACE
+from wonderzoom.scene_graph.surfels import STRUCTURE, SURFACE
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
@@ -65,10 +65,10 @@ def root_of(cloud: Cloud, source: str, kind: str, renderer: Renderer) -> Created
     cloud = cloud.flattened()
     cloud = rows_of(cloud, cloud.opacities >= FAINTEST, "are too faint to be seen", notes)
     standing = stand_before(cloud)
-    native = seen_native(cloud, standing, standing.camera, ln_native(cloud))
+    native, finer = seen_by(cloud, standing, standing.camera, ln_native(cloud))
     near = near_enough(cloud, standing, native)
     cloud = rows_of(cloud, near, "are too far away for their size", notes)
-    blocks = placed(cloud, standing, native[near])
+    blocks = placed(cloud, standing, native[near], np.where(finer[near], STRUCTURE, SURFACE))
     node = node_of(None, standing.camera, cloud, source, kind)
     header, view = first_view(standing, node, blocks, renderer)
     commit = World(header).propose(replace(node, views=(view,)), blocks)
@@ -125,8 +125,11 @@ def digest(cloud: Cloud) -> str:
     return found.hexdigest()
 
 
-def placed(cloud: Cloud, standing: Standing, native: F64) -> list[Placed]:
-    """The octree blocks of a flattened cloud; ``native``: ln of each one's pixel, in the cloud's units."""
+def placed(cloud: Cloud, standing: Standing, native: F64, kind: NDArray[np.intp]) -> list[Placed]:
+    """The octree blocks of a flattened cloud.
+
+    ``native``: ln of each one's pixel, in the cloud's units. ``kind``: SURFACE or STRUCTURE.
+    """
     camera = standing.camera
     pivot = standing.eye + [0.0, 0.0, math.exp(camera.ln_distance) * standing.root_edge]
     ln_pixel = camera.ln_scale + math.log(standing.root_edge)  # of a pixel at the pivot, in the cloud's units
@@ -142,7 +145,7 @@ def placed(cloud: Cloud, standing: Standing, native: F64) -> list[Placed]:
         np.clip(np.rint(255.0 * cloud.colors), 0, 255).astype(np.uint8),
         native - math.log(standing.root_edge),
         np.zeros(n, np.uint16),
-        np.full(n, SURFACE, np.uint8),
+        kind.astype(np.uint8),
     )
     return list(blocks.items())
 

@@ -96,23 +96,26 @@ def stand_before(cloud: Cloud, focal: float | None = None, extent: Cloud | None 
     return Standing(camera, eye, root_edge, short)
 
 
-def seen_native(cloud: Cloud, standing: Standing, camera: Camera, native: Array) -> Array:
-    """``native``, nowhere coarser than the pixels of the camera whose picture is to show the cloud.
+def seen_by(
+    cloud: Cloud, standing: Standing, camera: Camera, native: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """``native``, nowhere coarser than the camera's pixels, and which splats are finer than these.
 
-    A view that is finer than a surfel stands for something finer in its place (scale_semantics, section 5): without
-    this, large splats would give way to the very view that shows them.
+    A view that is finer than a surfel stands for something finer in its place, one that is coarser for something
+    coarser (scale_semantics, section 5): large splats would give way to the very view that shows them, and so would
+    small ones, unless they are structures, which nothing coarser stands for.
     """
     pivot = standing.camera
     at = standing.eye + [0.0, 0.0, math.exp(pivot.ln_distance) * standing.root_edge]
     pixel = math.exp(pivot.ln_scale) * standing.root_edge
     matrix, origin = camera.map_from(pivot)
     scale = camera.ln_scale_at((cloud.means.astype(np.float64) - at) / pixel @ matrix.T + origin)
-    most = scale + math.log(standing.root_edge) + _SAME * LN_SQRT2
-    # ... but a block holds no sizes beyond e**12 of its cell; what is so large near the eye is a wall in the way.
+    scale += math.log(standing.root_edge)
+    # A block holds no sizes beyond e**12 of its cell; what is so large near the eye is a wall in the way.
     least = cloud.log_scales[:, :2].max(1) - _LN_LARGEST
-    return np.where(
-        np.isfinite(scale), np.maximum(np.minimum(native, most), np.minimum(native, least)), native
-    )
+    found = np.maximum(np.minimum(native, scale + _SAME * LN_SQRT2), np.minimum(native, least))
+    found = np.where(np.isfinite(scale), found, native)
+    return found, found < scale - _SAME * LN_SQRT2
 
 
 def near_enough(cloud: Cloud, standing: Standing, native: Array) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph.formats.cloud import Cloud
 from wonderzoom.scene_graph.formats.flatten import Frame, flatten
 from wonderzoom.scene_graph.ports import RenderSettings
+from wonderzoom.scene_graph.scales import weight
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
@@ -103,3 +104,23 @@ def test_any_cloud_of_any_size_is_let_in(reach: float) -> None:
         cloud, log_scales=cloud.log_scales + np.float32(math.log(reach)), opacities=np.ones(200, np.float32)
     )
     assert opened(root_of(cloud, "x", "PLY", PointRenderer())).check() == []
+
+
+@pytest.mark.parametrize("ln_size", [-2.0, 0.0, 2.0])
+def test_splats_of_any_size_show_in_their_own_view(ln_size: float) -> None:
+    """Coarser or finer than the picture's pixels: none of them gives way to the view that shows it."""
+    cloud = wall()
+    uneven = np.where(np.arange(len(cloud)) % 2, ln_size, 0.0).astype(np.float32)
+    created = root_of(
+        replace(cloud, log_scales=cloud.log_scales + uneven[:, None]), "x", "PLY", PointRenderer()
+    )
+    world = opened(created)
+    assert world.check() == []
+    camera, header = world.node(created.node).main.camera, created.header
+    for block in world.blocks:
+        frame = camera.cell_frame(block.cell)
+        points = block.surfels.means.astype(float) @ frame.matrix.T + frame.origin
+        r = camera.ln_scale_at(points) - block.cell.ln_edge
+        shown = weight(r, block.surfels.native, block.bounds.parent, block.bounds.child)
+        assert (shown > 0.99).all()
+    assert header.h_ref == camera.height

@@ -14,7 +14,7 @@ from wonderzoom.runtime.importers.standing import (
     SIGMA,
     ln_native,
     near_enough,
-    seen_native,
+    seen_by,
     stand_before,
 )
 from wonderzoom.scene_graph.cells import ORIGIN
@@ -102,7 +102,9 @@ def test_a_splat_is_no_coarser_than_the_pixels_that_show_it() -> None:
     pixel = math.log(found.root_edge) + found.camera.ln_scale
     native = ln_native(cloud)
     assert native.min() > pixel + LN_SQRT2
-    seen = seen_native(cloud, found, found.camera, native)
-    assert (seen < pixel + LN_SQRT2).all() and (seen > pixel).all()
+    seen, finer = seen_by(cloud, found, found.camera, native)
+    assert (seen < pixel + LN_SQRT2).all() and (seen > pixel).all() and not finer.any()
     fine = native - 3.0
-    np.testing.assert_array_equal(seen_native(cloud, found, found.camera, fine), fine)
+    seen, finer = seen_by(cloud, found, found.camera, fine)
+    np.testing.assert_array_equal(seen, fine)
+    assert finer.all()
