@@ -101,7 +101,7 @@ def _loaded(path: Path) -> Mapping[str, Any]:
     try:
         with zipfile.ZipFile(path) as parts:
             entries = parts.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError):
         raise FormatError("it is no file of torch.save, or cut short") from None
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise FormatError("it is packed in a way that torch.save never does")
