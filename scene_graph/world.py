@@ -9,24 +9,21 @@ valid in other threads while the world moves on. The world itself belongs to one
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wonderzoom.scene_graph.admission import wrong_with_block, wrong_with_bounds, wrong_with_cells
-from wonderzoom.scene_graph.cells import Cell, common_ancestor
+from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
 from wonderzoom.scene_graph.coverage import compute_bounds, update_bounds
-from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.octree import Octree
-from wonderzoom.scene_graph.scale_node import Interval, ScaleNode
-from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels, block_hash
+from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.summaries import Placed, Scales, placed_in, scales_of, scales_over
+from wonderzoom.scene_graph.surfels import Block, Bounds
+from wonderzoom.scene_graph.validator import violations
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
-
-Placed = tuple[Cell, Surfels]
-_Scales = tuple[Interval, Interval]  # parent and child bounds of a block
 
 
 class WorldError(Exception):
@@ -82,7 +79,7 @@ class World:
         self.nodes: dict[str, ScaleNode] = {}
         self.octree = Octree()
         self.views = ViewIndex(radial=self.header.metric == "radial")
-        self._cells: dict[str, dict[Cell, _Scales]] = {}  # of each node's blocks
+        self._cells: dict[str, dict[Cell, Scales]] = {}  # of each node's blocks
 
     # ---- reading --------------------------------------------------------------------------------
     @property
@@ -142,28 +139,45 @@ class World:
         ``cell``, ``bounds``, ``children`` and the three scale intervals of the node are worked out here, as
         are the bounds of the new surfels and of the old ones that the new views cover or are covered by.
         """
-        removed = self._removable(replacing) if replacing is not None else ()
-        if node.id in self.nodes and node.id not in removed:
-            raise InvalidCommit(f"node {node.id!r} is in the world already")
-        if node.parent is None:
-            if self.nodes:
-                raise InvalidCommit(f"node {node.id!r} has no parent, but the world has a root already")
-        elif node.parent in removed or node.parent not in self.nodes:
-            raise UnknownNode(node.parent)
+        return self.propose_change([(node, blocks)], () if replacing is None else (replacing,))
+
+    def propose_removal(self, node_id: str) -> Commit:
+        """The next commit, without a node and everything below it."""
+        return self.propose_change((), (node_id,))
+
+    def propose_change(
+        self, adding: Iterable[tuple[ScaleNode, Iterable[Placed]]], removing: Iterable[str] = ()
+    ) -> Commit:
+        """The next commit, with some nodes (parents before children), and without some subtrees."""
+        gone = tuple(sorted({name for top in removing for name in self._removable(top)}))
+        nodes: dict[str, ScaleNode] = {}
+        made: list[Block] = []
+        for node, placed in adding:
+            if node.id in nodes or (node.id in self.nodes and node.id not in gone):
+                raise InvalidCommit(f"node {node.id!r} is in the world already")
+            if node.parent is None:
+                if self.nodes or nodes:
+                    raise InvalidCommit(f"node {node.id!r} has no parent, but the world has a root already")
+            elif node.parent not in nodes and (node.parent in gone or node.parent not in self.nodes):
+                raise UnknownNode(node.parent)
+            own = self._made(node, placed)
+            nodes[node.id] = replace(
+                node, **placed_in([(block.cell, block.surfels) for block in own]), children=()
+            )
+            made += sorted(own, key=lambda block: block.cell)
+        return self._resolve(_Proposal(tuple(nodes.values()), tuple(made), gone))
+
+    def _made(self, node: ScaleNode, placed: Iterable[Placed]) -> list[Block]:
+        """The blocks of a new node, with open bounds."""
         if not node.views:
             raise InvalidCommit(f"node {node.id!r} has no view: nothing could say what it covers")
-        made = [Block(cell, node.id, surfels, Bounds.open(len(surfels))) for cell, surfels in blocks]
+        made = [Block(cell, node.id, surfels, Bounds.open(len(surfels))) for cell, surfels in placed]
         if not made:
             raise InvalidCommit(f"node {node.id!r} has no surfels")
         if len({block.cell for block in made}) < len(made):
             raise InvalidCommit(f"node {node.id!r} has two blocks in one cell")
         self._check_blocks(made, {node.id: len(node.views)})
-        node = replace(node, **_placed_in([(block.cell, block.surfels) for block in made]), children=())
-        return self._resolve(_Proposal((node,), tuple(sorted(made, key=lambda b: b.cell)), removed))
-
-    def propose_removal(self, node_id: str) -> Commit:
-        """The next commit, without a node and everything below it."""
-        return self._resolve(_Proposal((), (), self._removable(node_id)))
+        return made
 
     def _removable(self, node_id: str) -> tuple[str, ...]:
         if self.node(node_id).parent is None:
@@ -185,7 +199,7 @@ class World:
             for block, bounds in self._updated(views, changed, set(proposal.removed))
         ]
         nodes = tuple(
-            replace(node, **_scales_over(_scales_of(block) for block in blocks if block.node == node.id))
+            replace(node, **scales_over(scales_of(block) for block in blocks if block.node == node.id))
             for node in proposal.nodes
         )
         return Commit(revision, nodes, proposal.removed, tuple(blocks), tuple(patches))
@@ -223,16 +237,16 @@ class World:
             del self.nodes[node], self._cells[node]
         for node in commit.added:
             self.nodes[node.id] = node
-            self._cells[node.id] = {b.cell: _scales_of(b) for b in commit.blocks if b.node == node.id}
+            self._cells[node.id] = {b.cell: scales_of(b) for b in commit.blocks if b.node == node.id}
             if node.parent is not None:
                 parent = self.nodes[node.parent]
                 self.nodes[parent.id] = replace(parent, children=tuple(sorted({*parent.children, node.id})))
         self.octree.change(gone, commit.blocks)
         self.octree.rebound(patched)
         for block in patched:
-            self._cells[block.node][block.cell] = _scales_of(block)
+            self._cells[block.node][block.cell] = scales_of(block)
         for node in {patch.node for patch in commit.patches}:
-            self.nodes[node] = replace(self.nodes[node], **_scales_over(self._cells[node].values()))
+            self.nodes[node] = replace(self.nodes[node], **scales_over(self._cells[node].values()))
         self.views = self.views.changed(commit.removed, commit.added)
         self.revision = commit.revision
 
@@ -306,88 +320,8 @@ class World:
         return digest.hexdigest()
 
     def check(self) -> list[str]:
-        """Every law of this room that does not hold, in words; empty for a sound world. Slow."""
-        wrong: list[str] = []
-        for name, node in self.nodes.items():
-            if node.parent is not None and name not in getattr(self.nodes.get(node.parent), "children", ()):
-                wrong.append(f"node {name!r}: its parent {node.parent!r} does not have it as a child")
-            wrong += [
-                f"node {name!r}: its child {child!r} is not live"
-                for child in node.children
-                if child not in self.nodes
-            ]
-        if sum(node.parent is None for node in self.nodes.values()) > 1:
-            wrong.append("more than one root")
-        blocks = self.octree.blocks()
-        live = [block for block in blocks if block.node in self.nodes]
-        orphans = [block for block in blocks if block.node not in self.nodes]
-        wrong += [f"block {b.node!r} in {b.cell}: an orphan, its node is not live" for b in orphans]
-        for block, bounds in zip(live, compute_bounds(live, self.views), strict=True):
-            where = f"block {block.node!r} in {block.cell}"
-            if block_hash(block.cell, block.node, block.surfels) != block.hash:
-                wrong.append(f"{where}: its write-once columns do not have its hash")
-            if not bounds.same_as(block.bounds):
-                wrong.append(f"{where}: its bounds are not those that the live views give")
-        for name, node in self.nodes.items():
-            own = [block for block in blocks if block.node == name]
-            if {block.cell: _scales_of(block) for block in own} != self._cells.get(name):
-                wrong.append(f"node {name!r}: its blocks are not those of the octree")
-            if not own:
-                wrong.append(f"node {name!r}: it has no blocks")
-                continue
-            said = {field: getattr(node, field) for field in ("cell", "bounds", "native_scale")}
-            if said != _placed_in([(block.cell, block.surfels) for block in own]):
-                wrong.append(f"node {name!r}: its cell, box or native scales are not those of its blocks")
-            said = {field: getattr(node, field) for field in ("parent_scale", "child_scale")}
-            if said != _scales_over(_scales_of(block) for block in own):
-                wrong.append(f"node {name!r}: its parent or child scales are not those of its blocks")
-        fresh = Octree()
-        fresh.change(added=blocks)
-        if fresh.cells() != self.octree.cells():
-            wrong.append("octree: its cells are not those that its blocks need")
-        else:
-            wrong += [
-                f"octree cell {cell}: its aggregate is not that of its subtree"
-                for cell in fresh.cells()
-                if fresh.aggregate(cell) != self.octree.aggregate(cell)
-            ]
-        return wrong
-
-
-def _placed_in(blocks: list[Placed]) -> dict[str, object]:
-    """``cell``, ``bounds`` and ``native_scale`` of a node with these blocks."""
-    cell = common_ancestor([each for each, _ in blocks])
-    boxes = [
-        box * each.edge_in(cell) + each.centre_from(cell)
-        for (each, _), box in zip(blocks, surfel_boxes([surfels for _, surfels in blocks]), strict=True)
-    ]
-    low = np.min([box[0] for box in boxes], axis=0).tolist()
-    high = np.max([box[1] for box in boxes], axis=0).tolist()
-    native = (
-        min(float(surfels.native.min()) + each.ln_edge for each, surfels in blocks),
-        max(float(surfels.native.max()) + each.ln_edge for each, surfels in blocks),
-    )
-    return {"cell": cell, "bounds": (tuple(low), tuple(high)), "native_scale": native}
-
-
-def _scales_of(block: Block) -> _Scales:
-    """The parent and child intervals of a block, in ln root edges per pixel."""
-    edge, bounds = block.cell.ln_edge, block.bounds
-    parent = float(bounds.parent.min()) + edge, float(bounds.parent.max()) + edge
-    return parent, (float(bounds.child.min()) + edge, float(bounds.child.max()) + edge)
-
-
-def _scales_over(scales: Iterable[_Scales]) -> dict[str, Interval]:
-    """``parent_scale`` and ``child_scale`` of a node with blocks of these intervals."""
-    found = list(scales)  # none for a node whose blocks are lost
-    parent, child = (
-        (
-            min((each[side][0] for each in found), default=math.inf),
-            max((each[side][1] for each in found), default=-math.inf),
-        )
-        for side in (0, 1)
-    )
-    return {"parent_scale": parent, "child_scale": child}
+        """Every law of this room that does not hold, in words; empty for a sound world. Slow (``validator``)."""
+        return violations(self, self._cells)
 
 
 def _described(node: ScaleNode) -> tuple[object, ...]:

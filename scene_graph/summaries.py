@@ -1,0 +1,55 @@
+"""What a node says of its blocks: its cell, its box, and the intervals of its scales.
+
+Owns these sums alone: the world keeps them up to date as bounds change, the validator works them out anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from wonderzoom.scene_graph.cells import Cell, common_ancestor
+from wonderzoom.scene_graph.extent import surfel_boxes
+from wonderzoom.scene_graph.scale_node import Interval
+from wonderzoom.scene_graph.surfels import Block, Surfels
+
+Placed = tuple[Cell, Surfels]
+Scales = tuple[Interval, Interval]  # parent and child bounds of a block
+
+
+def placed_in(blocks: list[Placed]) -> dict[str, object]:
+    """``cell``, ``bounds`` and ``native_scale`` of a node with these blocks."""
+    cell = common_ancestor([each for each, _ in blocks])
+    boxes = [
+        box * each.edge_in(cell) + each.centre_from(cell)
+        for (each, _), box in zip(blocks, surfel_boxes([surfels for _, surfels in blocks]), strict=True)
+    ]
+    low = np.min([box[0] for box in boxes], axis=0).tolist()
+    high = np.max([box[1] for box in boxes], axis=0).tolist()
+    native = (
+        min(float(surfels.native.min()) + each.ln_edge for each, surfels in blocks),
+        max(float(surfels.native.max()) + each.ln_edge for each, surfels in blocks),
+    )
+    return {"cell": cell, "bounds": (tuple(low), tuple(high)), "native_scale": native}
+
+
+def scales_of(block: Block) -> Scales:
+    """The parent and child intervals of a block, in ln root edges per pixel."""
+    edge, bounds = block.cell.ln_edge, block.bounds
+    parent = float(bounds.parent.min()) + edge, float(bounds.parent.max()) + edge
+    return parent, (float(bounds.child.min()) + edge, float(bounds.child.max()) + edge)
+
+
+def scales_over(scales: Iterable[Scales]) -> dict[str, Interval]:
+    """``parent_scale`` and ``child_scale`` of a node with blocks of these intervals."""
+    found = list(scales)  # none for a node whose blocks are lost
+    parent, child = (
+        (
+            min((each[side][0] for each in found), default=math.inf),
+            max((each[side][1] for each in found), default=-math.inf),
+        )
+        for side in (0, 1)
+    )
+    return {"parent_scale": parent, "child_scale": child}
