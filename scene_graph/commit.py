@@ -1,7 +1,7 @@
 """The log: what a world starts with and what each revision adds or removes.
 
 A world is an append-only list of commits; persistence is this list on disk, a delta stream is this
-list on the wire, undo is a removal entry.
+list on the wire, undo and redo are entries like any other (``history``).
 """
 
 from __future__ import annotations
@@ -55,3 +55,20 @@ class Commit:
     removed: tuple[str, ...] = ()  # ids, a whole subtree at once
     blocks: tuple[Block, ...] = ()  # of the added nodes, bounds filled in
     patches: tuple[BoundsPatch, ...] = ()  # of blocks that exist already
+    reverts: int = 0  # the earlier revision that this one takes back; 0: a change of its own
+
+    @property
+    def entry(self) -> LogEntry:
+        """This commit without its content."""
+        added = tuple((node.id, node.parent) for node in self.added)
+        return LogEntry(self.revision, added, self.removed, self.reverts)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """Which nodes a revision brings and takes: all that history needs to know of it."""
+
+    revision: int
+    added: tuple[tuple[str, str | None], ...] = ()  # (node, its parent)
+    removed: tuple[str, ...] = ()
+    reverts: int = 0

@@ -13,7 +13,7 @@ from typing import Any
 
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, Position
-from wonderzoom.scene_graph.commit import FORMAT, Commit, WorldHeader
+from wonderzoom.scene_graph.commit import FORMAT, Commit, LogEntry, WorldHeader
 from wonderzoom.scene_graph.scale_node import Interval, Role, ScaleNode, View
 
 Json = dict[str, Any]
@@ -168,11 +168,33 @@ def parse_role(value: Any) -> Role:
 
 def outline_json(commit: Commit) -> Json:
     """Which nodes a commit adds and removes, without their arrays."""
-    return {
+    outline: Json = {
         "revision": int(commit.revision),
         "added": [node_json(node) for node in commit.added],
         "removed": list(commit.removed),
     }
+    return outline | {"reverts": int(commit.reverts)} if commit.reverts else outline
+
+
+def parse_entry(value: Json) -> LogEntry:
+    """The entry of an outline."""
+    return LogEntry(
+        parse_int(value["revision"]),
+        tuple(
+            (parse_text(node["id"]), None if node["parent"] is None else parse_text(node["parent"]))
+            for node in value["added"]
+        ),
+        tuple(parse_text(name) for name in value["removed"]),
+        parse_reverts(value),
+    )
+
+
+def parse_reverts(value: Json) -> int:
+    """The revision that a commit takes back, which lies before its own; 0 for a change of its own."""
+    reverts = parse_int(value.get("reverts", 0))
+    if not (reverts == 0 or 0 < reverts < parse_int(value["revision"])):
+        raise ValueError(f"revision {value['revision']} can't take back revision {reverts}")
+    return reverts
 
 
 # ---- the header -------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
+from wonderzoom.scene_graph.commit import BoundsPatch, Commit, LogEntry, WorldHeader
 from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_durably
 from wonderzoom.scene_graph.manifest import BadCommit, NewerFormat
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
@@ -41,7 +41,7 @@ from wonderzoom.scene_graph.store_codec import (
     decode_outline,
     encode_commit,
     encode_outline,
-    outline_ids,
+    outline_entry,
 )
 from wonderzoom.scene_graph.store_errors import (
     FormatTooNew,
@@ -207,6 +207,10 @@ class WorldStore:
             if commit is not None:
                 yield _without(commit, lost) if lost else commit
 
+    def entries(self) -> Iterator[LogEntry]:
+        """What each revision brings and takes, oldest first, from the record alone."""
+        return (self._entry(row) for row in self._record.rows())
+
     def load(self) -> World:
         """The live world: every commit applied in order."""
         from wonderzoom.scene_graph.world import World
@@ -253,13 +257,17 @@ class WorldStore:
 
     def _ids(self, row: Row) -> tuple[list[str], list[str]]:
         """The ids that a commit adds and removes, without reading its file."""
+        entry = self._entry(row)
+        return [node for node, _parent in entry.added], list(entry.removed)
+
+    def _entry(self, row: Row) -> LogEntry:
         try:
-            return outline_ids(self._record.outline(row.revision))
+            return outline_entry(self._record.outline(row.revision))
         except BadCommit as error:
             raise self._lost_twice(row, error) from error
 
     def _lost_twice(self, row: Row, error: BadCommit) -> WorldDamaged:
-        what = f"a commit file is damaged, and the row of revision {row.revision} can't be read ({error})"
+        what = f"the row of revision {row.revision} can't be read ({error})"
         return WorldDamaged(self.path, what, "restore the world from a backup")
 
     def _orphaned(self, commit: Commit) -> tuple[BoundsPatch, ...]:

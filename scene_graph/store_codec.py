@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from wonderzoom.scene_graph.commit import FORMAT, BoundsPatch, Commit
+from wonderzoom.scene_graph.commit import FORMAT, BoundsPatch, Commit, LogEntry
 from wonderzoom.scene_graph.manifest import (
     BadCommit,
     Json,
@@ -31,8 +31,10 @@ from wonderzoom.scene_graph.manifest import (
     outline_json,
     parse_camera,
     parse_cell,
+    parse_entry,
     parse_int,
     parse_node,
+    parse_reverts,
     parse_role,
     parse_text,
 )
@@ -193,6 +195,7 @@ def decode_commit(data: bytes) -> Commit:
             removed=tuple(parse_text(name) for name in manifest["removed"]),
             blocks=tuple(_parse_blocks(manifest["blocks"], tensors)),
             patches=tuple(_parse_patches(manifest["patches"], tensors)),
+            reverts=parse_reverts(manifest),
         )
     except NewerFormat:
         raise
@@ -254,15 +257,15 @@ def decode_outline(text: str) -> Commit:
                 parse_node(n, tuple(_empty_view(v) for v in n["views"]), b"") for n in value["added"]
             ),
             removed=tuple(parse_text(name) for name in value["removed"]),
+            reverts=parse_reverts(value),
         )
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError, AttributeError) as error:
         raise BadCommit(f"{type(error).__name__}: {error}") from error
 
 
-def outline_ids(text: str) -> tuple[list[str], list[str]]:
-    """The ids that an outline adds and removes. Raises BadCommit."""
+def outline_entry(text: str) -> LogEntry:
+    """The nodes that an outline adds and removes. Raises BadCommit."""
     try:
-        value: Json = json.loads(text)
-        return [parse_text(node["id"]) for node in value["added"]], [parse_text(n) for n in value["removed"]]
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        return parse_entry(json.loads(text))
+    except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
         raise BadCommit(f"{type(error).__name__}: {error}") from error

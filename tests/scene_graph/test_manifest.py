@@ -27,6 +27,7 @@ from wonderzoom.scene_graph.manifest import (
     outline_json,
     parse_camera,
     parse_cell,
+    parse_entry,
     parse_interval,
     parse_node,
     parse_number,
@@ -108,6 +109,16 @@ def test_an_outline_tells_what_comes_and_goes(added: list[ScaleNode], removed: l
     assert outline["revision"] == 7
     assert [node["id"] for node in outline["added"]] == [node.id for node in added]
     assert outline["removed"] == removed
+    assert "reverts" not in outline
+    assert parse_entry(outline) == Commit(7, tuple(added), tuple(removed)).entry
+
+
+@pytest.mark.parametrize("reverts", [7, 8, -1, True, "1", 1.0, None])
+def test_a_commit_takes_back_an_earlier_one_or_none(reverts: object) -> None:
+    outline = through_text(outline_json(Commit(7, reverts=6)))
+    assert parse_entry(outline).reverts == 6
+    with pytest.raises((ValueError, TypeError)):
+        parse_entry(outline | {"reverts": reverts})
 
 
 @given(

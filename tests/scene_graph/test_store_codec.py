@@ -21,7 +21,7 @@ from wonderzoom.scene_graph.store_codec import (
     decode_outline,
     encode_commit,
     encode_outline,
-    outline_ids,
+    outline_entry,
 )
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
@@ -39,8 +39,8 @@ def test_any_commit_survives_to_the_last_bit(commit: Commit) -> None:
 def test_an_outline_is_the_commit_without_its_arrays(commit: Commit) -> None:
     text = encode_outline(commit)
     outline = decode_outline(text)
-    assert (outline.revision, outline.removed) == (commit.revision, commit.removed)
-    assert outline_ids(text) == ([node.id for node in commit.added], list(commit.removed))
+    assert outline.entry == commit.entry
+    assert outline_entry(text) == commit.entry
     for lost, node in zip(outline.added, commit.added, strict=True):
         assert same(
             replace(lost, views=(), generator_state=b""), replace(node, views=(), generator_state=b"")
@@ -107,7 +107,7 @@ def test_garbage_is_refused(data: bytes) -> None:
     with pytest.raises(BadCommit):
         decode_outline(data.decode("latin-1"))
     with pytest.raises(BadCommit):
-        outline_ids(data.decode("latin-1"))
+        outline_entry(data.decode("latin-1"))
     with pytest.raises(BadCommit):
         decode_header(data.decode("latin-1"))
 

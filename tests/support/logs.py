@@ -1,5 +1,6 @@
 """Logs of commits for tests of the store: arbitrary ones (any value that a type can hold) and real ones."""
 
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from worlds import facing, first_camera, look_and_zoom, plane_node
 
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, Position
-from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
+from wonderzoom.scene_graph.commit import BoundsPatch, Commit, LogEntry, WorldHeader
 from wonderzoom.scene_graph.scale_node import ScaleNode, View
 from wonderzoom.scene_graph.surfels import DTYPES, Block, Bounds, Surfels
 from wonderzoom.scene_graph.world import World
@@ -131,7 +132,18 @@ def commits(draw: st.DrawFn, revision: int | None = None) -> Commit:
         tuple(draw(st.lists(NAMES, max_size=3))),
         tuple(blocks),
         tuple(patches),
+        draw(st.integers(0, number - 1)),
     )
+
+
+class MemoryLog(list[Commit]):
+    """A log in memory, as ``undo.Log`` wants it."""
+
+    def entries(self) -> Iterator[LogEntry]:
+        return (commit.entry for commit in self)
+
+    def commits(self, after: int = 0, until: int | None = None) -> Iterator[Commit]:
+        return iter(self[after:until])
 
 
 # ---- logs that a world accepts ----------------------------------------------------------------------
