@@ -1,4 +1,4 @@
-"""From a proposal to a revision: the only place where zooms change a world.
+"""From a proposal to a revision: the only place where zooms, undo and redo change a world that is served.
 
 A worker proposes on the revision that it has seen. Where the world has moved on meanwhile, the proposal still
 stands if none of its views shows anything that has changed: the same request would come out the same, only
@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from wonderzoom.generation.executors.executor import Proposal
 from wonderzoom.generation.jobs import ZoomRequest
-from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.commit import Commit, LogEntry
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.surfels import Block, block_hash
+from wonderzoom.scene_graph.undo import propose_redo, propose_undo
 from wonderzoom.scene_graph.world import InvalidCommit, World
 
 # Revisions that a proposal may be behind: more than can come while one job runs.
@@ -55,6 +56,14 @@ class Durable(Protocol):
 
     def load(self) -> World:
         """The world as it is durable."""
+        ...
+
+    def entries(self) -> Iterable[LogEntry]:
+        """What each revision brings and takes, oldest first."""
+        ...
+
+    def commits(self, after: int = 0, until: int | None = None) -> Iterator[Commit]:
+        """The commits with ``after < revision <= until``, oldest first."""
         ...
 
 
@@ -92,6 +101,18 @@ class Committer:
         commit = self.world.propose_removal(node)
         self._make(commit)
         return commit.revision
+
+    def undo(self, node: str | None = None) -> Commit:
+        """Take back the last change, or the one that made ``node``. Raises what ``propose_undo`` raises; StoreError."""
+        commit = propose_undo(self.world, self.store, node)
+        self._make(commit)
+        return commit
+
+    def redo(self, node: str | None = None) -> Commit:
+        """Take back the last undo, or the last that took ``node``. Raises what ``propose_redo`` raises; StoreError."""
+        commit = propose_redo(self.world, self.store, node)
+        self._make(commit)
+        return commit
 
     def _make(self, commit: Commit) -> None:
         """Applied first, as nothing else shows that a commit fits, and made durable before anyone is told."""
@@ -131,6 +152,14 @@ class CommitThread:
         """See ``Committer.remove``."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._committer.remove, node)
 
+    async def undo(self, node: str | None = None) -> Commit:
+        """See ``Committer.undo``."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._committer.undo, node)
+
+    async def redo(self, node: str | None = None) -> Commit:
+        """See ``Committer.redo``."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._committer.redo, node)
+
     def close(self) -> None:
         """Finish what was asked and end the thread."""
         self._pool.shutdown()
@@ -146,6 +175,8 @@ def _checked(proposal: Proposal, request: ZoomRequest) -> ScaleNode:
         raise InvalidCommit("a zoom adds no root")
     if (node.id, node.prompt, node.seed) != (proposal.zoomed.node, request.prompt, request.seed):
         raise InvalidCommit(f"node {node.id!r} is not what was asked for")
+    if commit.reverts:
+        raise InvalidCommit(f"a zoom takes nothing back, this one revision {commit.reverts}")
     if request.mode == "add" and commit.removed:
         raise InvalidCommit(f"a zoom that adds removes {commit.removed}")
     for block in commit.blocks:

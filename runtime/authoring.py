@@ -1,4 +1,4 @@
-"""The commands that change worlds: create, zoom, build, remove.
+"""The commands that change worlds: create, zoom, build, remove, undo, redo.
 
 What would fail in the end (a taken place, a locked world, a node that is not there) is found before minutes
 of work. Results are printed on stdout, progress and notes go to the reporter.
@@ -7,6 +7,7 @@ of work. Results are printed on stdout, progress and notes go to the reporter.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from wonderzoom.generation.jobs import CreateRequest, ZoomRequest
@@ -22,8 +23,10 @@ from wonderzoom.runtime.plans import Plan, read_plan
 from wonderzoom.runtime.world_report import magnification, surfel_count
 from wonderzoom.runtime.zooming import zoom_once
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.undo import propose_redo, propose_undo
 from wonderzoom.scene_graph.world import RootRemoval, World
 
 
@@ -211,19 +214,53 @@ def planned_request(plan: Plan, maker: Maker) -> CreateRequest:
     )
 
 
-# ---- remove -------------------------------------------------------------------------------------
+# ---- remove, undo, redo -------------------------------------------------------------------------
 
 
 def remove(command: commands.Remove) -> int:
-    """A zoom undone."""
-    with WorldStore.open(command.world, write=True) as store:
+    """A subtree removed."""
+    return _change(command.world, command.node, lambda world, _store: world.propose_removal(command.node))
+
+
+def undo(command: commands.Undo) -> int:
+    """A change taken back."""
+    named = command.node or None
+    return _change(command.world, named, lambda world, store: propose_undo(world, store, named))
+
+
+def redo(command: commands.Redo) -> int:
+    """An undo taken back."""
+    named = command.node or None
+    # Its node isn't in the world: what may be lost there has no say in it.
+    return _change(command.world, None, lambda world, store: propose_redo(world, store, named))
+
+
+def _change(path: Path, node: str | None, propose: Callable[[World, WorldStore], Commit]) -> int:
+    """Make a commit of no new content durable; what is damaged outside of ``node`` forbids it."""
+    with WorldStore.open(path, write=True) as store:
         world = store.load()
-        gone = world.subtree(node_of(world, command.node, command.world).id)
+        gone = world.subtree(node_of(world, node, path).id) if node is not None else []
         if any(name not in gone for name in store.damaged):
             raise DamagedWorld(store)
-        commit = world.propose_removal(command.node)
+        commit = propose(world, store)
         store.append(commit)
         world.apply(commit)
-    more = "" if len(gone) == 1 else f" and {len(gone) - 1} below it"
-    print(f"{command.world}: removed node {command.node}{more}; {len(world.nodes)} left")
+    told = [
+        f"{verb} {_listed(nodes)}"
+        for verb, nodes in (
+            ("removed", list(commit.removed)),
+            ("brought back", [node.id for node in commit.added]),
+        )
+        if nodes
+    ]
+    print(f"{path}: {', '.join(told)}; {len(world.nodes)} left")
     return 0
+
+
+def _listed(nodes: list[str]) -> str:
+    """``node 3f2a9c81d0``, or some of them."""
+    return (
+        f"node {nodes[0]}"
+        if len(nodes) == 1
+        else f"{len(nodes)} nodes: {', '.join(nodes[:3])}" + (" and more" if len(nodes) > 3 else "")
+    )

@@ -180,6 +180,14 @@ def carry_out(command: commands.Command, make: _Make) -> int:
             from wonderzoom.runtime.authoring import remove
 
             return remove(command)
+        case commands.Undo():
+            from wonderzoom.runtime.authoring import undo
+
+            return undo(command)
+        case commands.Redo():
+            from wonderzoom.runtime.authoring import redo
+
+            return redo(command)
         case commands.Models():
             from wonderzoom.runtime.models import command as models
 

@@ -243,9 +243,10 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Undo a zoom: remove a node with all that was built on it.
+    """Remove a node with all that was built on it.
 
     wonderzoom info shows the nodes. The first one stays: it is the picture.
+    Undo brings back what was removed.
 
       wonderzoom remove garden 3f2a9c81d0
     """
@@ -254,6 +255,41 @@ class Remove:
     """The world's directory."""
     node: Annotated[Positional[str], arg(metavar="NODE")]
     """The node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back the last change, or the zoom that made a node.
+
+    A change is a zoom, a replacement or a removal. What was built on a node goes
+    with it; what a replacement or a removal took comes back. There is no limit,
+    and nothing is forgotten when the program ends.
+
+      wonderzoom undo garden
+      wonderzoom undo garden 3f2a9c81d0
+    """
+
+    world: _World
+    """The world's directory."""
+    node: Annotated[Positional[str], arg(metavar="[NODE]", help_behavior_hint="")] = ""
+    """Of this node. Without it: of the last change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """Take back the last undo.
+
+    Zooms that were made since lose nothing: what was undone elsewhere can still
+    be brought back.
+
+      wonderzoom redo garden
+      wonderzoom redo garden 3f2a9c81d0
+    """
+
+    world: _World
+    """The world's directory."""
+    node: Annotated[Positional[str], arg(metavar="[NODE]", help_behavior_hint="")] = ""
+    """The last undo that took this node. Without it: the last undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,38 +399,16 @@ class Serve:
 
 
 Command = (
-    Demo
-    | Create
-    | Zoom
-    | Build
-    | Render
-    | Serve
-    | Export
-    | Import
-    | Info
-    | Remove
-    | Evaluate
-    | Models
-    | Doctor
-)
+    Demo | Create | Zoom | Build | Render | Serve | Export | Import
+    | Info | Remove | Undo | Redo | Evaluate | Models | Doctor
+)  # fmt: skip
 # By name, in the order in which a newcomer meets them.
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Demo,
-        Create,
-        Zoom,
-        Build,
-        Render,
-        Serve,
-        Export,
-        Import,
-        Info,
-        Remove,
-        Evaluate,
-        Models,
-        Doctor,
-    )
+        Demo, Create, Zoom, Build, Render, Serve, Export, Import,
+        Info, Remove, Undo, Redo, Evaluate, Models, Doctor,
+    )  # fmt: skip
 }
 # Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the
 # package's metadata says where they are: entry points of this group (pyproject.toml).

@@ -49,7 +49,8 @@ class _Timed:
     """A store that tells how long it takes until a commit is durable."""
 
     def __init__(self, store: WorldStore, took: Callable[[float], None]) -> None:
-        self.load, self._append, self._took = store.load, store.append, took
+        self.load, self.entries, self.commits = store.load, store.entries, store.commits
+        self._append, self._took = store.append, took
 
     def append(self, commit: Commit) -> None:
         """See ``WorldStore.append``."""

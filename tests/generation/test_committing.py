@@ -12,7 +12,8 @@ from wonderzoom.generation.committing import CommitThread, Stale
 from wonderzoom.generation.executors.executor import Proposal
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.store_errors import NoSpace
-from wonderzoom.scene_graph.world import InvalidCommit, UnknownNode
+from wonderzoom.scene_graph.undo import NothingToRedo
+from wonderzoom.scene_graph.world import InvalidCommit, RootRemoval, UnknownNode
 
 
 @pytest.fixture
@@ -112,6 +113,7 @@ def _no_finite(commit: Commit) -> Commit:
         (lambda commit: replace(commit, added=(replace(commit.added[0], seed=9),)), "not what was asked"),
         (lambda commit: replace(commit, added=(replace(commit.added[0], parent=None),)), "adds no root"),
         (lambda commit: replace(commit, removed=("some",)), "a zoom that adds removes"),
+        (lambda commit: replace(commit, reverts=1), "a zoom takes nothing back"),
         (_bad_hash, "does not have its hash"),
         (_no_finite, "finite"),
     ],
@@ -137,6 +139,49 @@ def test_a_replacement_of_more_than_was_named_is_refused(garden: Garden) -> None
     commit = replace(good.zoomed.commit, removed=(*good.zoomed.commit.removed, other))
     with pytest.raises(InvalidCommit, match="asked was"):
         garden.committer.commit(Proposal(replace(good.zoomed, commit=commit), good.base), request)
+
+
+def test_undo_and_redo_are_commits_like_any_other(garden: Garden) -> None:
+    first, second = garden.make(LEFT), garden.make(RIGHT)
+    whole = garden.committer.world.digest()
+    assert garden.committer.undo().removed == (second,)
+    assert garden.committer.undo(first).removed == (first,)
+    assert set(garden.committer.world.nodes) == {garden.root}
+    assert [node.id for node in garden.committer.redo(second).added] == [second]
+    assert [node.id for node in garden.committer.redo().added] == [first]
+    assert garden.committer.world.digest() == whole == garden.seen().digest()
+    assert garden.told == [2, 3, 4, 5, 6, 7]
+    with pytest.raises(NothingToRedo):
+        garden.committer.redo()
+    with pytest.raises(RootRemoval):
+        garden.committer.undo(garden.root)
+    assert garden.store.revision == 7
+
+
+def test_a_zoom_that_saw_what_is_undone_meanwhile_has_to_look_again(garden: Garden) -> None:
+    node = garden.make(LEFT)
+    request = garden.request(LEFT, seed=3)
+    late = garden.proposal(garden.seen(), request)
+    garden.committer.undo(node)
+    with pytest.raises(Stale):
+        garden.committer.commit(late, request)
+    garden.committer.redo()
+    with pytest.raises(Stale):
+        garden.committer.commit(late, request)
+
+
+def test_undo_and_redo_wait_their_turn_in_the_thread(garden: Garden) -> None:
+    node = garden.make(LEFT)
+
+    async def both() -> tuple[Commit, Commit]:
+        thread = CommitThread(garden.committer)
+        try:
+            return await asyncio.gather(thread.undo(), thread.redo(node))
+        finally:
+            thread.close()
+
+    undone, redone = asyncio.run(both())
+    assert (undone.reverts, redone.reverts) == (2, 3)
 
 
 def test_a_full_disk_leaves_the_world_as_it_was(garden: Garden, monkeypatch: pytest.MonkeyPatch) -> None:

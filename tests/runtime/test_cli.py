@@ -148,6 +148,31 @@ def test_remove_takes_a_node_and_all_below_it(garden: Desk) -> None:
     assert loaded().check() == []
 
 
+def test_undo_and_redo_take_each_other_back_in_later_runs(garden: Desk) -> None:
+    _, first = nodes()
+    garden.must("zoom", "garden", *AT)
+    whole = loaded().digest()
+    assert "removed node" in garden.must("undo", "garden") and len(nodes()) == 2
+    assert f"removed node {first.id}; 1 left" in garden.must("undo", "garden", first.id)
+    assert "there is nothing to undo" in garden.fails("undo", "garden")
+    assert f"brought back node {first.id}" in garden.must("redo", "garden", first.id)
+    garden.must("redo", "garden")
+    assert loaded().digest() == whole
+    assert "there is nothing to redo" in garden.fails("redo", "garden")
+    assert "is the root" in garden.fails("undo", "garden", nodes()[0].id)
+
+
+def test_a_replacement_and_a_removal_are_undone_in_one_step(garden: Desk) -> None:
+    _, old = nodes()
+    garden.must("zoom", "garden", *AT)
+    before = loaded().digest()
+    garden.must("zoom", "garden", "--mode", "replace", "--node", old.id, "--prompt", "gravel")
+    out = garden.must("undo", "garden")
+    assert "removed node" in out and "brought back 2 nodes" in out and loaded().digest() == before
+    garden.must("remove", "garden", old.id)
+    assert "brought back 2 nodes" in garden.must("undo", "garden") and loaded().digest() == before
+
+
 def test_a_plan_is_built_and_a_second_build_has_nothing_to_do(desk: Desk) -> None:
     Path("plan.toml").write_text(PLAN)
     out = desk.must("build", "plan.toml", "-o", "garden")

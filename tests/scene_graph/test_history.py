@@ -113,7 +113,7 @@ def test_a_new_zoom_loses_no_redo() -> None:
     assert log.redo().restoring == (("b", 3),)
     log.undo("b")
     log.add("beside", "a")
-    assert log.redo().restoring == (("b", 5),)
+    assert log.redo().restoring == (("b", 6),)
     assert log.live() == {"root", "a", "b", "elsewhere", "beside"}
 
 
