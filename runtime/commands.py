@@ -230,6 +230,7 @@ class Info:
 
       wonderzoom info garden
       wonderzoom info garden --json
+      wonderzoom info garden --verify
       wonderzoom info garden --check
     """
 
@@ -237,8 +238,10 @@ class Info:
     """The world's directory."""
     json: bool = False
     """Print JSON: the revision, and for each node its id, parent, prompt, magnification, scales and more."""
+    verify: bool = False
+    """Compare every byte with its checksum: are the files what was written? Exit code 1: they are not."""
     check: bool = False
-    """Read and check every byte, and all laws of a world. Exit code 1: something is wrong."""
+    """Work all bounds out anew: do the laws of a world hold? Exit code 1: one does not."""
 
 
 @dataclass(frozen=True, slots=True)

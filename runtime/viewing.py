@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from wonderzoom.runtime import commands
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.words import MAX_SIDE
 from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.store_verify import verify
 
 if TYPE_CHECKING:
     from wonderzoom.runtime.build import Maker
@@ -26,13 +28,20 @@ DESCENT, ORBIT = "descent", "orbit"
 
 
 def info(command: commands.Info) -> int:
-    """The tree of nodes; with ``check`` also whether the world is whole, and 1 where it is not."""
+    """The tree of nodes; with ``verify`` or ``check`` also whether the world is whole, and 1 where it is not."""
     from wonderzoom.runtime.world_report import as_json, as_tree
 
+    verified = verify(command.world) if command.verify else None
+    for line in verified.wrong if verified else ():
+        print(f"{command.world}: {line}", file=sys.stderr)
     world, damaged = loaded(command.world)
     wrong = world.check() if command.check else []
+    for line in wrong:
+        print(f"wrong: {line}", file=sys.stderr)
     if command.json:
         values = as_json(world)
+        if verified is not None:
+            values["verify"] = asdict(verified)
         if command.check:
             values["check"] = {"damaged": damaged, "wrong": wrong, "digest": world.digest()}
         print(json.dumps(values))
@@ -40,15 +49,11 @@ def info(command: commands.Info) -> int:
         from rich.console import Console
 
         Console(highlight=False).print(as_tree(world, str(command.world), damaged), soft_wrap=True)
-    for line in wrong:
-        print(f"wrong: {line}", file=sys.stderr)
-    if not command.check:
-        return 0
-    if damaged or wrong:
-        return 1
-    if not command.json:
-        print(f"every byte is as it was written, digest {world.digest()}")
-    return 0
+        if verified is not None and not verified.wrong:
+            print(f"{verified.commits} files, {verified.size:,} bytes: every byte is as it was written")
+        if command.check and not (damaged or wrong):
+            print(f"all laws hold, digest {world.digest()}")
+    return int(bool((verified and verified.wrong) or (command.check and (damaged or wrong))))
 
 
 def loaded(path: Path) -> tuple[World, dict[str, str]]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -62,6 +62,30 @@ _COMMITS = "commits"
 _LOCK = "writer.lock"
 _OURS = {*DATABASE_FILES, _COMMITS, _LOCK}
 _FILE = re.compile(r"(\d{8,})-[0-9a-f]{32}\.safetensors(\.tmp)?")
+
+
+def commit_file(world: Path, row: Row) -> Path:
+    """Where the file of a commit is."""
+    return world / _COMMITS / row.name
+
+
+def foreign_files(world: Path, rows: Iterable[Row]) -> list[str]:
+    """Names beside the files of the rows: left by unfinished appends, or put there by someone else."""
+    named = {row.name for row in rows}
+    return sorted(entry.name for entry in (world / _COMMITS).iterdir() if entry.name not in named)
+
+
+def require_world(path: Path) -> None:
+    """Raise WorldMissing where no world is, and WorldDamaged where one has lost its record."""
+    if not path.is_dir():
+        what = "this is a file, a world is a directory" if path.exists() else "there is no such directory"
+        raise WorldMissing(path, what, "check the path, or create a world first")
+    if not (path / DATABASE).is_file():
+        if any((path / _COMMITS).glob("*.safetensors")):
+            hint = "restore it from a backup; the commit files are untouched"
+            raise WorldDamaged(path, f"{DATABASE} is missing", hint)
+        what = f"this directory is no world (it has no {DATABASE})"
+        raise WorldMissing(path, what, "check the path, or create a world first")
 
 
 class WorldStore:
@@ -110,15 +134,7 @@ class WorldStore:
         is no error, but listed in ``damaged``.
         """
         path = Path(path)
-        if not path.is_dir():
-            what = "this is a file, a world is a directory" if path.exists() else "there is no such directory"
-            raise WorldMissing(path, what, "check the path, or create a world first")
-        if not (path / DATABASE).is_file():
-            if any((path / _COMMITS).glob("*.safetensors")):
-                hint = "restore it from a backup; the commit files are untouched"
-                raise WorldDamaged(path, f"{DATABASE} is missing", hint)
-            what = f"this directory is no world (it has no {DATABASE})"
-            raise WorldMissing(path, what, "check the path, or create a world first")
+        require_world(path)
         lock = WriterLock(path / _LOCK, path) if write else None
         record: Record | None = None
         try:
@@ -147,18 +163,17 @@ class WorldStore:
                 self._broken[row.revision] = reason
         if self._lock is None:
             return
-        named = {row.name for row in rows}
         folder = self.path / _COMMITS
         folder.mkdir(exist_ok=True)
-        for entry in sorted(folder.iterdir()):
-            match = _FILE.fullmatch(entry.name)
-            if match is None or entry.name in named:
-                continue  # foreign files are none of our business
+        for name in foreign_files(self.path, rows):
+            match = _FILE.fullmatch(name)
+            if match is None:
+                continue  # not ours
             if int(match[1]) > self._last + 1:
                 # An unfinished append leaves at most the next revision; more means that rows are lost.
                 what = f"{DATABASE} ends at revision {self._last}, but there is a file of revision {match[1]}"
                 raise WorldDamaged(self.path, what, f"restore the newest {DATABASE}, or open to read only")
-            entry.unlink()
+            (folder / name).unlink()
 
     # ---- reading --------------------------------------------------------------------------------
     @property
@@ -224,7 +239,7 @@ class WorldStore:
         reason = self._mismatch(row)
         if not reason:
             try:
-                data = (self.path / _COMMITS / row.name).read_bytes()
+                data = commit_file(self.path, row).read_bytes()
                 if content_hash(data) == row.hash:
                     return decode_commit(data)
                 reason = "its bytes have changed"
@@ -242,7 +257,7 @@ class WorldStore:
     def _mismatch(self, row: Row) -> str:
         """What is wrong with a commit's file, as far as it shows without reading it; empty: nothing."""
         try:
-            size = (self.path / _COMMITS / row.name).stat().st_size
+            size = commit_file(self.path, row).stat().st_size
         except FileNotFoundError:
             return "its file is missing"
         except OSError as error:
@@ -302,7 +317,7 @@ class WorldStore:
             data = encode_commit(commit)
             row = Row(commit.revision, len(data), content_hash(data))
             try:
-                write_durably(self.path / _COMMITS / row.name, data)
+                write_durably(commit_file(self.path, row), data)
                 self._record.insert(row, encode_outline(commit))
             except (OSError, sqlite3.Error) as error:
                 # The file may stay: a row whose sync failed can turn up after a crash, and must find it.

@@ -137,6 +137,11 @@ class Record:
     def outline(self, revision: int) -> str:
         return str(self._select("SELECT outline FROM commits WHERE revision = ?", revision)[0][0])
 
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with every page and index; slower than what ``open`` looks at."""
+        found = [str(row[0]) for row in self._select("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
     # ---- writing --------------------------------------------------------------------------------
     def insert(self, row: Row, outline: str) -> None:
         """Make a commit exist; durable on return. Raises sqlite3.Error, and then it does not exist."""

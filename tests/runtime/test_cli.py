@@ -199,10 +199,26 @@ def test_info_shows_the_tree_to_people_and_json_to_programs(garden: Desk) -> Non
     assert set(values) == {"revision", "nodes"}
 
 
-def test_check_reads_everything_and_gives_the_digest(garden: Desk) -> None:
-    assert loaded().digest() in garden.must("info", "garden", "--check")
+def test_check_asks_whether_the_laws_hold_and_gives_the_digest(garden: Desk) -> None:
+    assert f"all laws hold, digest {loaded().digest()}" in garden.must("info", "garden", "--check")
     values = json.loads(garden.must("info", "garden", "--check", "--json"))
     assert values["check"] == {"damaged": {}, "wrong": [], "digest": loaded().digest()}
+
+
+def test_verify_asks_whether_the_files_are_what_was_written(garden: Desk) -> None:
+    size = sum(file.stat().st_size for file in Path("garden/commits").iterdir())
+    line = f"2 files, {size:,} bytes: every byte is as it was written"
+    assert line in garden.must("info", "garden", "--verify")
+    values = json.loads(garden.must("info", "garden", "--verify", "--json"))
+    assert values["verify"] == {"commits": 2, "size": size, "wrong": [], "beside": []}
+    file = sorted(Path("garden/commits").iterdir())[1]
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    ended = garden("info", "garden", "--verify")
+    assert ended.code == 1 and f"garden: {file.name}: its bytes have changed" in ended.err
+    assert line not in ended.out
+    assert garden("info", "garden", "--check").code == 1  # a lost node breaks laws, too
+    assert garden("info", "garden").code == 0
 
 
 @pytest.mark.parametrize("size", [None, (50, 70)])
