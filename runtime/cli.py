@@ -188,6 +188,14 @@ def carry_out(command: commands.Command, make: _Make) -> int:
             from wonderzoom.runtime.authoring import redo
 
             return redo(command)
+        case commands.Pack():
+            from wonderzoom.runtime.packing import pack_world
+
+            return pack_world(command)
+        case commands.Unpack():
+            from wonderzoom.runtime.packing import unpack_world
+
+            return unpack_world(command)
         case commands.Models():
             from wonderzoom.runtime.models import command as models
 

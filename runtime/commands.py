@@ -28,6 +28,7 @@ from wonderzoom.runtime.words import (
     read_viewers,
     word,
 )
+from wonderzoom.runtime.world_commands import NewWorld, Pack, Redo, Remove, Undo, Unpack, World
 from wonderzoom.scene_graph.scales import Modulation
 
 DEFAULT_GENERATOR = "embedded"
@@ -35,8 +36,6 @@ DEFAULT_GENERATOR = "embedded"
 _ABSENT = arg(help_behavior_hint="")
 _Seed = Annotated[int, word(read_seed, "--seed", "N")]
 _Generator = Annotated[str, arg(metavar="NAME")]
-_World = Annotated[Positional[Path], path_word("WORLD", "WORLD")]
-_NewWorld = Annotated[Path, path_word("--output", "WORLD"), arg(aliases=["-o"])]
 _Node = Annotated[str | None, arg(metavar="ID"), _ABSENT]
 _File = Annotated[Path | None, path_word("FILE", "FILE"), _ABSENT]
 
@@ -76,7 +75,7 @@ class Create:
       wonderzoom create --prompt "a walled garden at noon" -o garden --generator light
     """
 
-    output: _NewWorld
+    output: NewWorld
     """The directory to make; it holds the world."""
     image: Annotated[Positional[Path | None], path_word("IMAGE", "IMAGE"), _ABSENT] = None
     """The photo. Without one, the generator makes a picture of --prompt, if it can."""
@@ -108,7 +107,7 @@ class Zoom:
       wonderzoom zoom garden --mode replace --node 3f2a9c81d0 --prompt gravel
     """
 
-    world: _World
+    world: World
     """The world's directory."""
     at: Annotated[tuple[float, float] | None, word(read_point, "--at", "U,V"), _ABSENT] = None
     """The point to zoom in at, as fractions of the frame of --node."""
@@ -145,7 +144,7 @@ class Build:
 
     plan: Annotated[Positional[Path], path_word("PLAN", "PLAN.toml")]
     """The plan."""
-    output: _NewWorld
+    output: NewWorld
     """The directory of the world, new or begun."""
 
 
@@ -162,7 +161,7 @@ class Render:
       wonderzoom render garden -o flight.mp4 --path flight.json
     """
 
-    world: _World
+    world: World
     """The world's directory."""
     output: Annotated[Path, path_word("--output", "FILE"), arg(aliases=["-o"])]
     """The file to write: .png or .mp4."""
@@ -191,7 +190,7 @@ class Export:
       wonderzoom export garden -o leaf.glb --node 3f2a9c81d0
     """
 
-    world: _World
+    world: World
     """The world's directory."""
     output: Annotated[Path, path_word("--output", "FILE"), arg(aliases=["-o"])]
     """The file to write: .ply, .splat, .spz or .glb."""
@@ -217,7 +216,7 @@ class Import:
 
     file: Annotated[Positional[Path], path_word("FILE", "FILE")]
     """The file: .ply, .splat, .spz or .pth."""
-    output: _NewWorld
+    output: NewWorld
     """The directory to make; it holds the world."""
 
 
@@ -234,7 +233,7 @@ class Info:
       wonderzoom info garden --check
     """
 
-    world: _World
+    world: World
     """The world's directory."""
     json: bool = False
     """Print JSON: the revision, and for each node its id, parent, prompt, magnification, scales and more."""
@@ -242,57 +241,6 @@ class Info:
     """Compare every byte with its checksum: are the files what was written? Exit code 1: they are not."""
     check: bool = False
     """Work all bounds out anew: do the laws of a world hold? Exit code 1: one does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Remove a node with all that was built on it.
-
-    wonderzoom info shows the nodes. The first one stays: it is the picture.
-    Undo brings back what was removed.
-
-      wonderzoom remove garden 3f2a9c81d0
-    """
-
-    world: _World
-    """The world's directory."""
-    node: Annotated[Positional[str], arg(metavar="NODE")]
-    """The node."""
-
-
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """Take back the last change, or the zoom that made a node.
-
-    A change is a zoom, a replacement or a removal. What was built on a node goes
-    with it; what a replacement or a removal took comes back. There is no limit,
-    and nothing is forgotten when the program ends.
-
-      wonderzoom undo garden
-      wonderzoom undo garden 3f2a9c81d0
-    """
-
-    world: _World
-    """The world's directory."""
-    node: Annotated[Positional[str], arg(metavar="[NODE]", help_behavior_hint="")] = ""
-    """Of this node. Without it: of the last change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Redo:
-    """Take back the last undo.
-
-    Zooms that were made since lose nothing: what was undone elsewhere can still
-    be brought back.
-
-      wonderzoom redo garden
-      wonderzoom redo garden 3f2a9c81d0
-    """
-
-    world: _World
-    """The world's directory."""
-    node: Annotated[Positional[str], arg(metavar="[NODE]", help_behavior_hint="")] = ""
-    """The last undo that took this node. Without it: the last undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,15 +350,15 @@ class Serve:
 
 
 Command = (
-    Demo | Create | Zoom | Build | Render | Serve | Export | Import
-    | Info | Remove | Undo | Redo | Evaluate | Models | Doctor
+    Demo | Create | Zoom | Build | Render | Serve | Export | Import | Info
+    | Remove | Undo | Redo | Pack | Unpack | Evaluate | Models | Doctor
 )  # fmt: skip
 # By name, in the order in which a newcomer meets them.
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Demo, Create, Zoom, Build, Render, Serve, Export, Import,
-        Info, Remove, Undo, Redo, Evaluate, Models, Doctor,
+        Demo, Create, Zoom, Build, Render, Serve, Export, Import, Info,
+        Remove, Undo, Redo, Pack, Unpack, Evaluate, Models, Doctor,
     )  # fmt: skip
 }
 # Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the

@@ -8,9 +8,13 @@ that asks which one it runs on.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from wonderzoom.scene_graph.store_errors import WorldLocked, translated
 
@@ -28,17 +32,42 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Create or replace ``path`` with ``data``, whole or not at all; durable on return. Raises OSError."""
+class DurableWriter(io.RawIOBase):
+    """What a file in the making takes; each write is whole or raises."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._written = descriptor, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self._written
+
+    def write(self, data: Any, /) -> int:
+        """Write all of ``data``; how many bytes that are. Raises OSError."""
+        whole = memoryview(data).cast("B")
+        rest = whole
+        while rest:  # one write() stores 2 GiB at most
+            rest = rest[os.write(self._descriptor, rest) :]
+        self._written += len(whole)
+        return len(whole)
+
+
+@contextmanager
+def written_durably(path: Path) -> Generator[DurableWriter]:
+    """A file to write in parts: it gets its name, whole and durable, if the block ends without an error.
+
+    Raises OSError.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644
         )
         try:
-            rest = memoryview(data)
-            while rest:  # one write() stores 2 GiB at most
-                rest = rest[os.write(descriptor, rest) :]
+            yield DurableWriter(descriptor)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -48,6 +77,12 @@ def write_durably(path: Path, data: bytes) -> None:
         # Also gives the space of a half-written file back when the disk is full.
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Create or replace ``path`` with ``data``, whole or not at all; durable on return. Raises OSError."""
+    with written_durably(path) as file:
+        file.write(data)
 
 
 def sync_directory(path: Path) -> None:

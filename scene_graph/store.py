@@ -189,6 +189,10 @@ class WorldStore:
         """The newest acknowledged revision; 0 for an empty world. A reader asks the record each time."""
         return self._last if self._lock is not None else self._record.newest()
 
+    def rows(self) -> list[Row]:
+        """What the record says of each commit's file, oldest first."""
+        return self._record.rows()
+
     @property
     def damaged(self) -> dict[str, str]:
         """Live node -> why its blocks are lost; "revision N" for a lost commit that adds no node.
@@ -307,6 +311,16 @@ class WorldStore:
         tens of milliseconds: call it in a thread. Raises RevisionMismatch, NoSpace, WorldReadOnly,
         StoreError; ValueError for a commit that breaks its contract.
         """
+        self._append(commit, None)
+
+    def append_file(self, data: bytes) -> None:
+        """Make a commit durable that comes as the file of another world, byte for byte.
+
+        Raises BadCommit or NewerFormat for what is none, and what ``append`` raises.
+        """
+        self._append(decode_commit(data), data)
+
+    def _append(self, commit: Commit, data: bytes | None) -> None:
         if self._lock is None:
             raise WorldReadOnly(self.path, "the world is open for reading", "open it with write=True")
         with self._appending:
@@ -314,7 +328,7 @@ class WorldStore:
             if commit.revision != self._last + 1:
                 what = f"revision {commit.revision} does not follow revision {self._last}"
                 raise RevisionMismatch(self.path, what, "make the commit again on the newest revision")
-            data = encode_commit(commit)
+            data = encode_commit(commit) if data is None else data
             row = Row(commit.revision, len(data), content_hash(data))
             try:
                 write_durably(commit_file(self.path, row), data)

@@ -8,6 +8,7 @@
     ├── WorldReadOnly     opened for reading, or the file system forbids writing
     ├── FormatTooNew      written by a newer version of the program
     ├── RevisionMismatch  a commit that does not follow the last one
+    ├── ArchiveDamaged    a file that is no archive of a world, or no longer
     └── NoSpace           the disk is full (retryable: nothing acknowledged is lost)
 
 An error says *where* (the path), *what*, and what to do (*hint*).
@@ -68,6 +69,10 @@ class FormatTooNew(StoreError):
 
 class RevisionMismatch(StoreError):
     """A commit that does not follow the last one."""
+
+
+class ArchiveDamaged(StoreError):
+    """A file that is no archive of a world, or no longer."""
 
 
 class NoSpace(StoreError):

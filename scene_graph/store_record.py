@@ -50,6 +50,11 @@ def content_hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+def is_hash(value: object) -> bool:
+    """Whether this could be a ``content_hash``, hence part of a name and never of a path."""
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What the record says of one commit's file."""
@@ -129,7 +134,7 @@ class Record:
         query = "SELECT revision, bytes, hash FROM commits WHERE revision > ? ORDER BY revision"
         found: list[Row] = []
         for revision, size, digest in self._select(query, after):
-            if not (isinstance(size, int) and isinstance(digest, str) and _HASH.fullmatch(digest)):
+            if not (isinstance(size, int) and is_hash(digest)):
                 raise WorldDamaged(self._world, f"the row of revision {revision} makes no sense", _RESTORE)
             found.append(Row(revision, size, digest))
         return found

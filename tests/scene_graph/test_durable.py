@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from wonderzoom.scene_graph import durable
-from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_durably
+from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_durably, written_durably
 from wonderzoom.scene_graph.store_errors import StoreError, WorldLocked, WorldReadOnly
 
 
@@ -76,6 +76,20 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {"a": b"old"}
     write_durably(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_file_can_be_written_in_parts(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with written_durably(path) as file:
+        for part in (b"one", b"", memoryview(b"two")):
+            file.write(part)
+        assert file.tell() == 6 and path.read_bytes() == b"old"
+    assert path.read_bytes() == b"onetwo"
+    with pytest.raises(ZeroDivisionError), written_durably(path) as file:
+        file.write(b"half")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"onetwo" and [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 
 def test_an_interrupt_cleans_up_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

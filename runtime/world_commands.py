@@ -1,0 +1,101 @@
+"""The commands that take a world as it is: back and forth in its history, into one file and out of it.
+
+Part of ``runtime/commands.py``, which owns what holds for all commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from wonderzoom.runtime.words import path_word
+
+World = Annotated[Positional[Path], path_word("WORLD", "WORLD")]
+NewWorld = Annotated[Path, path_word("--output", "WORLD"), arg(aliases=["-o"])]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove a node with all that was built on it.
+
+    wonderzoom info shows the nodes. The first one stays: it is the picture.
+    Undo brings back what was removed.
+
+      wonderzoom remove garden 3f2a9c81d0
+    """
+
+    world: World
+    """The world's directory."""
+    node: Annotated[Positional[str], arg(metavar="NODE")]
+    """The node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back the last change, or the zoom that made a node.
+
+    A change is a zoom, a replacement or a removal. What was built on a node goes
+    with it; what a replacement or a removal took comes back. There is no limit,
+    and nothing is forgotten when the program ends.
+
+      wonderzoom undo garden
+      wonderzoom undo garden 3f2a9c81d0
+    """
+
+    world: World
+    """The world's directory."""
+    node: Annotated[Positional[str], arg(metavar="[NODE]", help_behavior_hint="")] = ""
+    """Of this node. Without it: of the last change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """Take back the last undo.
+
+    Zooms that were made since lose nothing: what was undone elsewhere can still
+    be brought back.
+
+      wonderzoom redo garden
+      wonderzoom redo garden 3f2a9c81d0
+    """
+
+    world: World
+    """The world's directory."""
+    node: Annotated[Positional[str], arg(metavar="[NODE]", help_behavior_hint="")] = ""
+    """The last undo that took this node. Without it: the last undo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Write a world into one file, to copy, send or keep it.
+
+    It is a tar file with checksums, and may be written while the world is open.
+
+      wonderzoom pack garden -o garden.tar
+      wonderzoom pack garden -o garden.tar --compact
+    """
+
+    world: World
+    """The world's directory."""
+    output: Annotated[Path, path_word("--output", "FILE"), arg(aliases=["-o"])]
+    """The file to write; none is overwritten."""
+    compact: bool = False
+    """Without history: only what is there now. What was removed, replaced or undone can't come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpack:
+    """Make the world that a packed file holds.
+
+    Every byte is checked. A damaged file leaves nothing behind.
+
+      wonderzoom unpack garden.tar -o garden
+    """
+
+    file: Annotated[Positional[Path], path_word("FILE", "FILE")]
+    """The file."""
+    output: NewWorld
+    """The directory to make; it holds the world."""
