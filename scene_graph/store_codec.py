@@ -39,6 +39,7 @@ from wonderzoom.scene_graph.manifest import (
     parse_text,
 )
 from wonderzoom.scene_graph.scale_node import ScaleNode, View
+from wonderzoom.scene_graph.store_migration import upgraded
 from wonderzoom.scene_graph.surfels import DTYPES, Block, Bounds, Surfels
 
 # About 100 bytes a tensor, three tensors a view: room for fifty thousand views.
@@ -218,7 +219,7 @@ def _open(data: bytes) -> tuple[Tensors, Json]:
     tensors: Tensors = dict(load_tensors(data))
     for array in tensors.values():
         array.flags.writeable = False
-    return tensors, json.loads(tensors["manifest"].tobytes())
+    return upgraded((tensors, json.loads(tensors["manifest"].tobytes())), version, FORMAT)
 
 
 def _parse_blocks(values: list[Json], tensors: Tensors) -> Iterator[Block]:

@@ -7,6 +7,7 @@
     ├── WorldDamaged      the commit record can't be trusted; nothing was changed
     ├── WorldReadOnly     opened for reading, or the file system forbids writing
     ├── FormatTooNew      written by a newer version of the program
+    ├── FormatTooOld      written by a version too old for this one to bring up to date
     ├── RevisionMismatch  a commit that does not follow the last one
     ├── ArchiveDamaged    a file that is no archive of a world, or no longer
     └── NoSpace           the disk is full (retryable: nothing acknowledged is lost)
@@ -65,6 +66,10 @@ class WorldReadOnly(StoreError):
 
 class FormatTooNew(StoreError):
     """Written by a newer version of the program."""
+
+
+class FormatTooOld(StoreError):
+    """Written by a version of the program that this one has no way from."""
 
 
 class RevisionMismatch(StoreError):

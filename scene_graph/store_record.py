@@ -25,6 +25,7 @@ from wonderzoom.scene_graph.store_errors import (
     WorldMissing,
     translated,
 )
+from wonderzoom.scene_graph.store_migration import migrate_record, migrated_copy
 
 DATABASE = "world.sqlite"
 # SQLite's own companions of a database: of its first moments, and of WAL mode.
@@ -101,14 +102,19 @@ class Record:
     def open(cls, world: Path, write: bool) -> Record:
         """Open a record that this version understands and that is whole.
 
-        Raises WorldMissing, WorldDamaged, FormatTooNew and what ``translated`` makes of sqlite3.Error.
+        Raises WorldMissing, WorldDamaged, FormatTooNew, FormatTooOld and what ``translated`` makes of sqlite3.Error.
         """
         connection: sqlite3.Connection | None = None
         try:
             connection = _connect(world, "rw") if write else _connect_reader(world)
-            header = _read_header(world, connection)
+            _check_sound(world, connection)
             if write:
                 connection.execute("PRAGMA synchronous=FULL")
+                migrate_record(world, connection, FORMAT)
+            elif connection.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+                older, connection = connection, migrated_copy(world, connection, FORMAT)
+                older.close()
+            header = _read_header(world, connection)
             return cls(world, connection, header)
         except BaseException as error:
             if connection is not None:
@@ -213,17 +219,22 @@ def _connect_reader(world: Path) -> sqlite3.Connection:
         return _connect(world, "ro&immutable=1")
 
 
+def _check_sound(world: Path, connection: sqlite3.Connection) -> None:
+    """Raise FormatTooNew, WorldDamaged or WorldMissing unless there is a whole record of some known format."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > FORMAT:
+        what = f"this world has {NewerFormat(version)}"
+        raise FormatTooNew(world, what, "install a newer version of wonderzoom")
+    if version <= 0:
+        if any(world.glob("*/*.safetensors")):
+            raise WorldDamaged(world, f"{DATABASE} is empty", _RESTORE)
+        raise WorldMissing(world, "its creation was never finished", "create it again")
+    if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise WorldDamaged(world, f"{DATABASE} is damaged ({verdict})", _RESTORE)
+
+
 def _read_header(world: Path, connection: sqlite3.Connection) -> WorldHeader:
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > FORMAT:
-            raise NewerFormat(version)
-        if version == 0:
-            if any(world.glob("*/*.safetensors")):
-                raise WorldDamaged(world, f"{DATABASE} is empty", _RESTORE)
-            raise WorldMissing(world, "its creation was never finished", "create it again")
-        if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise WorldDamaged(world, f"{DATABASE} is damaged ({verdict})", _RESTORE)
         row = connection.execute("SELECT header, hash FROM header").fetchone()
         if row is None or content_hash(str(row[0]).encode()) != row[1]:
             raise WorldDamaged(world, "its header has changed", _RESTORE)
