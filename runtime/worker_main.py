@@ -20,6 +20,7 @@ from wonderzoom.runtime import platform
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, WARM_UPS, App
 from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.follower import Follower
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
 
@@ -28,7 +29,7 @@ class WorldWorkshop:
     """One world, and the pipelines that zoom into it. Implements ``generation.worker.Workshop``."""
 
     def __init__(self, store: WorldStore, app: App) -> None:
-        self._store, self._app = store, app
+        self._app, self._following = app, Follower(store)
         self._world = World(store.header)
 
     def warm_up(self) -> None:
@@ -49,7 +50,7 @@ class WorldWorkshop:
 
     def _newest(self) -> World:
         """The world with every commit that is durable by now."""
-        for commit in self._store.commits(after=self._world.revision):
+        for commit in self._following.new():
             self._world.apply(commit)
         return self._world
 

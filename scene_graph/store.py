@@ -189,6 +189,10 @@ class WorldStore:
         """The newest acknowledged revision; 0 for an empty world. A reader asks the record each time."""
         return self._last if self._lock is not None else self._record.newest()
 
+    def changes(self) -> int:
+        """Another number as soon as somebody has appended; cheap to ask for."""
+        return self._last if self._lock is not None else self._record.changes()
+
     def rows(self) -> list[Row]:
         """What the record says of each commit's file, oldest first."""
         return self._record.rows()
@@ -215,7 +219,9 @@ class WorldStore:
         A damaged one comes as its outline (module docstring).
         """
         lost: set[str] = set()  # nodes without blocks
-        for row in self._record.rows():
+        for row in self._record.rows(
+            0 if self._broken else after
+        ):  # what is lost may be of an earlier revision
             if until is not None and row.revision > until:
                 return
             commit = self._read(row) if row.revision > after else None

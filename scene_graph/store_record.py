@@ -135,6 +135,10 @@ class Record:
         """The newest revision; 0 for an empty world."""
         return int(self._select("SELECT coalesce(max(revision), 0) FROM commits")[0][0])
 
+    def changes(self) -> int:
+        """Differs from the last answer when another connection has committed since."""
+        return int(self._select("PRAGMA data_version")[0][0])
+
     def rows(self, after: int = 0) -> list[Row]:
         """All rows of later revisions, in order."""
         query = "SELECT revision, bytes, hash FROM commits WHERE revision > ? ORDER BY revision"
