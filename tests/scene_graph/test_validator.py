@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from trees import Soil, Tree, Zoom, plant
 
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.surfels import Bounds
 from wonderzoom.scene_graph.world import World
 
@@ -88,6 +91,36 @@ def spoiled(world: World, tree: Tree) -> None:
     world.octree.rebound([replace(block, surfels=replace(block.surfels, means=means))])
 
 
+def doubled(world: World, tree: Tree) -> None:
+    """Law 1: a covered surfel that never gives way, so that weights sum to two."""
+    block = next(each for each in world.blocks_of(tree.id(0)) if (each.bounds.child_owner >= 0).any())
+    none = np.full_like(block.bounds.child_owner, -1)
+    child = np.full_like(block.bounds.child, -np.inf)
+    world.octree.rebound([block.with_bounds(replace(block.bounds, child=child, child_owner=none))])
+
+
+def holed(world: World, tree: Tree) -> None:
+    """Law 4: a surfel that gives way to a node that does not cover it."""
+    block = world.blocks_of(tree.id(0))[0]
+    bounds, free = block.bounds, block.bounds.child_owner < 0
+    assert free.any() and bounds.owners
+    owner = np.where(free, 0, bounds.child_owner).astype(np.int16)
+    child = np.where(free, block.surfels.native - 1.0, bounds.child).astype(np.float32)
+    world.octree.rebound([block.with_bounds(replace(bounds, child=child, child_owner=owner))])
+
+
+def crossed(world: World, tree: Tree) -> None:
+    """Law 2: a parent bound on the wrong side, by whose distance a weight is divided."""
+    block = world.blocks_of(tree.id(2))[0]
+    parent = np.where(block.bounds.parent_owner >= 0, block.surfels.native, block.bounds.parent)
+    world.octree.rebound([block.with_bounds(replace(block.bounds, parent=parent))])
+
+
+def hidden(world: World, tree: Tree) -> None:
+    """Laws 4 and 8: a subtree that is skipped at scales at which it has to be drawn."""
+    world.octree._interval[0] = 0.0, 1.0
+
+
 def orderly(world: World, tree: Tree) -> None:
     """Law 5: a child bound as it would be had a view come later."""
     block = next(each for each in world.blocks_of(tree.id(0)) if (each.bounds.child_owner >= 0).any())
@@ -123,6 +156,10 @@ def miscounted(world: World, tree: Tree) -> None:
         (miscounted, "its aggregate is not that of its subtree"),
         (circling, "it can't be reached from the root"),
         (spoiled, "holds a number that is not finite"),
+        (doubled, "its bounds are not those that the live views give"),
+        (holed, "its bounds are not those that the live views give"),
+        (crossed, "a parent bound is not coarser than its surfel"),
+        (hidden, "its aggregate is not that of its subtree"),
         (orderly, "its bounds are not those that the live views give"),
         (haunted, "its bounds are not those that the live views give"),
     ],
@@ -131,3 +168,32 @@ def test_check_names_what_is_wrong(tree: Tree, tamper: Callable[[World, Tree], N
     world = tree.world()
     tamper(world, tree)
     assert any(words in line for line in world.check()), world.check()
+
+
+# ---- stored worlds ----------------------------------------------------------------------------------
+def stored(path: Path, tree: Tree, spoil: Callable[[Commit], Commit]) -> World:
+    """A world written, with its last commit spoilt, and read again."""
+    world = World(tree.header)
+    with WorldStore.create(path, tree.header) as store:
+        for number, (node, blocks) in enumerate(tree.nodes):
+            commit = world.propose(node, blocks)
+            world.apply(commit)
+            store.append(spoil(commit) if number == len(tree.nodes) - 1 else commit)
+    with WorldStore.open(path) as store:
+        return store.load()
+
+
+def test_a_stored_world_is_walked_like_a_live_one(tmp_path: Path, tree: Tree) -> None:
+    assert stored(tmp_path / "w", tree, lambda commit: commit).check() == []
+    unpatched = stored(tmp_path / "unpatched", tree, lambda commit: replace(commit, patches=()))
+    assert {line.partition(": ")[2] for line in unpatched.check()} == {
+        "its bounds are not those that the live views give"
+    }
+
+
+def test_a_commit_that_was_lost_on_the_disk_is_named(tmp_path: Path, tree: Tree) -> None:
+    """Law 12: it was acknowledged, so it has to be there, whole."""
+    stored(tmp_path / "w", tree, lambda commit: commit)
+    next((tmp_path / "w" / "commits").glob("00000005-*")).unlink()
+    with WorldStore.open(tmp_path / "w") as store:
+        assert f"node {tree.id(4)!r}: it has no blocks" in store.load().check()
