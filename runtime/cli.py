@@ -189,11 +189,11 @@ def carry_out(command: commands.Command, make: _Make) -> int:
 
             return redo(command)
         case commands.Pack():
-            from wonderzoom.runtime.packing import pack_world
+            from wonderzoom.runtime.archiving import pack_world
 
             return pack_world(command)
         case commands.Unpack():
-            from wonderzoom.runtime.packing import unpack_world
+            from wonderzoom.runtime.archiving import unpack_world
 
             return unpack_world(command)
         case commands.Models():

@@ -68,6 +68,20 @@ def portions(nodes: Sequence[values.NodeSummary]) -> list[list[values.NodeSummar
     return parts
 
 
+def commit_parts(
+    added: Sequence[values.NodeSummary], removed: Sequence[str]
+) -> list[tuple[list[values.NodeSummary], list[str]]]:
+    """What comes and goes with a revision, in lists that fit a message each; at least one pair.
+
+    All that goes is told before what comes: a node that has made way for another may have had its name.
+    """
+    most = limits.MAX_NODES
+    going = [list(removed[start : start + most]) for start in range(0, len(removed), most)] or [[]]
+    coming = portions(added)
+    pairs = [([], part) for part in going[:-1]]
+    return [*pairs, (coming[0], going[-1]), *((part, []) for part in coming[1:])]
+
+
 def words_of(words: tuple[str, ...]) -> list[str]:
     """Words of a result, as many and as long as a message has room for."""
     return [word[: limits.MAX_NAME] for word in words[: limits.MAX_WORDS]]

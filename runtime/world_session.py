@@ -27,7 +27,7 @@ from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
-from wonderzoom.runtime.wire import camera_of, portions, pose
+from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.scale_node import ScaleNode
@@ -302,14 +302,9 @@ class WorldSession:
         self.nodes.update((node.id, node) for node in commit.added)
         self.frames.world_changed(commit.revision)
         added = [self.summary(node) for node in commit.added]
-        removed = list(commit.removed)
-        for part in range(0, max(1, len(removed)), limits.MAX_NODES):
-            said = messages.Commit(
-                revision=commit.revision,
-                added=added if part == 0 else [],
-                removed=removed[part : part + limits.MAX_NODES],
-                by=added[0].by if added else "",
-            )
+        by = added[0].by if added else ""
+        for coming, going in commit_parts(added, commit.removed):
+            said = messages.Commit(revision=commit.revision, added=coming, removed=going, by=by)
             for each in self._roster:
                 each.say(said)
 

@@ -45,7 +45,7 @@ def digest_of(path: Path) -> str:
         return store.load().digest()
 
 
-def every_failure(number: int, attempt: Callable[[int], None], after: Callable[[int, bool], None]) -> None:
+def every_failure(number: int, attempt: Callable[[int], object], after: Callable[[int, bool], None]) -> None:
     """``attempt`` with the n-th call failing, for every n; ``after`` is told whether it has said so."""
     struck: set[str] = set()
     for nth in range(1, MOST_CALLS):
@@ -112,7 +112,7 @@ def test_every_failure_in_a_pack(tmp_path: Path, log: list[Commit], compact: boo
         assert {entry.name for entry in tmp_path.iterdir()} <= {"w", "good.tar", "w.tar"}
         target.unlink(missing_ok=True)
 
-    every_failure(number, lambda _nth: pack(path, target, compact=compact) and None, after)
+    every_failure(number, lambda _nth: pack(path, target, compact=compact), after)
     assert verify(path).wrong == ()
 
 
@@ -132,7 +132,7 @@ def test_every_failure_in_an_unpack(tmp_path: Path, log: list[Commit], number: i
             assert digest_of(path) == good
         assert not list(tmp_path.glob(".*/world"))  # an empty place may be left, where its removal fails
 
-    every_failure(number, lambda nth: unpack(source, tmp_path / f"again{nth}") and None, after)
+    every_failure(number, lambda nth: unpack(source, tmp_path / f"again{nth}"), after)
 
 
 # ---- a process that dies ----------------------------------------------------------------------------
