@@ -58,6 +58,7 @@ _MANIFEST = "world.json"
 _WORLD, _LOCK = "world", "lock"  # in the place where a world is unpacked before it gets its name
 _KIND = "wonderzoom-world"
 MAX_MANIFEST = 2**26  # bytes: half a million commits
+MAX_MEMBERS = 2**20
 _AGAIN = "pack the world again, or copy the file again"
 
 
@@ -213,6 +214,8 @@ def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
         at = member.offset
         if member.type != tarfile.REGTYPE or member.issparse() or member.name in found:
             raise _BadArchive("a member is no plain file, or is there twice")
+        if len(found) == MAX_MEMBERS:
+            raise _BadArchive(f"it has more than {MAX_MEMBERS} members")
         found[member.name] = member
     return found
 

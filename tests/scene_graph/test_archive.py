@@ -283,6 +283,25 @@ def test_a_manifest_is_not_read_whatever_its_size(
         unpack(packed, tmp_path / "again")
 
 
+def test_members_are_not_counted_for_ever(
+    tmp_path: Path, packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    with pytest.raises(ArchiveDamaged, match="more than 3 members"):
+        unpack(packed, tmp_path / "again")
+
+
+def test_members_that_go_in_circles_are_refused(tmp_path: Path, packed: Path) -> None:
+    """A negative size, in the base-256 form of GNU tar, leads some versions of tarfile back to where it was."""
+    data = bytearray(packed.read_bytes())
+    data[124:136] = (256**12 - 512).to_bytes(12, "big")  # the size of the first member
+    checksum = sum(data[:148]) + 8 * ord(" ") + sum(data[156:512])
+    data[148:156] = f"{checksum:06o}\0 ".encode()
+    (tmp_path / "evil.tar").write_bytes(data)
+    with pytest.raises(ArchiveDamaged):
+        unpack(tmp_path / "evil.tar", tmp_path / "again")
+
+
 def test_a_newer_format_is_told(tmp_path: Path, packed: Path) -> None:
     spoil = manifest(lambda value: value.update(format=99))
     write(tmp_path / "new.tar", spoil(members_of(packed)))
