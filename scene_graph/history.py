@@ -12,7 +12,7 @@ replacement.
 * Redo takes the newest undo that still can be taken back, or the one that took a certain node.
 * **Nothing is ever lost for redo.** A new zoom after an undo does not empty a stack, as it does in an editor of
   one line of text: a world is a tree, and its other branches have nothing to do with that zoom. An undo is
-  passed over while it can't be redone (its parent is gone, or a node of its name is live again), no longer.
+  passed over while it can't be redone whole (its parent is gone, or a node of its name is live again), no longer.
 * Undo and redo are each other's inverse, to the last bit of the world's digest, whatever came before.
 * The root stays.
 """
@@ -139,7 +139,8 @@ class History:
             if name in self._live and self._live[name].change == change
         ]
         plan = self._plan(undo, removing, past.taken)
-        return plan if plan is not None and (plan.restoring or not past.taken) else None
+        # All that it took or nothing: the rest alone could not be taken back as this undo's redo.
+        return plan if plan is not None and len(plan.restoring) == len(past.taken) else None
 
     def _plan(self, reverts: int, removing: list[str], taken: Mapping[str, Kept]) -> Plan | None:
         restoring = tuple(self._restorable(taken, self._below(removing)))

@@ -1,6 +1,8 @@
 """What an undo and a redo would be, by scenario; that they hold for any log is in ``test_undo``."""
 
 import pytest
+from hypothesis import strategies as st
+from laws import law
 
 from wonderzoom.scene_graph.commit import LogEntry
 from wonderzoom.scene_graph.history import History, Plan
@@ -139,6 +141,18 @@ def test_what_was_made_again_is_not_brought_back_beside_itself() -> None:
     assert log.redo() == Plan(5, (), (("a", 4),))
 
 
+def test_a_subtree_comes_back_whole_or_waits() -> None:
+    """Else the next undo would not be the opposite of that redo: what it brought has no node of its change."""
+    log = Writer()
+    log.add("a")
+    log.add("b", "a")
+    log.undo("a")
+    log.add("a")
+    assert log.history.redo() is None and log.history.redo("b") is None  # not b alone, below another a
+    log.undo()
+    assert log.redo("b").restoring == (("a", 2), ("b", 3))
+
+
 def test_a_redo_can_name_its_node() -> None:
     log = Writer()
     log.add("a")
@@ -171,3 +185,51 @@ def test_a_mark_that_means_nothing_is_a_change_of_its_own(reverts: int) -> None:
     log.history.follow(LogEntry(4, (("c", "root"),), (), reverts))
     log.parents["c"] = "root"
     assert log.undo() == Plan(4, ("c",), ())
+
+
+# ---- any log ----------------------------------------------------------------------------------------
+KINDS = ["add", "add", "add", "replace", "remove", "undo", "undo one", "redo", "redo one"]
+STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 99)), min_size=3, max_size=10)
+
+
+def step(log: Writer, tree: list[int], what: str, pick: int) -> None:
+    """One change of a log in a tree of possible nodes (number -> its parent's), where there is one of that kind."""
+    parents = {str(k): "root" if k == 0 else str(parent % k) for k, parent in enumerate(tree)}
+    live = sorted(log.live() - {"root"})
+    able = [name for name, parent in parents.items() if name not in live and parent in ("root", *live)]
+    if what == "add" and able:
+        log.add(able[pick % len(able)], parents[able[pick % len(able)]])
+    elif what in ("undo", "redo"):
+        carry_out(log, log.history.undo() if what == "undo" else log.history.redo())
+    elif what == "redo one":
+        carry_out(log, log.history.redo(str(pick % len(tree))))
+    elif live and what == "undo one":
+        carry_out(log, log.history.undo(live[pick % len(live)]))
+    elif live:
+        top = live[pick % len(live)]
+        gone = [name for name in live if top in log._path(name)]
+        free = [name for name in able if parents[name] not in gone]
+        if what == "remove":
+            log.remove(*gone)
+        elif what == "replace" and free:
+            log.add(free[pick % len(free)], parents[free[pick % len(free)]], tuple(gone))
+
+
+def carry_out(log: Writer, plan: Plan | None) -> bool:
+    if plan is not None:
+        log._carry_out(plan)
+    return plan is not None
+
+
+@law(st.lists(st.integers(0, 5), min_size=2, max_size=6), STEPS, examples=300)
+def test_undo_and_redo_are_each_others_inverse(tree: list[int], steps: list[tuple[str, int]]) -> None:
+    log = Writer()
+    for what, pick in steps:
+        step(log, tree, what, pick)
+    before = log.live()
+    if carry_out(log, log.history.redo()):
+        assert carry_out(log, log.history.undo()) and log.live() == before
+    for node in (None, *sorted(before)):
+        if carry_out(log, log.history.undo(node)):
+            assert node not in log.live()
+            assert carry_out(log, log.history.redo()) and log.live() == before
