@@ -357,8 +357,23 @@ Command = (
 COMMANDS: dict[str, type[Command]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Demo, Create, Zoom, Build, Render, Serve, Export, Import, Info,
-        Remove, Undo, Redo, Pack, Unpack, Evaluate, Models, Doctor,
+        Demo,
+        Create,
+        Zoom,
+        Build,
+        Render,
+        Serve,
+        Export,
+        Import,
+        Info,
+        Remove,
+        Undo,
+        Redo,
+        Pack,
+        Unpack,
+        Evaluate,
+        Models,
+        Doctor,
     )  # fmt: skip
 }
 # Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the

@@ -69,7 +69,8 @@ def read_released(path: Path) -> list[Level]:
 
 
 def _level(columns: Mapping[str, NDArray[Any]], rows: NDArray[np.bool_]) -> Level:
-    cloud = Cloud(*(columns[name][rows] for name in ("means", "quats", "sizes", "opacities", "colors")))
+    means, quats, sizes = (columns[name][rows] for name in ("means", "quats", "sizes"))
+    cloud = Cloud(means, quats, sizes, columns["opacities"][rows], columns["colors"][rows])
     focal = float(columns["_focal_length"][rows][0])
     per_unit = columns["now_scale"][rows].astype(np.float64)
     known = np.isfinite(per_unit) & (per_unit > 0.0)
@@ -89,7 +90,7 @@ def _axis(means: F64, depth: F64) -> F64 | None:
     residual = float(np.sqrt(np.mean((means @ found - depth) ** 2)))
     if residual > _FIT * float(np.median(depth)) or abs(length - 1.0) > 10 * _FIT:
         return None
-    return found / length
+    return np.asarray(found / length, np.float64)
 
 
 # ---- the file -----------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def write_glb(stream: BinaryIO, cloud: Cloud, generator: str = "WonderZoom") -> 
     stream.write(struct.pack("<II", len(text), _JSON) + text)
     stream.write(struct.pack("<II", body, _BIN))
     for column in data:
-        stream.write(memoryview(column).cast("B"))
+        stream.write(memoryview(np.ascontiguousarray(column)).cast("B"))  # pyright: ignore[reportArgumentType]
 
 
 def _document(names: list[str], data: list[NDArray[Any]], generator: str) -> dict[str, Any]:

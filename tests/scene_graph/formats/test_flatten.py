@@ -90,7 +90,7 @@ def test_a_detail_of_one_is_the_first_picture() -> None:
 
 
 def test_what_float32_cannot_place_is_written_coarser() -> None:
-    world, cameras = nested_world(8, ratio=8.0)
+    world, _ = nested_world(8, ratio=8.0)
     flat = flatten(world, of_root(world))
     assert flat.too_fine > 0
     flat.cloud.checked()
@@ -129,7 +129,7 @@ def test_a_fixed_step_is_a_floor_too() -> None:
 
 
 def test_far_things_drawn_nearer_look_the_same_from_the_origin() -> None:
-    world, (camera,) = plane_world(tilt=1.2)
+    world, _ = plane_world(tilt=1.2)
     cloud = flatten(world, of_root(world)).cloud
     near = drawn_nearer(cloud, 8.0)
     far, here = np.linalg.norm(cloud.means, axis=1), np.linalg.norm(near.means, axis=1)

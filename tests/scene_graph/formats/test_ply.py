@@ -12,8 +12,11 @@ from splat_clouds import random_cloud
 from wonderzoom.scene_graph.formats.cloud import SH_C0, Cloud, FormatError
 from wonderzoom.scene_graph.formats.ply import FLAT_COMMENT, Model, read_ply, write_ply
 
-NAMES = ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"]
-NAMES += ["scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]
+NAMES = (
+    ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"]
+    + [f"scale_{k}" for k in range(3)]
+    + [f"rot_{k}" for k in range(4)]
+)
 ROW = [1.0, 2.0, 3.0, 0.5, 0.0, -0.5, 2.0, -1.0, -2.0, -5.0, 1.0, 0.0, 0.0, 0.0]
 
 
