@@ -131,11 +131,11 @@ def make_environment() -> None:
 def installer() -> list[str]:
     """The command that installs into the environment: its own pip, uv, or the pip of this Python."""
     if works([PYTHON, "-m", "pip", "--version"]):
-        return [PYTHON, "-m", "pip", "install"]
+        return [PYTHON, "-m", "pip", "install", "--no-compile"]  # what is imported is compiled then
     if works(["uv", "--version"]):
         return ["uv", "pip", "install", "--python", PYTHON]
     if works([sys.executable, "-m", "pip", "--python", PYTHON, "--version"]):
-        return [sys.executable, "-m", "pip", "--python", PYTHON, "install"]
+        return [sys.executable, "-m", "pip", "--python", PYTHON, "install", "--no-compile"]
     raise SetupError(f"nothing here can install into {VENV}: no pip of 22.3 or newer, and no uv")
 
 
