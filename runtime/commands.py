@@ -16,7 +16,6 @@ from wonderzoom.generation.jobs import Mode
 from wonderzoom.runtime.words import (
     path_word,
     read_degrees,
-    read_detail,
     read_factor,
     read_focal,
     read_pan,
@@ -28,7 +27,17 @@ from wonderzoom.runtime.words import (
     read_viewers,
     word,
 )
-from wonderzoom.runtime.world_commands import NewWorld, Pack, Redo, Remove, Undo, Unpack, World
+from wonderzoom.runtime.world_commands import (
+    Export,
+    Import,
+    NewWorld,
+    Pack,
+    Redo,
+    Remove,
+    Undo,
+    Unpack,
+    World,
+)
 from wonderzoom.scene_graph.scales import Modulation
 
 DEFAULT_GENERATOR = "embedded"
@@ -175,49 +184,6 @@ class Render:
     """The path of a film's camera: descent (the default), orbit, or a path file (docs/cameras.md)."""
     modulation: Modulation = "optical_mass"
     """How a surfel's weight acts on its opacity. paper and none are for comparison."""
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """Write a world as a file of splats for other programs.
-
-    The formats are .ply, .splat, .spz and .glb (glTF with KHR_gaussian_splatting). A
-    file knows no levels of detail: of layers above each other one goes in, the finest
-    that the format can place. docs/formats.md tells what each format keeps.
-
-      wonderzoom export garden -o garden.ply
-      wonderzoom export garden -o garden.spz --detail 4
-      wonderzoom export garden -o leaf.glb --node 3f2a9c81d0
-    """
-
-    world: World
-    """The world's directory."""
-    output: Annotated[Path, path_word("--output", "FILE"), arg(aliases=["-o"])]
-    """The file to write: .ply, .splat, .spz or .glb."""
-    node: _Node = None
-    """Only what the frame of this node shows, with the origin in its middle: for places deep in a world."""
-    detail: Annotated[float | None, word(read_detail, "--detail", "M"), _ABSENT] = None
-    """Nothing finer than the first picture enlarged M times shows; 1 is the picture alone."""
-    model: Literal["3dgs", "2dgs"] = "3dgs"
-    """The columns of a .ply: 3dgs is what most programs read, 2dgs has flat splats."""
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """Make a world of a file of splats.
-
-    PLY of 3DGS and 2DGS, .splat, .spz, and the worlds (.pth) that the authors of
-    WonderZoom published. Splats become flat, and look the same from every side.
-    Then zoom, render and serve take the world like any other.
-
-      wonderzoom import scan.ply -o scan
-      wonderzoom import gau_lego_complete.pth -o lego
-    """
-
-    file: Annotated[Positional[Path], path_word("FILE", "FILE")]
-    """The file: .ply, .splat, .spz or .pth."""
-    output: NewWorld
-    """The directory to make; it holds the world."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The commands that take a world as it is: back and forth in its history, into one file and out of it.
+"""The commands that take a world as it is: back and forth in its history, into a file and out of one.
 
 Part of ``runtime/commands.py``, which owns what holds for all commands.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from wonderzoom.runtime.words import path_word
+from wonderzoom.runtime.words import path_word, read_detail, word
 
 World = Annotated[Positional[Path], path_word("WORLD", "WORLD")]
 NewWorld = Annotated[Path, path_word("--output", "WORLD"), arg(aliases=["-o"])]
+_ABSENT = arg(help_behavior_hint="")
+_Node = Annotated[str | None, arg(metavar="ID"), _ABSENT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +99,48 @@ class Unpack:
 
     file: Annotated[Positional[Path], path_word("FILE", "FILE")]
     """The file."""
+    output: NewWorld
+    """The directory to make; it holds the world."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Write a world as a file of splats for other programs.
+
+    The formats are .ply, .splat, .spz and .glb (glTF with KHR_gaussian_splatting). A
+    file knows no levels of detail: of layers above each other one goes in, the finest
+    that the format can place. docs/formats.md tells what each format keeps.
+
+      wonderzoom export garden -o garden.ply
+      wonderzoom export garden -o garden.spz --detail 4
+      wonderzoom export garden -o leaf.glb --node 3f2a9c81d0
+    """
+
+    world: World
+    """The world's directory."""
+    output: Annotated[Path, path_word("--output", "FILE"), arg(aliases=["-o"])]
+    """The file to write: .ply, .splat, .spz or .glb."""
+    node: _Node = None
+    """Only what the frame of this node shows, with the origin in its middle: for places deep in a world."""
+    detail: Annotated[float | None, word(read_detail, "--detail", "M"), _ABSENT] = None
+    """Nothing finer than the first picture enlarged M times shows; 1 is the picture alone."""
+    model: Literal["3dgs", "2dgs"] = "3dgs"
+    """The columns of a .ply: 3dgs is what most programs read, 2dgs has flat splats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Make a world of a file of splats.
+
+    PLY of 3DGS and 2DGS, .splat, .spz, and the worlds (.pth) that the authors of
+    WonderZoom published. Splats become flat, and look the same from every side.
+    Then zoom, render and serve take the world like any other.
+
+      wonderzoom import scan.ply -o scan
+      wonderzoom import gau_lego_complete.pth -o lego
+    """
+
+    file: Annotated[Positional[Path], path_word("FILE", "FILE")]
+    """The file: .ply, .splat, .spz or .pth."""
     output: NewWorld
     """The directory to make; it holds the world."""
