@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 
+from wonderzoom.runtime.evaluation.machine import machine
 
-def cpu_name() -> str:
-    """The processor's own name where the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def machine(*packages: str) -> str:
-    """One line: processor, cores, Python and the versions of ``packages``."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    return f"{cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+__all__ = ["machine", "median", "table"]
 
 
 def median(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""On what an evaluation ran: what seconds and frames a second mean depends on it."""
+"""On what an evaluation or a benchmark ran: what seconds and frames a second mean depends on it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def machine() -> str:
-    """One line: processor, cores, Python and the packages that numbers depend on."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+def machine(*packages: str) -> str:
+    """One line: processor, cores, Python and the versions of ``packages`` (default: PACKAGES)."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages or PACKAGES)
     return f"{cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
 
 

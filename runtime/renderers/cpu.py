@@ -12,13 +12,13 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers import cpu_kernels as kernels
+from wonderzoom.runtime.renderers.closing import Closing
 from wonderzoom.runtime.renderers.cpu_blending import CANVAS, blend
 from wonderzoom.runtime.renderers.cpu_kernels import RECORD, TILE
 from wonderzoom.runtime.renderers.frame_plan import LARGE_EDGE_PX, BlockFrames, FramePlan, make_plan
@@ -95,7 +95,7 @@ class FrameStatistics:
     dynamic_bytes: int  # records and lists of this frame
 
 
-class CpuRenderer:
+class CpuRenderer(Closing):
     """Draws visible sets with numba kernels; close it (or use ``with``) to end its threads."""
 
     name = "cpu"
@@ -155,17 +155,6 @@ class CpuRenderer:
         self._cache.clear()
         self._plans.clear()
         self._workspaces.clear()
-
-    def __enter__(self) -> CpuRenderer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # ---- one frame ------------------------------------------------------------------------------
     def _draw(

@@ -49,12 +49,7 @@ class CpuFitter:
         rows = np.flatnonzero(usable(problem))
         with Team(self._threads) as team:
             theta, losses = self._descend(problem, rows, settings, control, team)
-        quats, log_scales = problem.quats.copy(), problem.log_scales.copy()
-        opacities = problem.opacities.copy()
-        quats[rows] = theta[QUAT].T
-        log_scales[rows] = theta[LOG_SCALE].T
-        opacities[rows] = sigmoid(theta[LOGIT])
-        return FitResult(quats, log_scales, opacities, tuple(losses))
+        return fitted(problem, rows, theta, losses)
 
     def _descend(
         self,
@@ -178,6 +173,16 @@ def bounds_of(theta: Array, log_scales: Array, change: float) -> tuple[Array, Ar
     lowest[2] = math.log(_LEAST_OPACITY / (1.0 - _LEAST_OPACITY))
     highest[2] = math.log(_MOST_OPACITY / (1.0 - _MOST_OPACITY))
     return lowest, highest
+
+
+def fitted(problem: FitProblem, rows: NDArray[np.intp], theta: Array, losses: list[float]) -> FitResult:
+    """The answer of a fit of ``rows`` that ended at ``theta``; the other rows as they came."""
+    quats, log_scales = problem.quats.copy(), problem.log_scales.copy()
+    opacities = problem.opacities.copy()
+    quats[rows] = theta[QUAT].T
+    log_scales[rows] = theta[LOG_SCALE].T
+    opacities[rows] = sigmoid(theta[LOGIT])
+    return FitResult(quats, log_scales, opacities, tuple(losses))
 
 
 def sigmoid(logit: Array) -> NDArray[np.float32]:

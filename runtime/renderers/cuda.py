@@ -19,13 +19,13 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers import gsplat_calls
+from wonderzoom.runtime.renderers.closing import Closing
 from wonderzoom.runtime.renderers.cpu import one_surfel
 from wonderzoom.runtime.renderers.cuda_plans import Plan, PlanBook, slabs_of
 from wonderzoom.runtime.renderers.cuda_projection import (
@@ -68,7 +68,7 @@ class Look:
     settings: RenderSettings
 
 
-class CudaRenderer:
+class CudaRenderer(Closing):
     """Draws visible sets on ``device``; close it (or use ``with``) to give its memory back.
 
     ``max_bytes`` bounds the pool of resident surfels; without it, half of what is free. ``library`` and ``device``
@@ -153,17 +153,6 @@ class CudaRenderer:
                 import torch
 
                 torch.cuda.empty_cache()
-
-    def __enter__(self) -> CudaRenderer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # ---- one call of gsplat -------------------------------------------------------------------------
     @contextmanager

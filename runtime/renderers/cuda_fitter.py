@@ -18,8 +18,8 @@ from wonderzoom.runtime.renderers.cpu_fitter import (
     TURN_MARGIN,
     bounds_of,
     check,
+    fitted,
     initial_theta,
-    sigmoid,
     usable,
 )
 from wonderzoom.runtime.renderers.cuda_loss import Ssim, TorchLoss, fused_ssim
@@ -61,12 +61,7 @@ class CudaFitter:
             self._library = gsplat_calls.load()
         rows = np.flatnonzero(usable(problem))
         theta, losses = _descend(problem, rows, settings, control, self._library, self._device)
-        quats, log_scales = problem.quats.copy(), problem.log_scales.copy()
-        opacities = problem.opacities.copy()
-        quats[rows] = theta[QUAT].T
-        log_scales[rows] = theta[LOG_SCALE].T
-        opacities[rows] = sigmoid(theta[LOGIT])
-        return FitResult(quats, log_scales, opacities, tuple(losses))
+        return fitted(problem, rows, theta, losses)
 
 
 def _descend(

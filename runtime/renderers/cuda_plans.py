@@ -13,11 +13,10 @@ from operator import is_not
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.runtime.renderers.cpu_kernels import see_blocks
 from wonderzoom.runtime.renderers.cuda_projection import Slabs
 from wonderzoom.runtime.renderers.cuda_residency import SlabPool, rows_of
-from wonderzoom.runtime.renderers.frame_plan import LARGE_EDGE_PX, centres_from
-from wonderzoom.scene_graph.camera import Camera, bounded_exp
+from wonderzoom.runtime.renderers.frame_plan import LARGE_EDGE_PX, BlockFrames, centres_from
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.surfels import Block
@@ -122,8 +121,10 @@ def slabs_of(
 ) -> tuple[Slabs, list[tuple[int, int]]]:
     """The slabs of several plans as their cameras see them, and the (image, block of its plan) that are too
     large for float32 and not among them."""
-    seen = [_see(*each, settings) for each in zip(plans, cameras, strict=True)]
-    origins, edges_px, render_scales = (np.concatenate([s[k] for s in seen]) for k in range(3))
+    seen = [BlockFrames.of(*each, settings) for each in zip(plans, cameras, strict=True)]
+    origins = np.concatenate([frames.origins for frames in seen])
+    edges_px = np.concatenate([frames.edges_px for frames in seen])
+    render_scales = np.concatenate([frames.render_scales for frames in seen])
     counts = [len(plan.blocks) for plan in plans]
     starts = np.cumsum([0, *counts])
     image_of = np.repeat(np.arange(len(plans)), counts)
@@ -142,19 +143,3 @@ def slabs_of(
         np.concatenate([plan.residencies for plan in plans]),
     )
     return slabs, [(int(image_of[b]), int(b - starts[image_of[b]])) for b in np.flatnonzero(large)]
-
-
-def _see(plan: Plan, camera: Camera, settings: RenderSettings) -> tuple[F64, F64, F64]:
-    """``Camera.cell_frame`` of each block: origins [B, 3] and edges [B] in pixels; and its r at the pivot."""
-    blocks = len(plan.blocks)
-    seen = np.empty((blocks, 3)), np.empty(blocks), np.empty(blocks)
-    see_blocks(
-        plan.positions,
-        plan.levels,
-        camera.pivot.offset,
-        camera.rotation,
-        bounded_exp(plan.pivot.ln_edge - camera.ln_scale),
-        camera.ln_render_scale(settings.h_ref, settings.lod_bias) - plan.pivot.ln_edge,
-        *seen,
-    )
-    return seen

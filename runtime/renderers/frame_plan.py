@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_not
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,19 @@ def centres_from(cells: Sequence[Cell], pivot: Cell) -> F64:
     return centres
 
 
+class Placed(Protocol):
+    """What a plan knows of where its B blocks are, whoever draws it."""
+
+    @property
+    def pivot(self) -> Cell: ...
+
+    @property
+    def positions(self) -> F64: ...
+
+    @property
+    def levels(self) -> I64: ...
+
+
 @dataclass(frozen=True, slots=True)
 class BlockFrames:
     """Where one camera sees the B blocks of a plan (see ``Camera.cell_frame``)."""
@@ -122,9 +136,9 @@ class BlockFrames:
     render_scales: F64  # [B] r at the pivot relative to the block's ln edge
 
     @staticmethod
-    def of(plan: FramePlan, camera: Camera, settings: RenderSettings) -> BlockFrames:
+    def of(plan: Placed, camera: Camera, settings: RenderSettings) -> BlockFrames:
         """The same numbers as ``camera.cell_frame`` of each block, all at once."""
-        blocks = len(plan.blocks)
+        blocks = len(plan.positions)
         frames = BlockFrames(np.empty((blocks, 3)), np.empty(blocks), np.empty(blocks))
         see_blocks(
             plan.positions,

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
+from wonderzoom.runtime.renderers.closing import Closing
 
-class Team:
+
+class Team(Closing):
     """``threads`` workers, the caller one of them; close it (or use ``with``) to end its threads."""
 
     def __init__(self, threads: int) -> None:
@@ -47,17 +48,6 @@ class Team:
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown()
-
-    def __enter__(self) -> Team:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 @contextmanager
