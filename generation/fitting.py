@@ -1,15 +1,18 @@
-"""From lifted layers to surfels in cells: the fit to what the pictures show (Sec. 3.1), and their places.
+"""From lifted layers to a node's surfels: the fit to what the pictures show (Sec. 3.1), their places, their views.
 
-Owns what is fitted to which picture and what happens to layers that no picture shows. Does not own lifting
-(``lifting``) nor how a fit descends (``ports.Fitter``).
+Owns what is fitted to which picture, what happens to layers that no picture shows, and what a proposed node says of
+itself before the world has worked out the rest. Does not own lifting (``lifting``) nor how a fit descends
+(``ports.Fitter``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wonderzoom.generation.lifting import Lifted, in_camera
 from wonderzoom.generation.stages import Layer
@@ -17,6 +20,7 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.placement import place
 from wonderzoom.scene_graph.ports import Control, FitProblem, FitSettings, Fitter, FitView
+from wonderzoom.scene_graph.scale_node import Interval, View
 from wonderzoom.scene_graph.surfels import Surfels, concatenate
 
 
@@ -78,3 +82,29 @@ def place_layers(parts: Sequence[Lifted], camera: Camera) -> list[tuple[Cell, Su
         for cell, surfels in place(camera, *columns, view, part.kind).items():
             found.setdefault(cell, []).append(surfels)
     return [(cell, concatenate(found[cell])) for cell in sorted(found)]
+
+
+def view_of(layer: Layer, image: NDArray[np.uint8] | None = None) -> View:
+    """What coverage needs of a layer: its camera, mask and registered depth."""
+    mask = layer.mask & np.isfinite(layer.zeta)
+    zeta = np.where(mask, layer.zeta, np.nan).astype(np.float32)
+    return View(layer.camera, mask, zeta, layer.role, image)
+
+
+class _Placed(TypedDict):
+    """What ``World.propose`` works out from the surfels, whatever a proposal says."""
+
+    cell: Cell
+    bounds: tuple[tuple[float, float, float], tuple[float, float, float]]
+    native_scale: Interval
+    parent_scale: Interval
+    child_scale: Interval
+
+
+FILLED_IN_BY_THE_WORLD = _Placed(
+    cell=Cell(0, 0, 0, 0),
+    bounds=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+    native_scale=(0.0, 0.0),
+    parent_scale=(0.0, 0.0),
+    child_scale=(0.0, 0.0),
+)

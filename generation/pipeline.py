@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypedDict, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from wonderzoom.generation.extension import (
     seen_sky,
     sky_behind,
 )
-from wonderzoom.generation.fitting import fit_layers, place_layers
+from wonderzoom.generation.fitting import FILLED_IN_BY_THE_WORLD, fit_layers, place_layers, view_of
 from wonderzoom.generation.initial_scene import focal_of, frame_scene
 from wonderzoom.generation.jobs import (
     FINER_EDIT,
@@ -56,7 +56,7 @@ from wonderzoom.scene_graph.ports import (
     Metric,
     Renderer,
 )
-from wonderzoom.scene_graph.scale_node import Interval, ScaleNode, View, node_id
+from wonderzoom.scene_graph.scale_node import ScaleNode, node_id
 from wonderzoom.scene_graph.surfels import STRUCTURE, SURFACE, Surfels
 from wonderzoom.scene_graph.world import World, WorldError
 
@@ -119,12 +119,12 @@ class Pipeline:
             prompt=request.prompt,
             seed=request.seed,
             generator=generator.name,
-            views=tuple(_view(layer, request.image if layer is framed.main else None) for layer in layers),
+            views=tuple(view_of(layer, request.image if layer is framed.main else None) for layer in layers),
             generator_state=state,
             provenance=tuple(
                 sorted({"picture": picture, **dict(generator.made_with), **dict(self._left_out())}.items())
             ),
-            **_FILLED_IN_BY_THE_WORLD,
+            **FILLED_IN_BY_THE_WORLD,
         )
         blocks = self._surfels(layers, framed.main, framed.header.metric, request.seed, watch)
         watch.event(StageEvent("commit", 0.0))
@@ -200,10 +200,12 @@ class Pipeline:
             prompt=request.prompt,
             seed=request.seed,
             generator=generator.name,
-            views=tuple(_view(layer, _to_bytes(layer.image) if layer is main else None) for layer in layers),
+            views=tuple(
+                view_of(layer, _to_bytes(layer.image) if layer is main else None) for layer in layers
+            ),
             generator_state=generator.memory.after_zoom(context, edited),
             provenance=tuple(sorted(provenance.items())),
-            **_FILLED_IN_BY_THE_WORLD,
+            **FILLED_IN_BY_THE_WORLD,
         )
         blocks = self._surfels(layers, main, base.header.metric, request.seed, watch)
         self._begin("commit", watch)
@@ -276,25 +278,6 @@ class Pipeline:
         watch.event(StageEvent(stage, 0.0))
 
 
-class _Placed(TypedDict):
-    """What ``World.propose`` works out from the surfels, whatever a proposal says."""
-
-    cell: Cell
-    bounds: tuple[tuple[float, float, float], tuple[float, float, float]]
-    native_scale: Interval
-    parent_scale: Interval
-    child_scale: Interval
-
-
-_FILLED_IN_BY_THE_WORLD = _Placed(
-    cell=Cell(0, 0, 0, 0),
-    bounds=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
-    native_scale=(0.0, 0.0),
-    parent_scale=(0.0, 0.0),
-    child_scale=(0.0, 0.0),
-)
-
-
 def _without_replaced(world: World, request: ZoomRequest) -> tuple[World, str | None, str | None]:
     """The world to look at, the parent's id if it is settled, and the id of the node to be replaced."""
     if request.mode == "add":
@@ -353,10 +336,3 @@ def _main_layer(
 def _to_bytes(image: F32) -> U8:
     """sRGB floats in [0, 1] as bytes."""
     return np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
-
-
-def _view(layer: Layer, image: U8 | None) -> View:
-    """What coverage needs of a layer: its camera, mask and registered depth."""
-    mask = layer.mask & np.isfinite(layer.zeta)
-    zeta = np.where(mask, layer.zeta, np.nan).astype(np.float32)
-    return View(layer.camera, mask, zeta, layer.role, image)

@@ -184,15 +184,15 @@ def _option(module: str, extra: str) -> Finding:
 
 def _generator(name: str) -> Finding:
     """Whether a generator with models can run, and the one command that gets it there."""
-    recipe, known = recipe_of(name), locks()
-    missing = [need.reference for need in needs([recipe]) if not state_of(need.reference, known).here]
-    least = max((need.reference.min_vram_gb for need in needs([recipe])), default=0.0)
+    wanted, known = [need.reference for need in needs([recipe_of(name)])], locks()
+    least = max((reference.min_vram_gb for reference in wanted), default=0.0)
     card = f"; wants {least:g} GB of a graphics card" if least else ""
     subject = f"generator {name}"
     libraries = [library for library in MODEL_LIBRARIES if importlib.util.find_spec(library) is None]
     if libraries:
         advice = "pip install 'wonderzoom-runtime[models]'"
         return Finding(subject, Status.NOTE, f"{', '.join(libraries)} not installed{card}", advice)
+    missing = [reference for reference in wanted if not state_of(reference, known).here]
     if missing:
         size = sum(reference.size_gb for reference in missing)
         value = f"{len(missing)} models are not here ({size:.0f} GB){card}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from wonderzoom.generation.models.locks import Locks
 from wonderzoom.generation.models.recipes import SHIPPED, Recipe, read_recipe
@@ -61,16 +60,12 @@ def render_bytes() -> int:
 
 
 def from_recipe(
-    recipe: Recipe,
-    embedded: Generator,
-    renderer: Callable[[], Renderer],
-    threads: int,
-    cache: Path | None = None,
+    recipe: Recipe, embedded: Generator, renderer: Callable[[], Renderer], threads: int
 ) -> Generator:
     """The generator of a recipe; ``renderer`` is asked for when a stage draws. Raises UsageError."""
     from wonderzoom.generation.models.generator import build
 
-    shelf = Shelf(locks(), reserve_bytes=render_bytes(), cache=cache)
+    shelf = Shelf(locks(), reserve_bytes=render_bytes())
     try:
         return build(recipe, Workbench(shelf, _WhenDrawn(renderer), threads), embedded)
     except BadRecipe as error:

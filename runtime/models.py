@@ -6,7 +6,6 @@ repository that changes later changes nothing here until a person downloads anew
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +157,7 @@ def _download(wanted: list[Need], hub: Hub, locks: Locks) -> int:
         if found := faults(folder / model.subfolder):
             raise CommandError(f"{model.name}: {found[0]}; run the same command again")
         locks.settle(model.repo, revision)
-        print(f"  at {revision[:10]}, {weight_bytes(folder) / 1e9:.1f} GB", file=sys.stdout)
+        print(f"  at {revision[:10]}, {weight_bytes(folder) / 1e9:.1f} GB")
     return 0
 
 

@@ -14,15 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.generation.lifting import in_camera, lift
+from wonderzoom.generation.fitting import FILLED_IN_BY_THE_WORLD, place_layers, view_of
+from wonderzoom.generation.lifting import lift
 from wonderzoom.generation.observation import SEEN, plane_zeta, settings_of
 from wonderzoom.generation.stages import Layer
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.placement import place
 from wonderzoom.scene_graph.ports import Renderer
-from wonderzoom.scene_graph.scale_node import ScaleNode, View, node_id
-from wonderzoom.scene_graph.surfels import Surfels, concatenate
+from wonderzoom.scene_graph.scale_node import ScaleNode, node_id
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
@@ -60,24 +58,20 @@ class PartialWorld:
 
     def add(self, layers: Sequence[Layer], seed: int) -> None:
         """Make surfels of ``layers``, one node for all; nothing where no pixel of them has a depth."""
-        views = tuple(_view(layer) for layer in layers)
-        blocks = self._placed(layers)
+        camera = layers[0].camera
+        blocks = place_layers([lift(layer, self._world.header.metric) for layer in layers], camera)
         if not blocks:
             return
         number = f"{len(self._world.nodes)}"
         node = ScaleNode(
-            id=node_id(self._parent, layers[0].camera, number, seed, _NAME),
+            id=node_id(self._parent, camera, number, seed, _NAME),
             parent=self._parent,
             children=(),
-            cell=Cell(0, 0, 0, 0),  # this and the intervals are worked out by the world
-            bounds=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
-            native_scale=(0.0, 0.0),
-            parent_scale=(0.0, 0.0),
-            child_scale=(0.0, 0.0),
             prompt=number,
             seed=seed,
             generator=_NAME,
-            views=views,
+            views=tuple(view_of(layer) for layer in layers),
+            **FILLED_IN_BY_THE_WORLD,
         )
         self._world.apply(self._world.propose(node, blocks))
 
@@ -90,20 +84,6 @@ class PartialWorld:
         empty = (view.alpha < SHOWN) | (ids < 0) | ~np.isfinite(zeta)
         color = np.clip(view.color, 0.0, 1.0).astype(np.float32)
         return Look(camera, color, np.where(empty, np.nan, zeta).astype(np.float32), empty)
-
-    def _placed(self, layers: Sequence[Layer]) -> list[tuple[Cell, Surfels]]:
-        camera = layers[0].camera
-        parts: dict[Cell, list[Surfels]] = {}
-        for index, layer in enumerate(layers):
-            part = in_camera(lift(layer, self._world.header.metric), camera)
-            view = np.full(len(part), index, np.uint16)
-            placed = place(
-                camera, part.means, part.quats, part.log_scales, part.opacities, part.colors, part.ln_native,
-                view, part.kind,
-            )  # fmt: skip
-            for cell, surfels in placed.items():
-                parts.setdefault(cell, []).append(surfels)
-        return [(cell, concatenate(parts[cell])) for cell in sorted(parts)]
 
 
 def seen_from(camera: Camera, zeta: F32, other: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -125,8 +105,3 @@ def at_pixels(values: NDArray[np.floating], uv: NDArray[np.float64]) -> NDArray[
         inside = (uv[..., 0] >= 0) & (uv[..., 1] >= 0) & (uv[..., 0] < width) & (uv[..., 1] < height)
     column, row = (np.where(inside, uv[..., i], 0.0).astype(np.int64) for i in (0, 1))
     return np.where(inside, values[row, column], np.nan)
-
-
-def _view(layer: Layer) -> View:
-    mask = layer.mask & np.isfinite(layer.zeta)
-    return View(layer.camera, mask, np.where(mask, layer.zeta, np.nan).astype(np.float32), layer.role)

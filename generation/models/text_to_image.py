@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from typing import Annotated, Any
 
 import msgspec
@@ -30,8 +30,48 @@ _SCENE = (
 _UNWANTED = "collage, split picture, text, watermark, frame, border, blurry"
 
 
-class KleinText:
-    """Pictures from FLUX.2-klein, with the editor's own weights; holds no state between calls."""
+class _TextToImage(ABC):
+    """``stages.TextToImage`` on a pipeline of diffusers; holds no state between calls."""
+
+    MULTIPLE: int  # of sides in pixels
+
+    def __init__(self, bench: Workbench, model: ModelReference, steps: int, most_pixels: int) -> None:
+        self._bench, self._model, self._steps, self._most_pixels = bench, model, steps, most_pixels
+
+    def imagine(self, prompt: str, width: int, height: int, seed: int, control: Control) -> U8:
+        """[height, width, 3] sRGB bytes of what ``prompt`` says; the same arguments give the same picture.
+
+        Raises GenerationError without words, Cancelled within one step, and ModelUnavailable.
+        """
+        if not prompt.strip():
+            raise GenerationError(_STAGE, "say in words what the first picture should show")
+        pipeline, own = self._prepared()
+        size = working_size(width, height, self.MULTIPLE, self._most_pixels)
+
+        def call() -> Any:
+            with running(pipeline, control) as ready, fresh_scheduler(ready):
+                return ready(
+                    prompt=f"{prompt}. {_SCENE}",
+                    width=size[0],
+                    height=size[1],
+                    num_inference_steps=self._steps,
+                    generator=seeded(derived_seed(seed, "text to image")),
+                    callback_on_step_end=watched(control, self._steps),
+                    **own,
+                )
+
+        made = self._bench.shelf.run(_STAGE, self._model, call).images[0]
+        return np.rint(resized(from_pil(made), width, height) * 255.0).astype(np.uint8)
+
+    @abstractmethod
+    def _prepared(self) -> tuple[Any, dict[str, Any]]:
+        """The pipeline, and what only its kind takes."""
+
+
+class KleinText(_TextToImage):
+    """Pictures from FLUX.2-klein, with the editor's own weights."""
+
+    MULTIPLE = 16
 
     class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         model: ModelReference
@@ -39,34 +79,17 @@ class KleinText:
         most_pixels: Annotated[int, msgspec.Meta(ge=256, le=2048 * 2048)] = 1024 * 1024  # trained around it
 
     def __init__(self, bench: Workbench, options: Options) -> None:
-        self._bench, self._options = bench, options
+        super().__init__(bench, options.model, options.steps, options.most_pixels)
 
-    def imagine(self, prompt: str, width: int, height: int, seed: int, control: Control) -> U8:
-        """[height, width, 3] sRGB bytes of what ``prompt`` says; the same arguments give the same picture.
-
-        Raises GenerationError without words, Cancelled within one step, and ModelUnavailable.
-        """
-        options = self._options
-        _checked(prompt)
-        pipeline = self._bench.shelf.pipeline(_STAGE, options.model, KLEIN)
-        size = working_size(width, height, 16, options.most_pixels)
-        own = {"guidance_scale": 1.0, "text_encoder_out_layers": text_layers(pipeline)}
-        made = _made(
-            self._bench,
-            options.model,
-            pipeline,
-            f"{prompt}. {_SCENE}",
-            size,
-            options.steps,
-            own,
-            seed,
-            control,
-        )
-        return _to_size(made, width, height)
+    def _prepared(self) -> tuple[Any, dict[str, Any]]:
+        pipeline = self._bench.shelf.pipeline(_STAGE, self._model, KLEIN)
+        return pipeline, {"guidance_scale": 1.0, "text_encoder_out_layers": text_layers(pipeline)}
 
 
-class SdText:
-    """Pictures from a text-to-image model of Stable Diffusion 1 or 2; holds no state between calls."""
+class SdText(_TextToImage):
+    """Pictures from a text-to-image model of Stable Diffusion 1 or 2."""
+
+    MULTIPLE = 8
 
     class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         model: ModelReference
@@ -75,65 +98,11 @@ class SdText:
         most_pixels: Annotated[int, msgspec.Meta(ge=64, le=2048 * 2048)] = 640 * 640  # beyond, things repeat
 
     def __init__(self, bench: Workbench, options: Options) -> None:
-        self._bench, self._options = bench, options
+        super().__init__(bench, options.model, options.steps, options.most_pixels)
+        self._guidance = options.guidance
 
-    def imagine(self, prompt: str, width: int, height: int, seed: int, control: Control) -> U8:
-        """[height, width, 3] sRGB bytes of what ``prompt`` says; the same arguments give the same picture.
-
-        Raises GenerationError without words, Cancelled within one step, and ModelUnavailable.
-        """
-        options = self._options
-        _checked(prompt)
+    def _prepared(self) -> tuple[Any, dict[str, Any]]:
         # The safety checker of the 1.x checkpoints needs a class that transformers has dropped.
         left_out = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-        pipeline = self._bench.shelf.pipeline(_STAGE, options.model, _SD, left_out)
-        size = working_size(width, height, 8, options.most_pixels)
-        own = {"guidance_scale": options.guidance, "negative_prompt": _UNWANTED}
-        made = _made(
-            self._bench,
-            options.model,
-            pipeline,
-            f"{prompt}. {_SCENE}",
-            size,
-            options.steps,
-            own,
-            seed,
-            control,
-        )
-        return _to_size(made, width, height)
-
-
-def _checked(prompt: str) -> None:
-    if not prompt.strip():
-        raise GenerationError(_STAGE, "say in words what the first picture should show")
-
-
-def _made(
-    bench: Workbench,
-    model: ModelReference,
-    pipeline: Any,
-    prompt: str,
-    size: tuple[int, int],
-    steps: int,
-    own: Mapping[str, Any],
-    seed: int,
-    control: Control,
-) -> Any:
-    def call() -> Any:
-        with running(pipeline, control) as ready, fresh_scheduler(ready):
-            return ready(
-                prompt=prompt,
-                width=size[0],
-                height=size[1],
-                num_inference_steps=steps,
-                generator=seeded(derived_seed(seed, "text to image")),
-                callback_on_step_end=watched(control, steps),
-                **own,
-            )
-
-    return bench.shelf.run(_STAGE, model, call).images[0]
-
-
-def _to_size(picture: Any, width: int, height: int) -> U8:
-    image = resized(from_pil(picture), width, height)
-    return np.rint(image * 255.0).astype(np.uint8)
+        pipeline = self._bench.shelf.pipeline(_STAGE, self._model, _SD, left_out)
+        return pipeline, {"guidance_scale": self._guidance, "negative_prompt": _UNWANTED}

@@ -152,7 +152,7 @@ class SlabPool:
         if self._slabs + size > self._most:  # no room for both
             size = self._most
             if sum(map(_slabs_of, keep.values())) <= self._slabs:
-                return  # this pool is enough for now: what is not in view gives way
+                return  # this pool holds what is in view: the rest gives way
             self.clear()
         data = torch.empty((size, COLUMNS, CHUNK), dtype=torch.float32, device=self._device)
         culling = torch.empty((size, _CULLING), dtype=torch.float64, device=self._device)

@@ -227,8 +227,9 @@ def test_splats_are_put_in_the_order_of_image_and_id() -> None:
 
 
 def test_gsplats_own_antialiasing_is_the_same_law() -> None:
-    """``rasterization(rasterize_mode="antialiased", eps2d=BLUR)``: conics and compensation, where it is installed."""
-    reference = pytest.importorskip("gsplat.cuda._torch_impl", reason="gsplat is an extra")
+    """``rasterization(rasterize_mode="antialiased", eps2d=BLUR)``: conics and compensation."""
+    from gsplat.cuda import _torch_impl as reference
+
     camera = a_camera(focal=80.0)
     visible, settings = (
         cloud(camera, 300, 1, depths=(0.8, 2.0), margin=-0.1),
