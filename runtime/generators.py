@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from wonderzoom.generation.models.locks import Locks
-from wonderzoom.generation.models.recipes import SHIPPED, Recipe, read_recipe
+from wonderzoom.generation.models.locks import LockDamaged, Locks
+from wonderzoom.generation.models.recipes import SHIPPED, Recipe, read_recipe, settled
 from wonderzoom.generation.models.shelf import Shelf
 from wonderzoom.generation.models.workbench import BadRecipe, Workbench
 from wonderzoom.generation.stages import Generator
@@ -65,10 +65,11 @@ def from_recipe(
     """The generator of a recipe; ``renderer`` is asked for when a stage draws. Raises UsageError."""
     from wonderzoom.generation.models.generator import build
 
-    shelf = Shelf(locks(), reserve_bytes=render_bytes())
+    known = locks()
+    shelf = Shelf(known, reserve_bytes=render_bytes())
     try:
-        return build(recipe, Workbench(shelf, _WhenDrawn(renderer), threads), embedded)
-    except BadRecipe as error:
+        return build(settled(recipe, known), Workbench(shelf, _WhenDrawn(renderer), threads), embedded)
+    except (BadRecipe, LockDamaged) as error:
         raise UsageError(str(error)) from error
 
 

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from wonderzoom.generation.models.locks import Locks
 from wonderzoom.generation.models.references import ModelReference
 from wonderzoom.generation.models.workbench import BadRecipe, read_options, references
 
@@ -111,6 +114,23 @@ def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
     if not isinstance(about, str) or not isinstance(version, int) or version < 1:
         raise BadRecipe(f"recipe {name}: about is a text, version a number from 1")
     return Recipe(name, about, version, stages)
+
+
+def settled(recipe: Recipe, locks: Locks) -> Recipe:
+    """The recipe with each model at the revision that a download has settled, where it names none itself.
+
+    So that what is loaded, what an error names and what a node's provenance records is one commit. Raises LockDamaged.
+    """
+
+    def stage(part: StageRecipe) -> StageRecipe:
+        open_ones = {name: model for name, model in part.models.items() if model.repo and not model.revision}
+        found = {
+            name: msgspec.structs.replace(model, revision=locks.revision(model.repo))
+            for name, model in open_ones.items()
+        }
+        return replace(part, options=msgspec.structs.replace(part.options, **found))
+
+    return replace(recipe, stages={name: stage(part) for name, part in recipe.stages.items()})
 
 
 def _stage(stage: str, table: dict[str, Any]) -> StageRecipe | None:

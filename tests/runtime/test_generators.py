@@ -50,6 +50,23 @@ def test_revisions_are_kept_with_what_is_the_users(tmp_path: Path, monkeypatch: 
     assert [path.name for path in tmp_path.iterdir()] == [generators.LOCK_FILE]
 
 
+def test_nodes_tell_the_revision_that_a_download_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WONDERZOOM_DATA", str(tmp_path))
+    recipe = recipe_of("light")
+    model = recipe.stages["edit"].models["model"]
+    locks().settle(model.repo, "1" * 40)
+    told = dict(
+        from_recipe(recipe, EmbeddedGenerator(), lambda: pytest.fail("nothing is drawn"), 1).made_with
+    )
+    assert told["model.edit"] == f"instruct_pix2pix {model.repo}@1111111111"
+    assert "@" not in told["model.describe"]  # nothing is settled for it yet
+    (tmp_path / generators.LOCK_FILE).write_text("{")
+    with pytest.raises(UsageError, match=generators.LOCK_FILE):
+        from_recipe(recipe, EmbeddedGenerator(), lambda: pytest.fail("nothing is drawn"), 1)
+
+
 def test_the_share_of_the_card_for_drawing_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(generators.RENDER_VARIABLE, "1024")
     assert render_bytes() == 1024
