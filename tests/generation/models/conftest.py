@@ -7,15 +7,17 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import tiny_painters
-from tiny_models import quiet
+from tiny_models import livened, quiet
 
 from wonderzoom.generation.models.locks import Locks
 from wonderzoom.generation.models.shelf import Shelf
 from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.scene_graph.ports import Renderer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,3 +58,31 @@ def painting_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workben
     with CpuRenderer(1) as renderer:
         yield Workbench(shelf, renderer)
     shelf.close()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A shelf with an empty cache, and nothing to draw with."""
+    place = tmp_path_factory.mktemp("bench")
+    shelf, no_renderer = Shelf(Locks(place / "lock"), cache=place / "cache"), cast(Renderer, None)
+    yield Workbench(shelf, no_renderer)
+    shelf.close()
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline of diffusers and a network of transformers, for whatever loads them."""
+    from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    folder = tmp_path_factory.mktemp("saved")
+    unet = UNet2DModel(
+        sample_size=8, block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, attention_head_dim=4,
+        down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+    DDPMPipeline(livened(unet), DDPMScheduler()).save_pretrained(folder / "pipeline")
+    config = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4
+    )  # fmt: skip
+    livened(CLIPVisionModel(config)).save_pretrained(folder / "clip")
+    return folder

@@ -1,6 +1,5 @@
 """D_i by tiny random depth networks: it agrees with the target whatever they say, and things stand on the surface."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,14 +44,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "relative": save_depth_anything(place / "relative", "relative"),
         "metric": save_depth_anything(place / "metric", "metric"),
     }
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    place = tmp_path_factory.mktemp("shelf")
-    shelf = Shelf(Locks(place / "lock"), cache=place / "cache")
-    yield Workbench(shelf, NO_RENDERER)
-    shelf.close()
 
 
 def registrar(kind: str, bench: Workbench, model: ModelReference | Path, **options: Any) -> DepthRegistrar:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import SHA, livened, published
+from tiny_models import SHA, published
 
 from wonderzoom.generation.models.errors import ModelUnavailable, Reason
 from wonderzoom.generation.models.loading import (
@@ -24,30 +24,6 @@ from wonderzoom.generation.models.references import ModelReference
 PIPELINE, UNET = "diffusers.DDPMPipeline", "diffusers.UNet2DModel"
 CLIP = "transformers.CLIPVisionModel"
 UNET_FILE, CLIP_FILE = "diffusion_pytorch_model.safetensors", "model.safetensors"
-
-
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline of diffusers and a network of transformers."""
-    from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
-    from transformers import CLIPVisionConfig, CLIPVisionModel
-
-    folder = tmp_path_factory.mktemp("saved")
-    unet = UNet2DModel(
-        sample_size=8, block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, attention_head_dim=4,
-        down_block_types=("DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D"),
-    )  # fmt: skip
-    DDPMPipeline(livened(unet), DDPMScheduler()).save_pretrained(folder / "pipeline")
-    config = CLIPVisionConfig(
-        hidden_size=8,
-        intermediate_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=8,
-        patch_size=4,
-    )
-    livened(CLIPVisionModel(config)).save_pretrained(folder / "clip")
-    return folder
 
 
 def at(folder: Path) -> ModelReference:

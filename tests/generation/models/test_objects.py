@@ -1,6 +1,5 @@
 """New things: found where the picture changed, by their words or without."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,6 @@ AFTER = np.where((ONE | TWO)[..., None], np.where(BEFORE > 0.5, 0.0, 1.0), BEFOR
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     place = tmp_path_factory.mktemp("objects")
     return {"sam": save_sam(place / "sam"), "dino": save_grounding_dino(place / "dino")}
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    place = tmp_path_factory.mktemp("shelf")
-    shelf = Shelf(Locks(place / "lock"), cache=place / "cache")
-    yield Workbench(shelf, NO_RENDERER)
-    shelf.close()
 
 
 def local(folder: Path) -> ModelReference:

@@ -1,6 +1,5 @@
 """Segments by a tiny random SAM 2: labels that cover the picture, whatever masks there are."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,6 @@ SIDE = 64
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_sam(tmp_path_factory.mktemp("sam"))
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    place = tmp_path_factory.mktemp("shelf")
-    shelf = Shelf(Locks(place / "lock"), cache=place / "cache")
-    yield Workbench(shelf, NO_RENDERER)
-    shelf.close()
 
 
 def segmenter(bench: Workbench, folder: Path, **options: Any) -> Sam2Segmenter:
