@@ -254,11 +254,11 @@ def test_gsplats_own_antialiasing_is_the_same_law() -> None:
     intrinsic = torch.tensor(
         [[ax * focal, 0, camera.cx], [0, ay * focal, camera.cy], [0, 0, 1]], dtype=torch.float64
     )
-    _, means2d, _, conics, compensations = reference._fully_fused_projection(
+    _, means2d, _, conics, kept_opacity = reference._fully_fused_projection(
         torch.from_numpy(np.concatenate(means)), torch.from_numpy(np.concatenate(covars)), view,
         intrinsic[None], camera.width, camera.height, eps2d=BLUR, calc_compensations=True,
     )  # fmt: skip
     np.testing.assert_allclose(splats.means, means2d[0], atol=2e-3)
     np.testing.assert_allclose(splats.conics, conics[0], atol=1e-4, rtol=1e-4)
-    kept = np.minimum(np.concatenate(opacities), scales.MAX_OPACITY) * compensations[0].numpy()
+    kept = np.minimum(np.concatenate(opacities), scales.MAX_OPACITY) * kept_opacity[0].numpy()
     np.testing.assert_allclose(splats.opacities, kept, atol=1e-4)
