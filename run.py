@@ -1,7 +1,7 @@
 """Sets WonderZoom up and runs it, on a machine that has Python 3.11 or newer and nothing else.
 
     python3 run.py demo              turn the shipped picture into a world, zoom into it, film the descent
-    python3 run.py test [ARGS]       the tests (ARGS go to pytest)
+    python3 run.py test [ARGS]       the tests (ARGS go to pytest; `-m "models and not slow"`: those of model adapters)
     python3 run.py check             lint, types, import contracts, and the protocol's schema
     python3 run.py COMMAND [ARGS]    any other command of `wonderzoom`: create, zoom, build, render, info, ...
 
@@ -279,7 +279,7 @@ def main(arguments: list[str]) -> int:
             os.chdir(ROOT)  # pytest finds its settings and the tests there
             # A file is one worker's: what its tests share is made once.
             spread = ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile"]
-            return become([script("pytest"), "-m", "not slow and not system", *spread, *rest])
+            return become([script("pytest"), "-m", "not slow and not system and not models", *spread, *rest])
         if name == "check":
             set_up({"dev"})
             os.chdir(ROOT)

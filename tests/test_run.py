@@ -199,7 +199,7 @@ def test_tests_and_programs_get_their_arguments(
     assert run.main(["test", "-k", "camera"]) == 0
     assert run.main(["render", "world", "-o", "film.mp4"]) == 0
     assert [Path(command[0]).stem for command in became] == ["pytest", "wonderzoom"]
-    assert became[0][1:3] == ["-m", "not slow and not system"]
+    assert became[0][1:3] == ["-m", "not slow and not system and not models"]
     assert became[0][-2:] == ["-k", "camera"]
     assert became[1][1:] == ["render", "world", "-o", "film.mp4"]
 

@@ -424,9 +424,7 @@ def test_a_process_of_its_own_makes_the_world_or_says_why_not(tmp_path: Path) ->
         create = CreateInChild("embedded")
         await create(tmp_path / "photo.part", tmp_path / "world", told.append)
         assert is_world(tmp_path / "world") and told == sorted(told) and len(told) > 3
-        for number, data in enumerate(
-            (b"", b"no picture at all", photo_of(7, 80)[:2000], b"GIF89a" + bytes(100))
-        ):
+        for number, data in enumerate((b"no picture at all", photo_of(7, 80)[:2000])):
             (tmp_path / "photo.part").write_bytes(data)
             with pytest.raises(CreationFailed) as failed:
                 await create(tmp_path / "photo.part", tmp_path / f"none-{number}", told.append)

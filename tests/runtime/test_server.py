@@ -427,6 +427,7 @@ async def far_away(made: House) -> AsyncGenerator[int, None]:
         loop = asyncio.get_running_loop()
         while data := await reader.read(1 << 16):
             loop.call_later(AWAY_S, writer.write, data)
+        loop.call_later(AWAY_S, writer.close)  # the end comes through as well: who closes waits for it
 
     async def joined(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", made.port)

@@ -99,6 +99,7 @@ def test_from_15_degrees_aside_the_texture_is_the_same():
     assert np.corrcoef(fine(straight), fine(back))[0, 1] > 0.75
 
 
+@pytest.mark.slow
 def test_twenty_zooms_stay_textured_through_every_new_chart():
     """Factor 6 each, 3.6e15 in all: two new charts on the way, and no view is flat or without hue."""
     found = PhotoWorld.of(IMAGE)

@@ -19,6 +19,16 @@ from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.ports import Renderer
 
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What loads checkpoints takes a minute to import and make: the whole folder is a run of its own."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("models")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> None:

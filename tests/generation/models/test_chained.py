@@ -167,8 +167,11 @@ def created(made: Pipeline) -> World:
     return world
 
 
+# One of them always: what differs between them is covered stage by stage.
 @pytest.mark.usefixtures("small_canvas")
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "paper" else pytest.mark.slow) for name in SHIPPED]
+)
 def test_a_recipe_makes_a_world_whose_laws_hold_and_makes_it_again(
     name: str, tiny: Tiny, renderer: CpuRenderer, tmp_path: Path
 ) -> None:

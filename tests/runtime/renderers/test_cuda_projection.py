@@ -258,6 +258,7 @@ def test_gsplats_own_antialiasing_is_the_same_law() -> None:
         torch.from_numpy(np.concatenate(means)), torch.from_numpy(np.concatenate(covars)), view,
         intrinsic[None], camera.width, camera.height, eps2d=BLUR, calc_compensations=True,
     )  # fmt: skip
+    assert kept_opacity is not None
     np.testing.assert_allclose(splats.means, means2d[0], atol=2e-3)
     np.testing.assert_allclose(splats.conics, conics[0], atol=1e-4, rtol=1e-4)
     kept = np.minimum(np.concatenate(opacities), scales.MAX_OPACITY) * kept_opacity[0].numpy()
