@@ -25,13 +25,19 @@ from wonderzoom.runtime.build import Maker
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.evaluation import frame_files, sheets
 from wonderzoom.runtime.evaluation.learned import Learned
-from wonderzoom.runtime.evaluation.machine import machine, peak_megabytes
+from wonderzoom.runtime.evaluation.machine import machine
 from wonderzoom.runtime.evaluation.measuring import Values, depths, measure, of_pictures
 from wonderzoom.runtime.evaluation.report import ALL, Report, Result, as_json, markdown, mean, plotted
 from wonderzoom.runtime.evaluation.steps import Step, factor_of, frames_of, steps
 from wonderzoom.runtime.evaluation.suite import DEGREES, Entry, check_degrees, read_suite
 from wonderzoom.runtime.evaluation.views import MIDDLE, ZoomCameras, descent_name, view_name, zoom_cameras
-from wonderzoom.runtime.evaluation.worlds import Subject, ablated_world, made_world, opened_world
+from wonderzoom.runtime.evaluation.worlds import (
+    Subject,
+    ablated_world,
+    made_world,
+    making_costs,
+    opened_world,
+)
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.scales import Modulation
@@ -40,7 +46,7 @@ from wonderzoom.scene_graph.world import World
 
 U8 = NDArray[np.uint8]
 Clock = Callable[[], float]
-VERSION = 4  # of the scores: another one, and what was kept is taken again
+VERSION = 5  # of the scores: another one, and what was kept is taken again
 SUITE = ".toml"
 MODULATION, REGISTRATION, AUXILIARY = "modulation", "registration", "auxiliary"
 
@@ -128,8 +134,8 @@ def _evaluate(run: Evaluation, cases: Sequence[_Case], without: Sequence[str]) -
         if run.write_frames is not None:
             _our_frames(run, case, run.write_frames)
     for name in without:
-        for case, scored in zip(cases, whole, strict=True):
-            _ablated(run, case, name, scored)
+        beside = [_ablated(run, case, name, scored) for case, scored in zip(cases, whole, strict=True)]
+        _contact(run, name, beside)
 
 
 # ---- one world --------------------------------------------------------------------------------------
@@ -146,8 +152,8 @@ def _whole(run: Evaluation, case: _Case) -> dict[str, _Part]:
     return scored
 
 
-def _ablated(run: Evaluation, case: _Case, name: str, whole: dict[str, _Part]) -> None:
-    """Score a world without a part of the method, and show it beside the whole one."""
+def _ablated(run: Evaluation, case: _Case, name: str, whole: dict[str, _Part]) -> dict[str, Path]:
+    """Score a world without a part of the method, and show it beside the whole one: a picture for each zoom."""
     subject, taken = case.subject, case.taken
     modulation: Modulation = "none" if name == MODULATION else "optical_mass"
     if name != MODULATION:
@@ -156,8 +162,10 @@ def _ablated(run: Evaluation, case: _Case, name: str, whole: dict[str, _Part]) -
         run.notes += [subject.note] if subject.note else []
         taken = steps(subject.world)
     scored = _scored(run, case, subject, taken, f"without {name}", modulation)
-    for zoom, part in scored.items():
-        _beside(run, case, zoom, name, part, whole[zoom])
+    return {
+        f"{case.subject.name}/{zoom}": _beside(run, case, zoom, name, part, whole[zoom])
+        for zoom, part in scored.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +198,7 @@ def _scored(
             if kept is None:
                 measured = measure(step, cams, run.maker.renderer, run.clock, modulation, variant == ALL)
                 values: Values = measured.values | run.learned.score(measured.views, step.node.prompt)
-                costs: Values = measured.costs | {"seconds": subject.seconds.get(node)}
+                costs = measured.costs | making_costs(subject.makings.get(node))
                 kept = Result(
                     subject.name, zoom, number, len(subject.world.path(node)) - 1, step.node.prompt,
                     factor_of(cams.descent[0], cams.descent[-1]), variant, values, costs,
@@ -213,7 +221,7 @@ def _drawn(
     ]
 
 
-def _beside(run: Evaluation, case: _Case, zoom: str, name: str, without: _Part, whole: _Part) -> None:
+def _beside(run: Evaluation, case: _Case, zoom: str, name: str, without: _Part, whole: _Part) -> Path:
     """The view that the ablation changes most, side by side: of modulation on the way, of others round the scene."""
     world, cameras = case.subject.name, case.cameras[zoom]
     path = Path("pictures") / world / f"{zoom}-without-{name}.jpg"
@@ -223,6 +231,22 @@ def _beside(run: Evaluation, case: _Case, zoom: str, name: str, without: _Part, 
         index = sheets.most_different(ones, others)
         sheets.save(sheets.side_by_side(ones[index], others[index], name), run.output / path)
     run.pictures.append((f"{world}/{zoom}: without {name}, and with it", path.as_posix()))
+    return run.output / path
+
+
+def _contact(run: Evaluation, name: str, worlds: Sequence[dict[str, Path]]) -> None:
+    """One sheet of an ablation: of each world the zoom that it changes most."""
+    shown: list[tuple[U8, U8, str]] = []
+    for beside in worlds:
+        pairs = [(*sheets.pair(path), zoom) for zoom, path in beside.items()]
+        if pairs:
+            most = sheets.most_different([one for one, _, _ in pairs], [other for _, other, _ in pairs])
+            shown.append(pairs[most])
+    if len(worlds) > 1 and shown:
+        path = Path("pictures") / f"without-{name}.jpg"
+        sheets.save(sheets.contact(shown, name), run.output / path)
+        text = f"without {name} (above) and with it: of each world the zoom that it changes most"
+        run.pictures.append((text, path.as_posix()))
 
 
 # ---- frames of other programs -----------------------------------------------------------------------
@@ -290,12 +314,10 @@ def _keep(path: Path, key: str, result: Result) -> None:
 
 def _write(run: Evaluation, place: str) -> None:
     """Everything that is told, to files and in a few lines."""
-    peak = peak_megabytes()
-    memory = "" if peak is None else f" Most memory of this run: {peak:.0f} MB."
     note = "Every score is of the stored surfels, drawn by the renderer."
     report = Report(
         f"Evaluation of {place}",
-        f"{machine()}. {note}{memory}",
+        f"{machine()}. {note}",
         tuple(run.results),
         run.learned.missing,
         tuple(run.notes),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.generation.jobs import STAGES
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.evaluation import scores
 from wonderzoom.runtime.evaluation.scores import Shown
@@ -60,8 +61,12 @@ SCORES = (
     Score("slope", "slope of the spectrum at C_i", "", "", 2, (-2.0, -1.0)),
     Score("surfels", "surfels drawn in a view, mean of nine", "thousands", "lower", 0),
 )
+STAGE_COST = "stage_"  # and a stage's name: a cost's key
 COSTS = (
     Score("seconds", "making the new scene", "s", "lower", 1),
+    *(Score(STAGE_COST + stage, f"of that: {stage}", "s", "lower", 2) for stage in STAGES),
+    Score("making_megabytes", "most memory while making", "MB", "lower", 0),
+    Score("card_megabytes", "most memory of the graphics card while making", "MB", "lower", 0),
     Score("fps", "drawing the nine views", "frames/s", "higher", 1),
     Score("megabytes", "surfels that a view needs", "MB", "lower", 1),
 )
@@ -120,7 +125,6 @@ def measure(
     values["surfels"] = float(np.mean(sizes)) / 1000.0
     needed = [_megabytes(visible) for _, _, visible in nine]
     costs: Values = {
-        "seconds": None,
         "fps": _speed(step, cameras, renderer, clock, modulation),
         "megabytes": float(np.mean(needed)),
     }

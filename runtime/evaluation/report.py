@@ -106,6 +106,7 @@ def markdown(report: Report) -> str:
     costs = [
         [_titled(score), *(shown(mean(results, name, score.key, True)[0], score.digits) for name in variants)]
         for score in COSTS
+        if any(mean(results, name, score.key, True)[1] for name in variants)
     ]
     parts += ["## Costs", table(["mean over zooms", *variants], costs)]
     parts += ["## Zooms", _zooms(results)]

@@ -67,7 +67,7 @@ def test_a_zoom_has_every_score_that_needs_no_model(renderer: CpuRenderer, zooms
     for measured in (plain, ball):
         assert list(measured.values) == [score.key for score in SCORES]
         assert measured.costs["fps"] == pytest.approx(9 / 3.0)
-        assert measured.costs["seconds"] is None and (measured.costs["megabytes"] or 0.0) > 0.0
+        assert (measured.costs["megabytes"] or 0.0) > 0.0
         assert len(measured.views) == 9 and measured.views[0].shape == (64, 96, 3)
     values = plain.values
     assert values["back_projection_prompted_db"] is None and ball.values["back_projection_db"] is None

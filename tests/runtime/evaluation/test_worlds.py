@@ -9,18 +9,22 @@ import pytest
 from plane_maker import PlaneMaker, PointRenderer, request
 
 from wonderzoom.generation.ablations import Ablations
-from wonderzoom.generation.jobs import GenerationError
+from wonderzoom.generation.jobs import GenerationError, StageEvent, Watch
 from wonderzoom.runtime.build import build
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.runtime.evaluation import worlds
+from wonderzoom.runtime.evaluation.measuring import COSTS
 from wonderzoom.runtime.evaluation.suite import Entry
 from wonderzoom.runtime.evaluation.worlds import (
     WITHOUT,
+    Making,
+    StageClock,
     TimedMaker,
     ablated_world,
     made_world,
+    making_costs,
     opened_world,
-    read_seconds,
+    read_makings,
 )
 from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.plans import read_plan
@@ -57,10 +61,13 @@ def test_a_world_is_made_once_and_its_making_timed(tmp_path: Path, maker: PlaneM
     ticks = itertools.count(0.0, 2.0)
     first = made_world(entry(tmp_path), tmp_path / "worlds", maker, lambda: next(ticks))
     assert list(first.zooms) == ["leaf", "vein"] and set(first.zooms.values()) < set(first.world.nodes)
-    assert first.seconds == dict.fromkeys(first.world.nodes, 2.0)
+    # The clock ticks by two whenever it is read: at the beginning, at each new stage and at the end.
+    times = [(each.seconds, each.stages) for each in first.makings.values()]
+    assert times == [(4.0, {"depth": 4.0}), (4.0, {"upscale": 4.0}), (4.0, {"upscale": 4.0})]
+    assert list(first.makings) == list(first.world.nodes)
     again = made_world(entry(tmp_path), tmp_path / "worlds", maker, lambda: next(ticks))
     assert (maker.creations, maker.zooms) == (1, 2)
-    assert again.seconds == first.seconds and again.world.digest() == first.world.digest()
+    assert again.makings == first.makings and again.world.digest() == first.world.digest()
 
 
 def test_a_build_that_is_interrupted_keeps_its_times(tmp_path: Path, maker: PlaneMaker) -> None:
@@ -74,15 +81,43 @@ def test_a_build_that_is_interrupted_keeps_its_times(tmp_path: Path, maker: Plan
         made_world(entry(tmp_path), tmp_path / "worlds", maker, lambda: next(ticks))
     maker.before_zoom = lambda _number: None
     made = made_world(entry(tmp_path), tmp_path / "worlds", maker, lambda: next(ticks))
-    assert set(made.seconds) == set(made.world.nodes)
+    assert set(made.makings) == set(made.world.nodes)
 
 
 def test_times_that_can_not_be_read_are_none(tmp_path: Path) -> None:
-    path = tmp_path / "seconds.json"
-    assert read_seconds(path) == {}
-    for text in ('{"a": 1', "[]", '{"a": null}'):
+    path = tmp_path / "making.json"
+    assert read_makings(path) == {}
+    for text in ('{"a": 1', "[]", '{"a": null}', '{"a": 1.5}'):
         path.write_text(text)
-        assert read_seconds(path) == {}
+        assert read_makings(path) == {}
+
+
+def test_each_stage_ends_where_the_next_one_begins() -> None:
+    now = 100.0
+    heard: list[str] = []
+    stages = StageClock(lambda: now)
+    watch = stages.over(Watch(event=lambda happened: heard.append(happened.stage)))
+    for second, stage in ((101.0, "observe"), (102.0, "upscale"), (103.0, "upscale"), (106.0, "observe")):
+        now = second
+        watch.event(StageEvent(stage, 0.5))  # type: ignore[arg-type]
+    now = 110.0
+    assert stages.end() == (10.0, {"observe": 6.0, "upscale": 4.0})
+    assert heard == ["observe", "upscale", "upscale", "observe"]
+
+
+def test_a_job_without_stages_took_its_time_all_the_same() -> None:
+    ticks = itertools.count(0.0, 3.0)
+    assert StageClock(lambda: next(ticks)).end() == (3.0, {})
+
+
+def test_what_making_took_becomes_columns() -> None:
+    making = Making(3.5, {"upscale": 1.5, "optimise": 2.0}, 512.0)
+    assert making_costs(making) == {
+        "seconds": 3.5, "stage_upscale": 1.5, "stage_optimise": 2.0, "making_megabytes": 512.0,
+        "card_megabytes": None,
+    }  # fmt: skip
+    assert set(making_costs(making)) <= {cost.key for cost in COSTS}
+    assert making_costs(None) == {}
 
 
 @pytest.mark.parametrize("without", sorted(WITHOUT))
@@ -127,7 +162,7 @@ def test_where_a_zoom_can_not_be_made_any_more_that_is_said(tmp_path: Path, make
 
 
 def test_a_timed_maker_is_its_maker(tmp_path: Path, maker: PlaneMaker) -> None:
-    timed = TimedMaker(maker, tmp_path / "seconds.json", lambda: 0.0)
+    timed = TimedMaker(maker, tmp_path / "making.json", lambda: 0.0)
     assert timed.renderer is maker.renderer and timed.reporter is maker.reporter
     assert timed.generator_name("planes") == maker.generator_name("planes")
     assert isinstance(timed.ablated(Ablations()), TimedMaker)
