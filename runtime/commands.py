@@ -224,7 +224,7 @@ class Models:
     action: Annotated[Positional[Literal["list", "check", "download"]], arg(metavar="{list,check,download}")]
     """What to do."""
     generator: Annotated[Positional[str], arg(metavar="[GENERATOR]", help_behavior_hint="")] = ""
-    """Of this generator: light, paper, quality, or a recipe's file. Without one: of all three."""
+    """Of this generator: light, paper, quality, a recipe's file; or scores, for evaluate. Without one: of all three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,9 @@ class Evaluate:
     degrees: Annotated[float | None, word(read_degrees, "--degrees", "DEG"), _ABSENT] = None
     """From the middle view to its neighbours. Without it: what the suite says, or 10."""
     learned: bool = False
-    """Also CLIP score, CLIP-IQA+, Q-Align and NIQE, where pyiqa is installed; it fetches its weights itself."""
+    """Also CLIP score and CLIP-IQA (first: wonderzoom models download scores) and, where it is installed, pyiqa's."""
+    pristine: Annotated[Path | None, path_word("--pristine", "FOLDER"), _ABSENT] = None
+    """Also NIQE, fitted to the sharp photos in this folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ repository that changes later changes nothing here until a person downloads anew
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,9 +20,11 @@ from wonderzoom.generation.models.recipes import SHIPPED, Recipe
 from wonderzoom.generation.models.references import ModelReference
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.evaluation.clip_scores import CLIP
 from wonderzoom.runtime.generators import locks as user_locks
 from wonderzoom.runtime.generators import recipe_of
 
+SCORES = "scores"  # in the place of a generator: the models of `wonderzoom evaluate --learned`
 _STAGE: Stage = "observe"  # of errors here: no stage is running
 
 
@@ -59,7 +61,7 @@ class HuggingFace:
 class Need:
     """One model of a generator."""
 
-    generator: str
+    generator: str  # or SCORES
     stages: str  # that it serves
     reference: ModelReference
 
@@ -100,22 +102,27 @@ def command(
 ) -> int:
     """Carry it out. Raises ModelsMissing, CommandError, UsageError."""
     locks = locks or user_locks()
-    names = [asked.generator] if asked.generator else list(SHIPPED)
-    recipes = [recipe_of(name) for name in names]
+    every = [*SHIPPED, SCORES] if asked.action == "list" else [*SHIPPED]
+    names = [asked.generator] if asked.generator else every
+    recipes = [recipe_of(name) for name in names if name != SCORES]
     wanted = needs(recipes)
+    about = {recipe.name: recipe.about for recipe in recipes}
+    if SCORES in names:
+        about[SCORES] = "what `wonderzoom evaluate --learned` takes CLIP score and CLIP-IQA with"
+        wanted.append(Need(SCORES, "scores", CLIP))
     match asked.action:
         case "list":
-            return _list(recipes, wanted, lambda reference: state_of(reference, locks, cache))
+            return _list(about, wanted, lambda reference: state_of(reference, locks, cache))
         case "check":
             return _check(wanted, lambda reference: state_of(reference, locks, cache))
         case "download":
             return _download(wanted, hub or HuggingFace(), locks)
 
 
-def _list(recipes: list[Recipe], wanted: list[Need], state: Callable[[ModelReference], State]) -> int:
-    for recipe in recipes:
-        print(f"{recipe.name}: {recipe.about}")
-        mine = [need for need in wanted if need.generator == recipe.name]
+def _list(about: Mapping[str, str], wanted: list[Need], state: Callable[[ModelReference], State]) -> int:
+    for name, what in about.items():
+        print(f"{name}: {what}")
+        mine = [need for need in wanted if need.generator == name]
         if not mine:
             print("  no models: every stage is the embedded one")
         width = max((len(need.reference.name) for need in mine), default=0)

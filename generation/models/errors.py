@@ -26,4 +26,4 @@ class ModelUnavailable(GenerationError):
     ) -> None:
         at = f" at {revision[:10]}" if revision else ""
         super().__init__(stage, f"{model}{at}: {cause}; {hint}")
-        self.model, self.revision, self.reason, self.hint = model, revision, reason, hint
+        self.model, self.revision, self.reason, self.cause, self.hint = model, revision, reason, cause, hint

@@ -3,20 +3,18 @@
 Owns the folder of an evaluation:
 
     worlds/             the worlds of a suite, each once, and once more for every ablation that makes another one
-    parts/              the scores of each zoom; one that is there and still true is not taken again
+    parts/, learned/    the scores of each zoom; one that is there and still true is not taken again
     pictures/           nine views of each new scene; and one view with and without each part of the method
     report.md, scores.json, costs.json, plot.png
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,11 +22,13 @@ from wonderzoom.runtime import commands
 from wonderzoom.runtime.build import Maker
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.evaluation import frame_files, sheets
-from wonderzoom.runtime.evaluation.learned import Learned
+from wonderzoom.runtime.evaluation.asked import learned_scores
+from wonderzoom.runtime.evaluation.learned import Learned, told
 from wonderzoom.runtime.evaluation.machine import machine
-from wonderzoom.runtime.evaluation.measuring import Values, depths, measure, of_pictures
+from wonderzoom.runtime.evaluation.measuring import depths, measure, of_pictures, to_bytes
+from wonderzoom.runtime.evaluation.parts import Part, Taken
 from wonderzoom.runtime.evaluation.report import ALL, Report, Result, as_json, markdown, mean, plotted
-from wonderzoom.runtime.evaluation.steps import Step, factor_of, frames_of, steps
+from wonderzoom.runtime.evaluation.steps import Step, drawn, factor_of, frames_of, steps
 from wonderzoom.runtime.evaluation.suite import DEGREES, Entry, check_degrees, read_suite
 from wonderzoom.runtime.evaluation.views import MIDDLE, ZoomCameras, descent_name, view_name, zoom_cameras
 from wonderzoom.runtime.evaluation.worlds import (
@@ -38,10 +38,8 @@ from wonderzoom.runtime.evaluation.worlds import (
     making_costs,
     opened_world,
 )
-from wonderzoom.runtime.frames import settings_of
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.scales import Modulation
-from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 U8 = NDArray[np.uint8]
@@ -82,9 +80,8 @@ def evaluate(command: commands.Evaluate, maker: Maker, clock: Clock) -> int:
     suite = read_suite(command.place) if is_suite else None
     degrees = command.degrees or (suite.degrees if suite is not None else DEGREES)
     command.output.mkdir(parents=True, exist_ok=True)
-    run = Evaluation(
-        command.output, maker, clock, degrees, Learned(command.learned), command.frames, command.write_frames
-    )
+    learned = learned_scores(command.learned, command.pristine)
+    run = Evaluation(command.output, maker, clock, degrees, learned, command.frames, command.write_frames)
     if suite is None:
         entries: list[Entry | None] = [None]
         subjects = [opened_world(command.place)]
@@ -143,13 +140,7 @@ def _evaluate(run: Evaluation, cases: Sequence[_Case], without: Sequence[str]) -
 
 def _whole(run: Evaluation, case: _Case) -> dict[str, _Part]:
     """Score a world as it is, and show its nine views."""
-    scored = _scored(run, case, case.subject, case.taken, ALL, "optical_mass")
-    for zoom, part in scored.items():
-        path = Path("pictures") / case.subject.name / f"{zoom}.jpg"
-        if part.fresh or not (run.output / path).exists():
-            sheets.save(sheets.grid(part.pictures(case.cameras[zoom].views)), run.output / path)
-        run.pictures.append((f"{case.subject.name}/{zoom}: the nine views", path.as_posix()))
-    return scored
+    return _scored(run, case, case.subject, case.taken, ALL, "optical_mass")
 
 
 def _ablated(run: Evaluation, case: _Case, name: str, whole: dict[str, _Part]) -> dict[str, Path]:
@@ -172,7 +163,7 @@ def _ablated(run: Evaluation, case: _Case, name: str, whole: dict[str, _Part]) -
 class _Part:
     """Pictures of one zoom, drawn when they are needed."""
 
-    pictures: Callable[[Sequence[Camera]], Sequence[U8]]
+    drawn: Callable[[Sequence[Camera]], Sequence[U8]]
     fresh: bool  # scored now: what pictures there are show something else
 
 
@@ -190,22 +181,37 @@ def _scored(
     what = f"scoring {subject.name}" if variant == ALL else f"scoring {subject.name} {variant}"
     with run.maker.reporter.task(what, len(subject.zooms)) as done:
         for number, (zoom, node) in enumerate(subject.zooms.items(), 1):
-            key = _key(digest, zoom, run.degrees, modulation, run.learned.keys)
-            path = run.output / "parts" / variant.replace(" ", "-") / subject.name / f"{zoom}.json"
+            question = (VERSION, digest, zoom, run.degrees, modulation)
+            file = Path(variant.replace(" ", "-")) / subject.name / f"{zoom}.json"
             step, cams = taken[node], case.cameras[zoom]
-            kept = _kept(path, key)
+            draw = partial(_drawn, run, step.after, modulation=modulation)
+            views: Sequence[U8] = ()  # drawn at most once
+            part = Part(run.output / "parts" / file, question)
+            kept = part.read()
             fresh = kept is None
             if kept is None:
                 measured = measure(step, cams, run.maker.renderer, run.clock, modulation, variant == ALL)
-                values: Values = measured.values | run.learned.score(measured.views, step.node.prompt)
                 costs = measured.costs | making_costs(subject.makings.get(node))
-                kept = Result(
-                    subject.name, zoom, number, len(subject.world.path(node)) - 1, step.node.prompt,
-                    factor_of(cams.descent[0], cams.descent[-1]), variant, values, costs,
-                )  # fmt: skip
-                _keep(path, key, kept)
-            run.results.append(kept)
-            found[zoom] = _Part(partial(_drawn, run, step.after, modulation=modulation), fresh)
+                kept, views = part.keep(Taken(measured.values, costs)), measured.views
+            values = kept.values
+            if run.learned.keys:
+                part = Part(run.output / "learned" / file, (*question, run.learned.identity))
+                learned = part.read()
+                if learned is None:
+                    views = views or draw(cams.views)
+                    learned = part.keep(Taken(run.learned.score(views, step.node.prompt)))
+                values = values | learned.values
+            if variant == ALL:
+                path = Path("pictures") / subject.name / f"{zoom}.jpg"
+                if fresh or not (run.output / path).exists():
+                    sheets.save(sheets.grid(views or draw(cams.views)), run.output / path)
+                run.pictures.append((f"{subject.name}/{zoom}: the nine views", path.as_posix()))
+            result = Result(
+                subject.name, zoom, number, len(subject.world.path(node)) - 1, step.node.prompt,
+                factor_of(cams.descent[0], cams.descent[-1]), variant, values, kept.costs,
+            )  # fmt: skip
+            run.results.append(result)
+            found[zoom] = _Part(draw, fresh)
             done(number)
     return found
 
@@ -213,12 +219,8 @@ def _scored(
 def _drawn(
     run: Evaluation, world: World, cameras: Sequence[Camera], modulation: Modulation = "optical_mass"
 ) -> list[U8]:
-    settings = settings_of(world.header, modulation)
-    renderer = run.maker.renderer
-    return [
-        renderer.render_color(visible_set(world, camera, settings), camera, settings)[..., :3]
-        for camera in cameras
-    ]
+    """The pictures that are scored, as bytes."""
+    return [to_bytes(drawn(world, camera, run.maker.renderer, modulation)[0].color) for camera in cameras]
 
 
 def _beside(run: Evaluation, case: _Case, zoom: str, name: str, without: _Part, whole: _Part) -> Path:
@@ -227,7 +229,7 @@ def _beside(run: Evaluation, case: _Case, zoom: str, name: str, without: _Part, 
     path = Path("pictures") / world / f"{zoom}-without-{name}.jpg"
     if without.fresh or whole.fresh or not (run.output / path).exists():
         asked = cameras.descent if name == MODULATION else cameras.views
-        ones, others = without.pictures(asked), whole.pictures(asked)
+        ones, others = without.drawn(asked), whole.drawn(asked)
         index = sheets.most_different(ones, others)
         sheets.save(sheets.side_by_side(ones[index], others[index], name), run.output / path)
     run.pictures.append((f"{world}/{zoom}: without {name}, and with it", path.as_posix()))
@@ -283,35 +285,6 @@ def _our_frames(run: Evaluation, case: _Case, frames: Path) -> None:
         frame_files.write_frames(folder, cams, pictures, taken[node].node.prompt, factor)
 
 
-# ---- what is kept -------------------------------------------------------------------------------------
-
-
-class _Kept(msgspec.Struct):
-    key: str
-    result: Result
-
-
-def _key(digest: str, zoom: str, degrees: float, modulation: str, learned: Sequence[str]) -> str:
-    asked = repr((VERSION, digest, zoom, degrees, modulation, tuple(learned)))
-    return hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
-
-
-def _kept(path: Path, key: str) -> Result | None:
-    """The result that was taken of the same; None where there is none."""
-    try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    return kept.result if kept.key == key else None
-
-
-def _keep(path: Path, key: str, result: Result) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(msgspec.json.encode(_Kept(key, result)))
-    unfinished.replace(path)
-
-
 def _write(run: Evaluation, place: str) -> None:
     """Everything that is told, to files and in a few lines."""
     note = "Every score is of the stored surfels, drawn by the renderer."
@@ -333,5 +306,5 @@ def _write(run: Evaluation, place: str) -> None:
     said = f"render {render:.1f} dB, " if render is not None else ""
     hole = f"holes {holes:.2f} %" if holes is not None else ""
     print(f"{run.output / 'report.md'}: {count} zooms scored: {said}{hole}")
-    for key, reason in run.learned.missing.items():
-        print(f"{key}: {reason}")
+    for line in told(run.learned.missing):
+        print(line)

@@ -1,23 +1,20 @@
-"""Scores of learned models, where a person has installed them: CLIP score, CLIP-IQA+, Q-Align, NIQE (Sec. 4).
+"""Scores of learned models (paper, Sec. 4): which there are, what takes them, and one line for each that is missing.
 
-Owns which metric of pyiqa (IQA-PyTorch) stands for which column of the paper's Table 1, and the one line that says
-why a score is missing. pyiqa is no dependency: its licence is non-commercial, and all its metrics, NIQE too, load
-weights or parameters that it fetches itself on first use. Nothing is loaded unless asked for (``--learned``).
+Owns the list of columns. What takes them is in ``clip_scores``, ``pyiqa_scores`` and ``niqe``; nothing is loaded
+unless it is asked for, and what can't be loaded has no column.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
-
-LIBRARY = "pyiqa"
+Values = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,85 +23,81 @@ class Metric:
 
     key: str
     title: str
-    name: str  # of pyiqa
     better: str  # "higher" or "lower"
-    needs: str  # what pyiqa loads for it
-    options: dict[str, object] = field(default_factory=dict)  # when it is made
-    asked: dict[str, object] = field(default_factory=dict)  # when it is called
-    prompted: bool = False  # compares a picture with the prompt
 
 
 METRICS = (
-    # w = 1: the cosine, as Table 1 has it; pyiqa's own default multiplies it by 2.5
-    Metric("clip", "CLIP score", "clipscore", "higher", "CLIP ViT-B/32", {"w": 1.0}, prompted=True),
-    Metric("clip_iqa", "CLIP-IQA+", "clipiqa+", "higher", "CLIP RN50 and learned prompts"),
-    Metric("qalign_iqa", "Q-Align IQA", "qalign", "higher", "Q-Align, 16 GB", {}, {"task_": "quality"}),
-    Metric("qalign_iaa", "Q-Align IAA", "qalign", "higher", "Q-Align, 16 GB", {}, {"task_": "aesthetic"}),
-    Metric("niqe", "NIQE", "niqe", "lower", "niqe_modelparameters.mat"),
+    Metric("clip", "CLIP score", "higher"),
+    Metric("clip_iqa", "CLIP-IQA, fixed prompts", "higher"),
+    Metric("clip_iqa_plus", "CLIP-IQA+", "higher"),
+    Metric("qalign_iqa", "Q-Align IQA", "higher"),
+    Metric("qalign_iaa", "Q-Align IAA", "higher"),
+    Metric("niqe", "NIQE", "lower"),
+    Metric("niqe_fitted", "NIQE, fitted to the photos of --pristine", "lower"),
 )
 
 
-class Learned:
-    """The metrics that can be had here, made once; ``missing`` says why the others can't."""
+class Unavailable(Exception):
+    """Scores that can't be taken here: what is needed, in one line."""
 
-    def __init__(
-        self, wanted: bool, load: Callable[[str], Any] = importlib.import_module, device: str = "cpu"
-    ) -> None:
-        self.missing: dict[str, str] = {}
-        self._made: dict[tuple[str, str], Any] = {}
-        self._metrics: dict[str, Any] = {}
-        self._device = device
-        library = self._library(wanted, load)
-        for metric in METRICS if library is not None else ():
-            self._make(library, metric)
+
+class Scorer(Protocol):
+    """What takes some of the scores."""
+
+    @property
+    def identity(self) -> str:
+        """What the scores depend on besides the pictures: models, revisions, photos."""
+        ...
+
+    def score(self, pictures: Sequence[U8], prompt: str) -> Values:
+        """Key -> mean over pictures [H, W, 3]; None where a score does not apply."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Scores by their keys, and how their scorer is made. ``make`` raises Unavailable."""
+
+    keys: tuple[str, ...]
+    make: Callable[[], Scorer]
+
+
+def told(missing: Mapping[str, str]) -> list[str]:
+    """One line for all the scores, key -> reason, that are missing for the same reason."""
+    titles = {metric.key: metric.title for metric in METRICS}
+    return [
+        f"{', '.join(titles[key] for key, why in missing.items() if why == reason)}: not scored: {reason}"
+        for reason in dict.fromkeys(missing.values())
+    ]
+
+
+class Learned:
+    """The scores that can be had here, their models loaded once."""
+
+    def __init__(self, offers: Sequence[Offer]) -> None:
+        self.missing: dict[str, str] = {}  # key -> why it is not scored
+        self._scorers: list[tuple[tuple[str, ...], Scorer]] = []
+        for offer in offers:
+            try:
+                self._scorers.append((offer.keys, offer.make()))
+            except Unavailable as error:
+                self.missing |= dict.fromkeys(offer.keys, str(error))
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What is scored."""
-        return tuple(self._metrics)
+        """What is scored, in the order of ``METRICS``."""
+        found = {key for keys, _ in self._scorers for key in keys}
+        return tuple(metric.key for metric in METRICS if metric.key in found)
 
-    def score(self, pictures: Sequence[U8], prompt: str) -> dict[str, float | None]:
-        """Key -> mean over pictures [H, W, 3]; None where there are no words to compare them with."""
-        found: dict[str, float | None] = {}
-        for metric in METRICS:
-            if metric.key not in self._metrics:
-                continue
-            if metric.prompted and not prompt:
-                found[metric.key] = None
-                continue
-            model = self._metrics[metric.key]
-            asked = dict(metric.asked) | ({"caption_list": [prompt]} if metric.prompted else {})
-            values = [float(model(self._tensor(picture), **asked)) for picture in pictures]
-            found[metric.key] = float(np.mean(values))
-        return found
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What the scores depend on besides the pictures."""
+        return tuple(scorer.identity for _, scorer in self._scorers)
 
-    def _library(self, wanted: bool, load: Callable[[str], Any]) -> Any:
-        reason = "--learned, the package pyiqa and"
-        if wanted:
-            try:
-                self._torch = load("torch")
-                return load(LIBRARY)
-            except ImportError as error:
-                reason = f"the package pyiqa ({error}) and"
-        for metric in METRICS:
-            self.missing[metric.key] = f"not scored: needs {reason} {metric.needs}"
-        return None
-
-    def _make(self, library: Any, metric: Metric) -> None:
-        """Q-Align serves twice and is made once."""
-        kind = (metric.name, repr(metric.options))
-        if kind not in self._made:
-            try:
-                self._made[kind] = library.create_metric(metric.name, device=self._device, **metric.options)
-            except Exception as error:  # whatever a foreign model says when it can't be loaded
-                self._made[kind] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        made = self._made[kind]
-        if isinstance(made, str):
-            self.missing[metric.key] = f"not scored: needs {metric.needs}; pyiqa could not load it: {made}"
-        else:
-            self._metrics[metric.key] = made
-
-    def _tensor(self, picture: U8) -> Any:
-        """[1, 3, H, W] in [0, 1]."""
-        planes = np.ascontiguousarray(np.moveaxis(picture, -1, 0))[None].astype(np.float32) / 255.0
-        return self._torch.from_numpy(planes).to(self._device)
+    def score(self, pictures: Sequence[U8], prompt: str) -> Values:
+        """Key -> mean over pictures [H, W, 3]; None where a score does not apply, as without words."""
+        found: Values = {}
+        for keys, scorer in self._scorers:
+            taken = scorer.score(pictures, prompt)
+            found |= {key: taken[key] for key in keys}
+        return {key: None if (value := found[key]) is None else float(f"{value:.6g}") for key in self.keys}

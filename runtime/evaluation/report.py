@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 from PIL import Image
 
-from wonderzoom.runtime.evaluation.learned import METRICS
+from wonderzoom.runtime.evaluation.learned import METRICS, told
 from wonderzoom.runtime.evaluation.measuring import COSTS, OF_PICTURES, SCORES, Score, Values
 from wonderzoom.runtime.evaluation.plots import Panel, plot
 
@@ -101,8 +101,7 @@ def markdown(report: Report) -> str:
     ]
     parts += ["## Scores", table(header, rows)]
     if report.missing:
-        titles = {metric.key: metric.title for metric in METRICS}
-        parts += ["\n".join(f"- {titles[key]}: {reason}" for key, reason in report.missing.items())]
+        parts += ["\n".join(f"- {line}" for line in told(report.missing))]
     costs = [
         [_titled(score), *(shown(mean(results, name, score.key, True)[0], score.digits) for name in variants)]
         for score in COSTS

@@ -1,83 +1,52 @@
-"""Scores of learned models: taken as the library wants it, and never made up where it is not there."""
+"""Scores of learned models: only what is asked for is made, and what can't be had is one line and no number."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 
-from wonderzoom.runtime.evaluation.learned import METRICS, Learned
+from wonderzoom.runtime.evaluation.learned import METRICS, Learned, Offer, Scorer, Unavailable, told
 
 PICTURES = [np.full((8, 12, 3), value, np.uint8) for value in (51, 153)]
 
 
-class Library:
-    """A stand-in for pyiqa with its way of being called: the mean of a picture as its score."""
+class Brightness:
+    """Scores pictures by their mean."""
 
-    def __init__(self, missing: str = "") -> None:
-        self.missing, self.made, self.called = missing, [], []
+    identity = "brightness 1"
 
-    def create_metric(self, name: str, device: str, **options: Any) -> Any:
-        self.made.append((name, device, options))
-        if name == self.missing:
-            raise FileNotFoundError("no weights\nfor it")
-
-        def metric(pictures: torch.Tensor, **asked: Any) -> torch.Tensor:
-            assert pictures.shape == (1, 3, 8, 12) and pictures.dtype == torch.float32
-            assert 0.0 <= float(pictures.min()) and float(pictures.max()) <= 1.0
-            self.called.append((name, asked))
-            return pictures.mean()[None]
-
-        return metric
+    def score(self, pictures: Sequence[np.ndarray], prompt: str) -> dict[str, float | None]:
+        value = float(np.mean(pictures)) / 255.0
+        return {"clip": value if prompt else None, "niqe": value, "unknown": 1.0}
 
 
-def loading(library: Library) -> Any:
-    return lambda name: torch if name == "torch" else library
+def unavailable() -> Scorer:
+    raise Unavailable("needs a file")
 
 
-def test_every_metric_is_made_once_and_called_as_it_wants() -> None:
-    library = Library()
-    learned = Learned(True, loading(library))
-    assert learned.missing == {} and learned.keys == tuple(metric.key for metric in METRICS)
-    assert library.made == [
-        ("clipscore", "cpu", {"w": 1.0}),
-        ("clipiqa+", "cpu", {}),
-        ("qalign", "cpu", {}),  # once for both of its scores
-        ("niqe", "cpu", {}),
-    ]
-    found = learned.score(PICTURES, "a snail")
-    assert found == dict.fromkeys(learned.keys, pytest.approx(0.4))
-    assert ("clipscore", {"caption_list": ["a snail"]}) in library.called
-    assert ("qalign", {"task_": "aesthetic"}) in library.called and ("niqe", {}) in library.called
+def test_what_can_be_had_is_scored_in_the_order_of_the_columns() -> None:
+    learned = Learned([Offer(("niqe", "clip"), Brightness), Offer(("qalign_iqa", "qalign_iaa"), unavailable)])
+    assert learned.keys == ("clip", "niqe") and learned.identity == ("brightness 1",)
+    assert learned.score(PICTURES, "a snail") == {"clip": 0.4, "niqe": 0.4}
+    assert learned.score(PICTURES, "") == {"clip": None, "niqe": 0.4}
+    assert learned.missing == {"qalign_iqa": "needs a file", "qalign_iaa": "needs a file"}
 
 
-def test_without_words_there_is_nothing_to_compare_a_picture_with() -> None:
-    found = Learned(True, loading(Library())).score(PICTURES, "")
-    assert found["clip"] is None and found["niqe"] == pytest.approx(0.4)
+def test_what_is_missing_for_one_reason_is_one_line() -> None:
+    lines = told({"clip": "needs a", "niqe": "needs b", "clip_iqa": "needs a"})
+    assert lines == ["CLIP score, CLIP-IQA, fixed prompts: not scored: needs a", "NIQE: not scored: needs b"]
+    assert told({}) == []
 
 
-def test_weights_that_can_not_be_had_are_one_line_and_no_number() -> None:
-    learned = Learned(True, loading(Library(missing="qalign")))
-    assert set(learned.missing) == {"qalign_iqa", "qalign_iaa"}
-    line = learned.missing["qalign_iqa"]
-    assert line.startswith("not scored: needs Q-Align") and "no weights for it" in line and "\n" not in line
-    assert "qalign_iqa" not in learned.score(PICTURES, "a snail")
+def test_a_scorer_that_breaks_is_not_hidden() -> None:
+    def broken() -> Scorer:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Learned([Offer(("clip",), broken)])
 
 
-def test_without_the_library_nothing_is_scored_and_that_is_said() -> None:
-    def load(name: str) -> Any:
-        raise ModuleNotFoundError(f"No module named {name!r}")
-
-    learned = Learned(True, load)
-    assert learned.keys == () and learned.score(PICTURES, "a snail") == {}
-    assert set(learned.missing) == {metric.key for metric in METRICS}
-    assert all("not scored: needs the package pyiqa" in line for line in learned.missing.values())
-
-
-def test_nothing_is_loaded_unless_asked_for() -> None:
-    def load(name: str) -> Any:
-        raise AssertionError(f"{name} was loaded")
-
-    learned = Learned(False, load)
-    assert learned.score(PICTURES, "a snail") == {}
-    assert all("needs --learned" in line for line in learned.missing.values())
+def test_every_column_has_a_title_of_its_own() -> None:
+    assert (
+        len({metric.title for metric in METRICS}) == len({metric.key for metric in METRICS}) == len(METRICS)
+    )

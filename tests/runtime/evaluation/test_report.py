@@ -36,7 +36,7 @@ REPORT = Report(
     "Evaluation of garden",
     "a machine",
     RESULTS,
-    {"niqe": "not scored: needs a file"},
+    {"niqe": "needs a file"},
     ("a note",),
     (("nine views", "pictures/leaf.jpg"),),
 )
@@ -73,7 +73,7 @@ def test_scores_and_costs_are_apart_in_json() -> None:
     told = json.loads(as_json(REPORT, costs=False))
     assert [zoom["zoom"] for zoom in told["zooms"]] == ["leaf", "vein", "vein"]
     assert told["zooms"][0]["render_db"] == 34.0 and told["zooms"][0]["slope"] is None
-    assert told["not_scored"] == {"niqe": "not scored: needs a file"} and "seconds" not in told["zooms"][0]
+    assert told["not_scored"] == {"niqe": "needs a file"} and "seconds" not in told["zooms"][0]
     costs = json.loads(as_json(REPORT, costs=True))
     assert costs["machine"] == "a machine" and costs["zooms"][0]["seconds"] == 3.0
     assert "render_db" not in costs["zooms"][0]
