@@ -11,6 +11,7 @@ from tiny_models import published
 from wonderzoom.generation.models.locks import Locks
 from wonderzoom.runtime import commands, models
 from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.evaluation.clip_scores import CLIP
 from wonderzoom.runtime.generators import UnknownGenerator
 from wonderzoom.runtime.models import ModelsMissing, needs, state_of
 
@@ -141,6 +142,28 @@ def test_a_model_that_is_damaged_later_is_found(run: Callable[..., int], recipe:
     reference = needs([models.recipe_of(recipe)])[0].reference
     state = state_of(reference, Locks(tmp_path / "lock"), tmp_path / "cache")
     assert not state.here and "damaged" in state.words
+
+
+def test_the_models_of_scores_are_got_like_those_of_generators(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def call(action: str, name: str, hub: FolderHub | None = None) -> str:
+        capsys.readouterr()
+        asked = commands.Models(action, name)  # type: ignore[arg-type]
+        models.command(asked, hub, Locks(tmp_path / "lock"), tmp_path / "cache")
+        return capsys.readouterr().out
+
+    assert f"{CLIP.repo}  scores: 1.7 GB; MIT; not here" in call("list", "scores")
+    assert "scores: what `wonderzoom evaluate --learned` takes" in call("list", "")  # beside the generators
+    hub = FolderHub(tmp_path / "cache")
+    call("download", "scores", hub)
+    assert hub.fetched == [CLIP.repo] and f"ok      {CLIP.repo}: here" in call("check", "scores")
+
+
+def test_generators_do_not_need_the_models_of_scores(tmp_path: Path) -> None:
+    hub = FolderHub(tmp_path / "cache")
+    models.command(commands.Models("download"), hub, Locks(tmp_path / "lock"), tmp_path / "cache")
+    assert hub.fetched and CLIP.repo not in hub.fetched
 
 
 def test_an_unknown_generator_is_refused() -> None:
