@@ -5,7 +5,7 @@ Owns the folder of an evaluation:
     worlds/             the worlds of a suite, each once, and once more for every ablation that makes another one
     parts/, learned/    the scores of each zoom; one that is there and still true is not taken again
     pictures/           nine views of each new scene; and one view with and without each part of the method
-    report.md, scores.json, costs.json, plot.png
+    report.md, scores.json, costs.json, plot.png, comparison.png
 """
 
 from __future__ import annotations
@@ -27,7 +27,17 @@ from wonderzoom.runtime.evaluation.learned import Learned, told
 from wonderzoom.runtime.evaluation.machine import machine
 from wonderzoom.runtime.evaluation.measuring import depths, measure, of_pictures, to_bytes
 from wonderzoom.runtime.evaluation.parts import Part, Taken
-from wonderzoom.runtime.evaluation.report import ALL, Report, Result, as_json, markdown, mean, plotted
+from wonderzoom.runtime.evaluation.report import (
+    ALL,
+    Report,
+    Result,
+    as_json,
+    compared,
+    markdown,
+    mean,
+    plotted,
+    variants_of,
+)
 from wonderzoom.runtime.evaluation.steps import Step, drawn, factor_of, frames_of, steps
 from wonderzoom.runtime.evaluation.suite import DEGREES, Entry, check_degrees, read_suite
 from wonderzoom.runtime.evaluation.views import MIDDLE, ZoomCameras, descent_name, view_name, zoom_cameras
@@ -46,6 +56,7 @@ U8 = NDArray[np.uint8]
 Clock = Callable[[], float]
 VERSION = 5  # of the scores: another one, and what was kept is taken again
 SUITE = ".toml"
+PLOT, COMPARISON = "plot.png", "comparison.png"
 MODULATION, REGISTRATION, AUXILIARY = "modulation", "registration", "auxiliary"
 
 
@@ -288,18 +299,23 @@ def _our_frames(run: Evaluation, case: _Case, frames: Path) -> None:
 def _write(run: Evaluation, place: str) -> None:
     """Everything that is told, to files and in a few lines."""
     note = "Every score is of the stored surfels, drawn by the renderer."
+    beside = len(variants_of(run.results)) > 1
+    plots = [("scores over the depth of the zoom, a line a world", PLOT)]
+    plots += [("means over the worlds, a line a variant", COMPARISON)] if beside else []
     report = Report(
         f"Evaluation of {place}",
         f"{machine()}. {note}",
         tuple(run.results),
         run.learned.missing,
         tuple(run.notes),
-        tuple(run.pictures),
+        (*plots, *run.pictures),
     )
     (run.output / "report.md").write_text(markdown(report), encoding="utf-8")
     (run.output / "scores.json").write_text(as_json(report, costs=False), encoding="utf-8")
     (run.output / "costs.json").write_text(as_json(report, costs=True), encoding="utf-8")
-    sheets.save(plotted(run.results), run.output / "plot.png")
+    sheets.save(plotted(run.results), run.output / PLOT)
+    if beside:
+        sheets.save(compared(run.results), run.output / COMPARISON)
     count = len([r for r in run.results if r.variant == ALL])
     render, _ = mean(run.results, ALL, "render_db")
     holes, _ = mean(run.results, ALL, "holes")

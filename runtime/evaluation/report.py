@@ -15,11 +15,13 @@ import msgspec
 from PIL import Image
 
 from wonderzoom.runtime.evaluation.learned import METRICS, told
-from wonderzoom.runtime.evaluation.measuring import COSTS, OF_PICTURES, SCORES, Score, Values
+from wonderzoom.runtime.evaluation.measuring import COSTS, SCORES, Score, Values
 from wonderzoom.runtime.evaluation.plots import Panel, plot
 
 ALL = "all of it"
 PLOTTED = ("render_db", "zoom_consistency_db", "depth_disagreement", "reprojection_db", "holes", "flicker")
+COMPARED = (*PLOTTED, "flicker_peak", "surfels")
+ACROSS = "depth: zooms from the photo"
 LEARNED = tuple(Score(m.key, m.title, "", m.better, 3) for m in METRICS)
 
 
@@ -165,18 +167,34 @@ def as_json(report: Report, costs: bool) -> str:
     return json.dumps({**told, "zooms": rows}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def plotted(results: Sequence[Result], variant: str = ALL) -> Image.Image:
-    """A panel a score: its value over the depth of the zoom, a line a world."""
-    by_key = {score.key: score for score in SCORES}
-    keys = PLOTTED if variant == ALL else OF_PICTURES
+def plotted(results: Sequence[Result]) -> Image.Image:
+    """A panel a score: its value over the depth of the zoom, a line a world, of the whole method."""
+    whole = [r for r in results if r.variant == ALL]
+    panels = [_panel(key, [(r.world, r.depth, r.values.get(key)) for r in whole]) for key in PLOTTED]
+    return plot(panels, ACROSS)
+
+
+def compared(results: Sequence[Result]) -> Image.Image:
+    """A panel a score: its mean over the worlds at each depth, a line a variant."""
     panels: list[Panel] = []
-    for key in keys:
-        lines: dict[str, list[tuple[float, float]]] = {}
-        for r in results:
-            value = r.values.get(key)
-            if r.variant == variant and value is not None:
-                lines.setdefault(r.world, []).append((float(r.depth), value))
-        score = by_key[key]
-        law = None if score.law is None else score.law
-        panels.append(Panel(f"{score.title}{f' ({score.unit})' if score.unit else ''}", lines, law))
-    return plot(panels)
+    for key in COMPARED:
+        points: list[tuple[str, int, float | None]] = []
+        for variant in variants_of(results):
+            rows = [r for r in results if r.variant == variant]
+            for depth in sorted({r.depth for r in rows}):
+                there = [r for r in rows if r.depth == depth]
+                points.append((variant, depth, mean(there, variant, key)[0]))
+        panels.append(_panel(key, points))
+    return plot(panels, ACROSS)
+
+
+def _panel(key: str, points: Sequence[tuple[str, int, float | None]]) -> Panel:
+    """Of (name of the line, depth, value)."""
+    score = next(score for score in SCORES if score.key == key)
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for name, depth, value in points:
+        if value is not None:
+            lines.setdefault(name, []).append((float(depth), value))
+    unit = f" ({score.unit})" if score.unit else ""
+    law = f", law {law_text(score)}" if score.law else ""
+    return Panel(f"{score.title}{unit}{law}", lines, score.law)

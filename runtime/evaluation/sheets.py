@@ -72,8 +72,8 @@ def pair(path: Path) -> tuple[U8, U8]:
 
 def contact(pairs: Sequence[tuple[U8, U8, str]], name: str, width: int = 240) -> Image.Image:
     """Pairs (without, all of it, caption) side by side: above without a part of the method, below with it."""
-    above = [(without, f"{text}: without {name}") for without, _, text in pairs]
-    below = [(whole, f"{text}: all of it") for _, whole, text in pairs]
+    above = [(without, f"without {name}") for without, _, _ in pairs]
+    below = [(whole, f"{text}, all of it") for _, whole, text in pairs]
     return sheet([*above, *below], len(pairs), width)
 
 

@@ -172,6 +172,9 @@ def test_a_suite_is_made_scored_and_compared(park: Desk) -> None:
         "park-without-auxiliary",
         "park-without-registration",
     ]
+    text = Path("scores/report.md").read_text()
+    for name in ("plot.png", "comparison.png"):
+        assert f"]({name})" in text and (Path("scores") / name).stat().st_size > 100
     costs = json.loads(Path("scores/costs.json").read_text())["zooms"]
     assert costs[0]["seconds"] is not None
 

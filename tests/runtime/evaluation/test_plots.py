@@ -29,14 +29,14 @@ def colours(picture: np.ndarray) -> set[tuple[int, ...]]:
 
 def test_every_line_is_drawn_in_its_colour_and_the_law_where_it_can_be_seen() -> None:
     lines = {"garden": [(1.0, 30.0), (2.0, 36.0)], "coffee": [(1.0, 33.0)]}
-    shown = np.asarray(plot([Panel("render", lines, (32.0, np.inf))], 1))
+    shown = np.asarray(plot([Panel("render", lines, (32.0, np.inf))], "depth", 1))
     assert shown.shape[1] == PANEL[0]
     assert {COLORS[0], COLORS[1], LAW} <= colours(shown)
-    without = np.asarray(plot([Panel("render", lines, (3.0, np.inf))], 1))
+    without = np.asarray(plot([Panel("render", lines, (3.0, np.inf))], "depth", 1))
     assert LAW not in colours(without)
 
 
 def test_a_panel_of_nothing_is_said_to_be_empty() -> None:
-    empty = np.asarray(plot([Panel("render", {})], 1))
-    full = np.asarray(plot([Panel("render", {"a": [(1.0, 2.0)]})], 1))
+    empty = np.asarray(plot([Panel("render", {})], "depth", 1))
+    full = np.asarray(plot([Panel("render", {"a": [(1.0, 2.0)]})], "depth", 1))
     assert COLORS[0] in colours(full) and COLORS[0] not in colours(empty)

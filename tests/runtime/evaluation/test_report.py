@@ -3,13 +3,17 @@
 import json
 
 import numpy as np
+import pytest
 
+from wonderzoom.runtime.evaluation import report
 from wonderzoom.runtime.evaluation.measuring import SCORES
+from wonderzoom.runtime.evaluation.plots import Panel
 from wonderzoom.runtime.evaluation.report import (
     ALL,
     Report,
     Result,
     as_json,
+    compared,
     law_text,
     markdown,
     mean,
@@ -83,4 +87,13 @@ def test_the_plot_has_what_was_measured() -> None:
     one = np.asarray(plotted(RESULTS))
     other = np.asarray(plotted((result("leaf", render_db=34.0),)))
     assert one.shape == other.shape and (one != other).any()
-    assert np.asarray(plotted(RESULTS, "frames of theirs")).shape[1] == one.shape[1]
+
+
+def test_variants_are_compared_by_their_means_at_each_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Panel] = []
+    monkeypatch.setattr(report, "plot", lambda panels, _across: drawn.extend(panels))
+    compared(RESULTS)
+    panel = drawn[0]
+    assert panel.title == "render at C_i against I_i (dB), law >= 30"
+    assert panel.lines == {ALL: [(1.0, 35.0)], "without modulation": [(1.0, 20.0)]}
+    assert [each.title for each in drawn if not each.lines]  # what nobody has measured is empty
