@@ -38,8 +38,6 @@ class PointRenderer:
 
     def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
         shape = (camera.height, camera.width)
-        ids, zeta = np.full(shape, -1, np.int64), np.full(shape, np.nan, np.float32)
-        color = np.broadcast_to(np.asarray(settings.background, np.float32), (*shape, 3)).copy()
         first, points, colors, rows = 0, [np.zeros((0, 3))], [np.zeros((0, 3))], [np.zeros(0, np.int64)]
         for block in visible.blocks:
             frame = camera.cell_frame(block.cell)
@@ -50,12 +48,18 @@ class PointRenderer:
         point, shade, row = np.concatenate(points), np.concatenate(colors), np.concatenate(rows)
         order = np.argsort(-point[:, 2], kind="stable")  # far ones first
         uv, depth = camera.project(point[order])
+        order, uv = order[depth > 0.01], uv[depth > 0.01]
+        left, top = np.floor(uv).astype(int).T
+        shown = np.full(shape, -1, np.int64)
         for dy in (-1, 0, 1):
             for dx in (-1, 0, 1):
-                x, y = np.floor(uv[:, 0]).astype(int) + dx, np.floor(uv[:, 1]).astype(int) + dy
-                seen = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0]) & (depth > 0.01)
-                at, chosen = (y[seen], x[seen]), order[seen]
-                ids[at], zeta[at], color[at] = row[chosen], point[chosen, 2], shade[chosen]
+                x, y = left + dx, top + dy
+                seen = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])
+                shown[y[seen], x[seen]] = order[seen]
+        there = shown >= 0
+        ids, zeta = np.full(shape, -1, np.int64), np.full(shape, np.nan, np.float32)
+        color = np.broadcast_to(np.asarray(settings.background, np.float32), (*shape, 3)).copy()
+        ids[there], zeta[there], color[there] = (values[shown[there]] for values in (row, point[:, 2], shade))
         alpha = (ids >= 0).astype(np.float32)
         return RenderedView(color, alpha, zeta, ids, len(point))
 
