@@ -110,6 +110,8 @@ def markdown(report: Report) -> str:
         if any(mean(results, name, score.key, True)[1] for name in variants)
     ]
     parts += ["## Costs", table(["mean over zooms", *variants], costs)]
+    if len(worlds := list(dict.fromkeys(r.world for r in results))) > 1:
+        parts += ["## Worlds", _worlds(results, worlds)]
     parts += ["## Zooms", _zooms(results)]
     if report.notes:
         parts += ["## Notes", "\n".join(f"- {note}" for note in report.notes)]
@@ -129,6 +131,18 @@ def _titled(score: Score) -> str:
 
 def _mean_cell(results: Sequence[Result], variant: str, score: Score) -> str:
     return shown(mean(results, variant, score.key)[0], score.digits)
+
+
+def _worlds(results: Sequence[Result], worlds: Sequence[str]) -> str:
+    """Means of the whole method over the zooms of each world."""
+    of = {world: [r for r in results if r.world == world] for world in worlds}
+    rows = [
+        [_titled(score), *(_mean_cell(of[world], ALL, score) for world in worlds),
+         f"**{_mean_cell(results, ALL, score)}**", law_text(score)]
+        for score in (*SCORES, *LEARNED)
+        if mean(results, ALL, score.key)[1]
+    ]  # fmt: skip
+    return table(["mean over zooms", *worlds, "all", "law"], rows)
 
 
 _ZOOM_COLUMNS = ("render_db", "back_projection_db", "back_projection_prompted_db", "depth_disagreement",

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -64,6 +65,14 @@ def test_a_report_has_every_variant_with_the_law_beside_it() -> None:
     assert "| garden/vein | 4x | a vein | 36.0 |" in text
     assert "- NIQE: not scored: needs a file" in text and "- a note" in text
     assert "![nine views](pictures/leaf.jpg)" in text and "a machine" in text
+
+
+def test_worlds_are_told_apart_where_there_are_several() -> None:
+    assert "## Worlds" not in markdown(REPORT)
+    other = msgspec.structs.replace(RESULTS[0], world="park", values={**BARE, "render_db": 20.0})
+    text = markdown(Report("", "", (*RESULTS, other)))
+    assert "| mean over zooms | garden | park | all | law |" in text
+    assert "| render at C_i against I_i (dB) ↑ | 35.0 | 20.0 | **30.0** | >= 30 |" in text
 
 
 def test_numbers_and_laws_as_people_read_them() -> None:
