@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,7 @@ Clock = Callable[[], float]
 VERSION = 5  # of the scores: another one, and what was kept is taken again
 SUITE = ".toml"
 PLOT, COMPARISON = "plot.png", "comparison.png"
+_Steps = Callable[[], dict[str, Step]]
 MODULATION, REGISTRATION, AUXILIARY = "modulation", "registration", "auxiliary"
 
 
@@ -120,14 +121,19 @@ class _Case:
     subject: Subject
     entry: Entry | None  # of the suite
     digest: str
-    taken: dict[str, Step]
+    taken: _Steps
     cameras: dict[str, ZoomCameras]
+
+
+def _lazily(world: World) -> _Steps:
+    """The steps of a world, taken apart once something has to be drawn: that takes seconds."""
+    return cache(partial(steps, world))
 
 
 def _case(run: Evaluation, subject: Subject, entry: Entry | None) -> _Case:
     frames = frames_of(subject.world, subject.zooms)
     cameras = {name: zoom_cameras(parent, frame, run.degrees) for name, (parent, frame) in frames.items()}
-    return _Case(subject, entry, subject.world.digest(), steps(subject.world), cameras)
+    return _Case(subject, entry, subject.world.digest(), _lazily(subject.world), cameras)
 
 
 def _evaluate(run: Evaluation, cases: Sequence[_Case], without: Sequence[str]) -> None:
@@ -162,7 +168,7 @@ def _ablated(run: Evaluation, case: _Case, name: str, whole: dict[str, _Part]) -
         assert case.entry is not None
         subject = ablated_world(case.entry, subject, name, run.output / "worlds", run.maker, run.clock)
         run.notes += [subject.note] if subject.note else []
-        taken = steps(subject.world)
+        taken = _lazily(subject.world)
     scored = _scored(run, case, subject, taken, f"without {name}", modulation)
     return {
         f"{case.subject.name}/{zoom}": _beside(run, case, zoom, name, part, whole[zoom])
@@ -182,7 +188,7 @@ def _scored(
     run: Evaluation,
     case: _Case,
     subject: Subject,
-    taken: dict[str, Step],
+    taken: _Steps,
     variant: str,
     modulation: Modulation,
 ) -> dict[str, _Part]:
@@ -194,14 +200,16 @@ def _scored(
         for number, (zoom, node) in enumerate(subject.zooms.items(), 1):
             question = (VERSION, digest, zoom, run.degrees, modulation)
             file = Path(variant.replace(" ", "-")) / subject.name / f"{zoom}.json"
-            step, cams = taken[node], case.cameras[zoom]
-            draw = partial(_drawn, run, step.after, modulation=modulation)
+            prompt, cams = subject.world.node(node).prompt, case.cameras[zoom]
+            draw = partial(_drawn, run, taken, node, modulation=modulation)
             views: Sequence[U8] = ()  # drawn at most once
             part = Part(run.output / "parts" / file, question)
             kept = part.read()
             fresh = kept is None
             if kept is None:
-                measured = measure(step, cams, run.maker.renderer, run.clock, modulation, variant == ALL)
+                measured = measure(
+                    taken()[node], cams, run.maker.renderer, run.clock, modulation, variant == ALL
+                )
                 costs = measured.costs | making_costs(subject.makings.get(node))
                 kept, views = part.keep(Taken(measured.values, costs)), measured.views
             values = kept.values
@@ -210,7 +218,7 @@ def _scored(
                 learned = part.read()
                 if learned is None:
                     views = views or draw(cams.views)
-                    learned = part.keep(Taken(run.learned.score(views, step.node.prompt)))
+                    learned = part.keep(Taken(run.learned.score(views, prompt)))
                 values = values | learned.values
             if variant == ALL:
                 path = Path("pictures") / subject.name / f"{zoom}.jpg"
@@ -218,7 +226,7 @@ def _scored(
                     sheets.save(sheets.grid(views or draw(cams.views)), run.output / path)
                 run.pictures.append((f"{subject.name}/{zoom}: the nine views", path.as_posix()))
             result = Result(
-                subject.name, zoom, number, len(subject.world.path(node)) - 1, step.node.prompt,
+                subject.name, zoom, number, len(subject.world.path(node)) - 1, prompt,
                 factor_of(cams.descent[0], cams.descent[-1]), variant, values, kept.costs,
             )  # fmt: skip
             run.results.append(result)
@@ -228,9 +236,14 @@ def _scored(
 
 
 def _drawn(
-    run: Evaluation, world: World, cameras: Sequence[Camera], modulation: Modulation = "optical_mass"
+    run: Evaluation,
+    taken: _Steps,
+    node: str,
+    cameras: Sequence[Camera],
+    modulation: Modulation = "optical_mass",
 ) -> list[U8]:
-    """The pictures that are scored, as bytes."""
+    """The world right after a zoom, as bytes: the pictures that are scored."""
+    world = taken()[node].after
     return [to_bytes(drawn(world, camera, run.maker.renderer, modulation)[0].color) for camera in cameras]
 
 
@@ -267,7 +280,7 @@ def _contact(run: Evaluation, name: str, worlds: Sequence[dict[str, Path]]) -> N
 
 def _other_method(run: Evaluation, case: _Case, frames: Path) -> None:
     """Score another method's frames of the same paths, by what pictures tell."""
-    name, subject, taken = frames.resolve().name, case.subject, case.taken
+    name, subject, taken = frames.resolve().name, case.subject, case.taken()
     for number, (zoom, node) in enumerate(subject.zooms.items(), 1):
         cams = case.cameras[zoom]
         pictures = frame_files.read_frames(frame_files.folder_of(frames, subject.name, zoom), cams.named)
@@ -290,10 +303,10 @@ def _our_frames(run: Evaluation, case: _Case, frames: Path) -> None:
     for zoom, node in subject.zooms.items():
         cams = case.cameras[zoom]
         names = cams.named
-        pictures = dict(zip(names, _drawn(run, taken[node].after, list(names.values())), strict=True))
+        pictures = dict(zip(names, _drawn(run, taken, node, list(names.values())), strict=True))
         folder = frame_files.folder_of(frames, subject.name, zoom)
         factor = factor_of(cams.descent[0], cams.descent[-1])
-        frame_files.write_frames(folder, cams, pictures, taken[node].node.prompt, factor)
+        frame_files.write_frames(folder, cams, pictures, subject.world.node(node).prompt, factor)
 
 
 def _write(run: Evaluation, place: str) -> None:

@@ -65,8 +65,8 @@ STAGE_COST = "stage_"  # and a stage's name: a cost's key
 COSTS = (
     Score("seconds", "making the new scene", "s", "lower", 1),
     *(Score(STAGE_COST + stage, f"of that: {stage}", "s", "lower", 2) for stage in STAGES),
-    Score("making_megabytes", "most memory while making", "MB", "lower", 0),
-    Score("card_megabytes", "most memory of the graphics card while making", "MB", "lower", 0),
+    Score("making_megabytes", "most memory of the process meanwhile", "MB", "lower", 0),
+    Score("card_megabytes", "most memory of the graphics card meanwhile", "MB", "lower", 0),
     Score("fps", "drawing the nine views", "frames/s", "higher", 1),
     Score("megabytes", "surfels that a view needs", "MB", "lower", 1),
 )

@@ -9,6 +9,7 @@ from skimage import data
 
 from wonderzoom.generation.models.locks import Locks
 from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.evaluation import niqe
 from wonderzoom.runtime.evaluation.asked import fitted_to, learned_scores
 from wonderzoom.runtime.evaluation.learned import METRICS
 
@@ -28,7 +29,8 @@ def test_networks_that_are_not_here_say_what_they_need(tmp_path: Path) -> None:
     assert "pyiqa" in learned.missing["clip_iqa_plus"]
 
 
-def test_niqe_is_fitted_to_the_photos_of_a_folder(tmp_path: Path) -> None:
+def test_niqe_is_fitted_to_the_photos_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(niqe, "LEAST_PATCHES", 70)
     for name, photo in zip(("a.png", "b.PNG", "c.png", "d.png"), PHOTOS, strict=True):
         Image.fromarray(photo).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("not a photo")
@@ -42,7 +44,7 @@ def test_a_folder_that_makes_no_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="there is no such folder of photos"):
         learned_scores(False, tmp_path / "none")
     with pytest.raises(
-        CommandError, match="0 sharp patches of 96 pixels in 0 photos; 72 are needed: add sharp"
+        CommandError, match="0 sharp patches of 96 pixels in 0 photos; 360 are needed: add sharp"
     ):
         learned_scores(False, tmp_path)
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "small.png")

@@ -1,5 +1,6 @@
 """CLIP scores of a tiny random CLIP, laid into a hub's cache and loaded as the real one is."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_weights_that_lack_a_tensor_score_nothing(
 def test_without_the_library_its_name_is_said(
     hub: tuple[Locks, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(Unavailable, match=r"pip install 'wonderzoom-runtime\[models\]'"):
         ClipScores(*hub)
 

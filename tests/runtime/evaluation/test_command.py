@@ -91,9 +91,13 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[views.ZoomCameras, s
     return calls
 
 
-def test_what_was_scored_is_not_scored_again(scored: Desk, measured: list) -> None:
+def test_what_was_scored_is_not_scored_again(
+    scored: Desk, measured: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = Path("scores/scores.json").read_bytes()
-    scored.must("evaluate", "garden", "-o", "scores")
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "steps", lambda _world: pytest.fail("a world was taken apart"))
+        scored.must("evaluate", "garden", "-o", "scores")
     assert not measured and Path("scores/scores.json").read_bytes() == first
     scored.must("evaluate", "garden", "-o", "scores", "--degrees", "5")
     assert len(measured) == 1 and scores()[0]["holes"] == 25.0  # other cameras
