@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -27,9 +26,15 @@ WINDOW, DEVIATION = 7, 7.0 / 6.0  # of the Gaussian that mean and contrast are t
 FEATURES = 36  # 18 at each of two scales
 LEAST_PATCHES = 10 * FEATURES  # with 80 the covariance is so narrow that a photo made smaller scores 10 to 28
 GREY = np.array([0.299, 0.587, 0.114])
+
+
+def _ln_gamma(values: F64) -> F64:
+    return np.array([math.lgamma(value) for value in values])
+
+
 # Exponents of the densities that are fitted, and what of a density's moments tells which one it is.
 _SHAPES = np.arange(0.2, 10.0, 0.001)
-_RATIOS = np.exp(2.0 * gammaln(2.0 / _SHAPES) - gammaln(1.0 / _SHAPES) - gammaln(3.0 / _SHAPES))
+_RATIOS = np.exp(2.0 * _ln_gamma(2.0 / _SHAPES) - _ln_gamma(1.0 / _SHAPES) - _ln_gamma(3.0 / _SHAPES))
 
 
 class TooFewPatches(Exception):
@@ -151,9 +156,9 @@ def asymmetric(samples: F64) -> tuple[F64, F64, F64, F64]:
     skew = below / above
     ratio *= (skew**3 + 1.0) * (skew + 1.0) / (skew**2 + 1.0) ** 2
     shape = np.interp(ratio, _RATIOS, _SHAPES)
-    scale = np.exp(0.5 * (gammaln(1.0 / shape) - gammaln(3.0 / shape)))
+    scale = np.exp(0.5 * (_ln_gamma(1.0 / shape) - _ln_gamma(3.0 / shape)))
     left, right = below * scale, above * scale
-    return shape, left, right, (right - left) * np.exp(gammaln(2.0 / shape) - gammaln(1.0 / shape))
+    return shape, left, right, (right - left) * np.exp(_ln_gamma(2.0 / shape) - _ln_gamma(1.0 / shape))
 
 
 def _deviation(samples: F64, side: NDArray[np.bool_]) -> F64:

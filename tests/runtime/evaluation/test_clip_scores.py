@@ -2,42 +2,31 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny_models import SHA, clip_tokenizer, livened, photo, published, quiet
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+from tiny_clip import SIDE, in_a_hub, prepared, tiny_clip
+from tiny_models import SHA, clip_tokenizer, photo
 
 from wonderzoom.generation.models.locks import Locks
 from wonderzoom.runtime.evaluation import clip_scores
 from wonderzoom.runtime.evaluation.clip_scores import BAD, CLIP, GOOD, ClipScores, planes_of
 from wonderzoom.runtime.evaluation.learned import Unavailable
 
-SIDE = 32
 WORDS = "a snail on a leaf"
 
 
 @pytest.fixture(scope="module")
-def model() -> CLIPModel:
-    quiet()
-    text = {"vocab_size": 514, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-            "num_attention_heads": 2, "bos_token_id": 512, "eos_token_id": 513, "pad_token_id": 513}  # fmt: skip
-    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-              "image_size": SIDE, "patch_size": 8}  # fmt: skip
-    return livened(CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)), 2)
+def model() -> Any:
+    return tiny_clip(2)
 
 
 @pytest.fixture(scope="module")
-def hub(model: CLIPModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Locks, Path]:
+def hub(model: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Locks, Path]:
     """The locks of a user, and a cache with the model in it."""
-    folder = tmp_path_factory.mktemp("clip")
-    model.save_pretrained(folder / "saved")
-    clip_tokenizer().save_pretrained(folder / "saved")
-    published(folder / "saved", CLIP.repo, folder / "cache")
-    locks = Locks(folder / "locks.json")
-    locks.settle(CLIP.repo, SHA)
-    return locks, folder / "cache"
+    return in_a_hub(model, CLIP, tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +38,7 @@ def pictures() -> list[np.ndarray]:
     return [(255.0 * photo(60, 40, seed)).astype(np.uint8) for seed in range(3)]
 
 
-def test_scores_are_cosines_and_shares_of_the_model_itself(scores: ClipScores, model: CLIPModel) -> None:
+def test_scores_are_cosines_and_shares_of_the_model_itself(scores: ClipScores, model: Any) -> None:
     found = scores.score(pictures(), WORDS)
     planes = torch.from_numpy(np.stack([planes_of(picture, SIDE) for picture in pictures()]))
     tokenizer = clip_tokenizer()
@@ -83,11 +72,9 @@ def test_a_prompt_of_any_length_is_scored(scores: ClipScores) -> None:
 
 
 def test_a_picture_is_prepared_as_clip_wants_it() -> None:
-    processor = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
     for size in ((60, 40), (40, 60), (50, 50), (32, 32), (33, 32)):
         picture = (255.0 * photo(*size)).astype(np.uint8)
-        theirs = processor(images=picture, return_tensors="np")["pixel_values"][0]
-        np.testing.assert_allclose(planes_of(picture, SIDE), theirs, atol=1e-5)
+        np.testing.assert_allclose(planes_of(picture, SIDE), prepared(picture), atol=1e-5)
 
 
 def test_what_is_not_here_is_one_line_with_what_to_do(hub: tuple[Locks, Path], tmp_path: Path) -> None:
@@ -99,16 +86,10 @@ def test_what_is_not_here_is_one_line_with_what_to_do(hub: tuple[Locks, Path], t
             ClipScores(*asked)
 
 
-def test_weights_that_lack_a_tensor_score_nothing(
-    hub: tuple[Locks, Path], model: CLIPModel, tmp_path: Path
-) -> None:
-    saved = tmp_path / "saved"
+def test_weights_that_lack_a_tensor_score_nothing(model: Any, tmp_path: Path) -> None:
     kept = {key: value for key, value in model.state_dict().items() if "visual_projection" not in key}
-    model.save_pretrained(saved, state_dict=kept)
-    clip_tokenizer().save_pretrained(saved)
-    published(saved, CLIP.repo, tmp_path / "cache")
     with pytest.raises(Unavailable, match="1 of its tensors are not in the files"):
-        ClipScores(hub[0], tmp_path / "cache")
+        ClipScores(*in_a_hub(model, CLIP, tmp_path, state_dict=kept))
 
 
 def test_without_the_library_its_name_is_said(
