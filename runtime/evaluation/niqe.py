@@ -24,7 +24,7 @@ PATCH = 96  # pixels, at the first of two scales
 SHARP = 0.75  # of its photo's sharpest patch: less sharp ones are not pristine
 WINDOW, DEVIATION = 7, 7.0 / 6.0  # of the Gaussian that mean and contrast are taken with
 FEATURES = 36  # 18 at each of two scales
-LEAST_PATCHES = 10 * FEATURES  # with 80 the covariance is so narrow that a photo made smaller scores 10 to 28
+LEAST_PATCHES = 10 * FEATURES  # with 80 the covariance is so narrow that a photo made smaller scores 9 to 28
 GREY = np.array([0.299, 0.587, 0.114])
 
 
