@@ -163,7 +163,7 @@ class Pipeline:
         context = ZoomContext(base, request, observation, parent, self._threads)
         beside = None if edit_only else self._outpaint(context, watch)
         self._begin("describe", watch)
-        words = generator.describe.describe(context, watch.control("describe"))
+        context.words = words = generator.describe.describe(context, watch.control("describe"))
         self._begin("upscale", watch)
         image = generator.upscale.upscale(context, words, watch.control("upscale"))
         if beside is not None and context.observation.factor < MIN_FACTOR:

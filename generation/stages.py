@@ -49,6 +49,7 @@ class ZoomContext:
     observation: Observation
     parent: ScaleNode
     threads: int
+    words: tuple[str, ...] = ()  # S, what the describer said of this view; none before it has spoken
     shared: dict[str, object] = field(default_factory=dict)
 
 

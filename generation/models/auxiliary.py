@@ -139,7 +139,7 @@ class WanVaceViews:
         def call() -> Any:
             with running(pipeline, control) as ready, fresh_scheduler(ready):
                 return ready(
-                    prompt=f"{scene_words(context)} {_STILL}".strip(),
+                    prompt=". ".join(part for part in (scene_words(context), _STILL) if part),
                     negative_prompt=_UNWANTED,
                     video=[to_pil(frame) for frame in frames],
                     mask=[mask_to_pil(look.wanted) for look in looks],
@@ -165,8 +165,11 @@ class WanVaceViews:
 
 
 def scene_words(context: ZoomContext) -> str:
-    """What is known in words about the place: what was asked for, and what its parent was described by."""
-    said = dict(context.parent.provenance).get("words", "")
+    """What is known in words about the place: what was asked for, and what this view was described by.
+
+    Its parent's description stands in where the view has none of its own, or not yet.
+    """
+    said = ", ".join(context.words) or dict(context.parent.provenance).get("words", "")
     return ". ".join(part.strip() for part in (context.request.prompt, said) if part.strip())
 
 

@@ -18,7 +18,7 @@ from wonderzoom.generation.models.references import ModelReference
 from wonderzoom.generation.models.shelf import Shelf
 from wonderzoom.generation.models.workbench import Workbench
 from wonderzoom.generation.pipeline import Pipeline
-from wonderzoom.generation.stages import Layer
+from wonderzoom.generation.stages import Layer, ZoomContext
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
 from wonderzoom.scene_graph.ports import Cancelled, Control, FitSettings
@@ -182,3 +182,37 @@ def test_the_model_is_told_the_words_that_there_are(zoom: StepZoom, renderer: Cp
     assert scene_words(asked) == "ball"
     asked.parent = replace(asked.parent, provenance=(("words", "a wall, a box"),))
     assert scene_words(asked) == "ball. a wall, a box"
+    asked.words = ("rough plaster", "a crack")  # of this view itself: nearer than what its parent was
+    assert scene_words(asked) == "ball. rough plaster, a crack"
+
+
+class _Says:
+    """A describer that always says the same."""
+
+    def describe(self, context: ZoomContext, control: Control) -> tuple[str, ...]:
+        assert context.words == ()
+        return ("rough plaster", "a crack")
+
+
+def test_the_film_is_made_with_what_this_zoom_was_described_by(
+    painting_bench: Workbench,
+    options: WanVaceViews.Options,
+    renderer: CpuRenderer,
+    zoom: StepZoom,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    film = painting_bench.shelf.pipeline("auxiliary", options.model, "diffusers.WanVACEPipeline")
+    prompts: list[str] = []
+    encode = type(film).encode_prompt
+
+    def heard(self: object, prompt: str, *arguments: object, **options: object) -> object:
+        prompts.append(prompt)
+        return encode(self, prompt, *arguments, **options)
+
+    monkeypatch.setattr(type(film), "encode_prompt", heard)
+    generator = replace(plain_generator(), describe=_Says(), auxiliary=WanVaceViews(painting_bench, options))
+    pipeline = Pipeline(generator, renderer, CpuFitter(1), 1, FitSettings(iterations=1))
+    made = pipeline.zoom(zoom.world, zoom.context.request)
+    (prompt,) = prompts
+    assert prompt.startswith("rough plaster, a crack. A still scene")
+    assert dict(made.commit.added[0].provenance)["words"] == "rough plaster a crack"
