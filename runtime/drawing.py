@@ -1,5 +1,8 @@
 """Frames of a world that grows while it is looked at: drawn and encoded in threads, never on the event loop.
 
+A renderer that draws several pictures in one call gets those of one moment together; what it has drawn is encoded
+in other threads, picture by picture, while it draws the next. Where the CPU draws, a frame has one thread throughout.
+
 The drawn world is a replica: the writer has another. A commit is applied to it between two frames' visible
 sets, in the writer's thread, so that the loop waits for neither.
 """
@@ -9,25 +12,39 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.encoders import encode_jpeg
-from wonderzoom.runtime.frame_loop import Drawn
+from wonderzoom.runtime.frame_loop import Drawn, DrawTogether, Order, Together
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
+from wonderzoom.scene_graph.ports import BatchRenderer, Look, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 _LEAST_SIDE = 16  # pixels: a frame is never smaller than this
 _PICK_SIDE = 3  # pixels drawn around a picked point
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A frame that is not encoded yet."""
+
+    pixels: NDArray[np.uint8]  # [H, W, 4]
+    camera: Camera
+    revision: int
+    render_s: float
+    sharing: int
 
 
 class Drawing:
@@ -38,6 +55,13 @@ class Drawing:
         self._lock = threading.Lock()
         self.surfels = sum(len(block.surfels) for block in world.blocks)  # in memory
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="draw")
+        self._encoders: ThreadPoolExecutor | None = None
+        self.together: Together | None = None  # where the renderer draws several frames in one call
+        if isinstance(renderer, BatchRenderer):
+            self._encoders = ThreadPoolExecutor(
+                min(usable_threads(), renderer.together), thread_name_prefix="encode"
+            )
+            self.together = Together(renderer.together, self._drawn_together(renderer, self._encoders))
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
@@ -58,23 +82,48 @@ class Drawing:
     def close(self) -> None:
         """Finish what is being drawn and end the threads."""
         self._pool.shutdown()
+        if self._encoders is not None:
+            self._encoders.shutdown()
+
+    def _drawn_together(self, renderer: BatchRenderer, encoders: ThreadPoolExecutor) -> DrawTogether:
+        """Several frames by one call of ``renderer``."""
+
+        async def together(orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
+            loop = asyncio.get_running_loop()
+            pictures = await loop.run_in_executor(self._pool, self._draw_all, renderer, orders)
+            return [
+                loop.run_in_executor(encoders, _encoded, picture, order)
+                for picture, order in zip(pictures, orders, strict=True)
+            ]
+
+        return together
 
     # ---- in a thread ----------------------------------------------------------------------------
     def _draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
         begun = time.perf_counter()
-        width, height = (max(_LEAST_SIDE, round(side * rung.scale)) for side in (camera.width, camera.height))
-        sized = camera if rung.scale == 1.0 else camera.resized(width, height)
-        picture, revision = self._picture(sized)
-        drawn = time.perf_counter()
-        payload = encode_jpeg(picture, rung.quality, still=still)
-        return Drawn(payload, sized, revision, drawn - begun, time.perf_counter() - drawn)
+        settings, sized = settings_of(self._world.header), _sized(camera, rung)
+        (visible,), revision = self._visible([sized], settings)
+        pixels = self._renderer.render_color(visible, sized, settings)
+        picture = _Picture(pixels, sized, revision, time.perf_counter() - begun, 1)
+        return _encoded(picture, Order(camera, rung, still))
 
-    def _picture(self, camera: Camera) -> tuple[NDArray[np.uint8], int]:
+    def _draw_all(self, renderer: BatchRenderer, orders: Sequence[Order]) -> list[_Picture]:
+        begun = time.perf_counter()
         settings = settings_of(self._world.header)
+        cameras = [_sized(order.camera, order.rung) for order in orders]
+        visibles, revision = self._visible(cameras, settings)
+        looks = [Look(*each, settings) for each in zip(visibles, cameras, strict=True)]
+        drawn = renderer.render_colors(looks)
+        took = time.perf_counter() - begun
+        return [
+            _Picture(pixels, camera, revision, took, len(orders))
+            for pixels, camera in zip(drawn, cameras, strict=True)
+        ]
+
+    def _visible(self, cameras: Sequence[Camera], settings: RenderSettings) -> tuple[list[VisibleSet], int]:
+        """What each camera sees of one state of the world, and its revision."""
         with self._lock:
-            visible = visible_set(self._world, camera, settings)
-            revision = self._world.revision
-        return self._renderer.render_color(visible, camera, settings), revision
+            return [visible_set(self._world, camera, settings) for camera in cameras], self._world.revision
 
     def _pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """By a picture of a few pixels around the point: as exact as the whole, for the cost of what is there."""
@@ -88,3 +137,19 @@ class Drawing:
             visible = visible_set(self._world, around, settings)
         rendered = self._renderer.render(visible, around, settings)
         return pick(rendered, visible, around, middle, middle)
+
+
+def _sized(camera: Camera, rung: Rung) -> Camera:
+    """The camera with a picture as large as the rung says."""
+    if rung.scale == 1.0:
+        return camera
+    return camera.resized(
+        *(max(_LEAST_SIDE, round(side * rung.scale)) for side in (camera.width, camera.height))
+    )
+
+
+def _encoded(picture: _Picture, order: Order) -> Drawn:
+    begun = time.perf_counter()
+    payload = encode_jpeg(picture.pixels, order.rung.quality, still=order.still)
+    encode_s = time.perf_counter() - begun
+    return Drawn(payload, picture.camera, picture.revision, picture.render_s, encode_s, picture.sharing)

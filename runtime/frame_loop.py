@@ -3,7 +3,9 @@
 One loop for all viewers of a room. It never computes: ``draw`` renders and encodes in threads. A frame is begun only
 when its viewer's camera or world changed, at most MAX_IN_FLIGHT of its frames are under way, and its link
 and its share of the renderer allow another (``pacing``); among those, and those of other rooms, the ring of
-``turns`` decides (``lanes``). What has
+``turns`` decides (``lanes``). Where the renderer draws several pictures in one call for less, those who are due at
+the same moment share one; nobody waits for others to become due, and a call is kept short (CALL_S), as whoever becomes
+due during it waits for its end. What has
 not changed for STILL_AFTER_S is drawn once more, at full resolution and quality; after that a still view
 costs nothing at all.
 
@@ -15,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +33,7 @@ STILL_AFTER_S = (
 )
 STALLED_S = 10.0
 TICK_S = 1e-4  # timers may fire this much early: what is due within it is due now
+CALL_S = 1.0 / 30.0  # of frames that share a call: as long as between two frames of somebody who moves
 STILL = Rung(1.0, STILL_QUALITY)
 LEAST_FPS = 2.0  # below this for everyone who moves, nobody is let in any more
 
@@ -42,14 +45,55 @@ class Drawn:
     payload: bytes
     camera: Camera
     revision: int
-    render_s: float
+    render_s: float  # of the whole call of the renderer
     encode_s: float
+    sharing: int = 1  # frames that were rendered in that call
+
+    @property
+    def cost_s(self) -> float:
+        """This frame's part of the time that it took."""
+        return self.render_s / self.sharing + self.encode_s
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A frame to be drawn; ``camera`` has the viewport's resolution, ``rung`` says how much of it."""
+
+    camera: Camera
+    rung: Rung
+    still: bool
 
 
 class Draw(Protocol):
-    """Renders and encodes elsewhere; ``camera`` has the viewport's resolution, ``rung`` says how much of it."""
+    """Renders and encodes one frame elsewhere; see ``Order``."""
 
     def __call__(self, camera: Camera, rung: Rung, still: bool) -> Awaitable[Drawn]: ...
+
+
+class DrawTogether(Protocol):
+    """Renders several frames in one call; when that is over, each can be awaited while it is encoded."""
+
+    def __call__(self, orders: Sequence[Order]) -> Awaitable[Sequence[Awaitable[Drawn]]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A renderer that draws ``most`` frames in one call, at most."""
+
+    most: int
+    draw: DrawTogether
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A frame on its way."""
+
+    viewer: Viewer
+    order: Order
+    at: float
+    seq: int
+    changed: float
+    begins: int
 
 
 class FrameLoop:
@@ -60,12 +104,16 @@ class FrameLoop:
         draw: Draw,
         clock: Callable[[], float],
         *,
+        together: Together | None = None,
         lanes: Lanes | None = None,
         on_stalled: Callable[[Viewer], None] = lambda _viewer: None,
         on_error: Callable[[Viewer, Exception], None] | None = None,
         on_dropped: Callable[[Dropped], None] = lambda _reason: None,
     ) -> None:
-        self._draw, self._clock, self._lanes = draw, clock, lanes or Lanes()
+        """``together``: where several frames are drawn in one call, what does; ``draw`` draws one at a time."""
+        self._together = together or Together(1, _one_by_one(draw))
+        self._most = self._together.most  # frames in a call, as calls have taken lately
+        self._clock, self._lanes = clock, lanes or Lanes()
         self._prefix = self._lanes.name()
         self._on_stalled, self._on_error, self._on_dropped = on_stalled, on_error, on_dropped
         self._viewers: dict[str, Viewer] = {}
@@ -105,6 +153,11 @@ class FrameLoop:
     @property
     def viewers(self) -> tuple[Viewer, ...]:
         return tuple(self._viewers.values())
+
+    @property
+    def together(self) -> int:
+        """How many frames share a call, at most: one more while calls of so many end within CALL_S."""
+        return self._most
 
     @property
     def active(self) -> int:
@@ -182,13 +235,17 @@ class FrameLoop:
                 continue
             if at is not None:
                 self._next_at = min(self._next_at, at)
-            if viewer.moving(self._revision):
+            if viewer.drawing or viewer.moving(self._revision):
                 later[self._prefix + viewer.id] = self._expected(viewer)
         return due, later
 
-    def begin(self, name: str, now: float, share: float) -> None:
+    def begin(self, names: Sequence[str], now: float, share: float) -> None:
         """See ``lanes.Drawer``."""
-        self._begin(self._viewers[name.removeprefix(self._prefix)], now, share)
+        viewers = [self._viewers[name.removeprefix(self._prefix)] for name in names]
+        frames = [self._begin(viewer, now, share) for viewer in viewers]
+        name = f"draw for {', '.join(viewer.id for viewer in viewers)}"
+        task = self._keep(asyncio.create_task(self._render(frames), name=name))
+        task.add_done_callback(self._rendered)
 
     def _due(self, viewer: Viewer) -> float | None:
         """When the next frame of a viewer may begin; None if nothing is to be drawn, or there is no room."""
@@ -218,48 +275,77 @@ class FrameLoop:
                 earliest = min(earliest, oldest)
         self._stalled_at = earliest + STALLED_S
 
-    def _begin(self, viewer: Viewer, now: float, share: float) -> None:
+    def _begin(self, viewer: Viewer, now: float, share: float) -> _Begun:
         still = not viewer.moving(self._revision)
         rung = STILL if still else viewer.pacer.choose(now, share)
         viewer.begun_at, viewer.drawing = now, True
         viewer.shown_seq, viewer.shown_revision, viewer.still_shown = viewer.camera_seq, self._revision, still
-        task = asyncio.create_task(self._make(viewer, rung, still, now), name=f"draw for {viewer.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._made)
+        assert viewer.camera is not None
+        order = Order(viewer.camera, rung, still)
+        return _Begun(viewer, order, now, viewer.camera_seq, viewer.changed_at, viewer.begins)
 
-    def _made(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._wake.set()
+    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        """A task that is stopped with the loop, and that may make something due when it ends."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _task: self._wake.set())
+        return task
+
+    def _rendered(self, _task: asyncio.Task[None]) -> None:
         self._lanes.freed()
 
-    async def _make(self, viewer: Viewer, rung: Rung, still: bool, begun: float) -> None:
-        """Draw one frame and leave it in the viewer's slot, in the place of an older one."""
-        camera, seq, changed, begins = viewer.camera, viewer.camera_seq, viewer.changed_at, viewer.begins
-        assert camera is not None
+    async def _render(self, frames: Sequence[_Begun]) -> None:
+        """One call of the renderer; where it fails, one for each, so that nobody loses a frame to another's."""
         try:
-            drawn = await self._draw(camera, rung, still)
+            drawn = await self._together.draw([frame.order for frame in frames])
         except Exception as error:
-            # It is not tried again until something changes: the same frame would fail the same way.
-            viewer.still_shown = viewer.begins == begins
-            if self._on_error is None:
-                raise
-            self._on_error(viewer, error)
+            if len(frames) == 1:
+                self._failed(frames[0], error)
+                return
+            for frame in frames:
+                await self._render([frame])
             return
-        finally:
-            viewer.drawing = False
-        seconds = drawn.render_s + drawn.encode_s
-        self.cost += 0.25 * (seconds - self.cost)
-        self._lanes.turns.pay(self._prefix + viewer.id, seconds)
-        if not still:
-            viewer.pacer.drawn(seconds, len(drawn.payload), rung)
-        if viewer.id not in self._viewers or viewer.begins != begins:
+        self._took(len(frames), self._clock() - frames[0].at)
+        for frame, made in zip(frames, drawn, strict=True):
+            name = f"encode for {frame.viewer.id}"
+            self._keep(asyncio.create_task(self._finish(frame, made), name=name))
+
+    def _took(self, count: int, seconds: float) -> None:
+        """A call of that many frames is over: from now on fewer share one if it was too long, or one more may."""
+        if seconds > CALL_S:
+            self._most = max(1, min(count - 1, int(count * CALL_S / seconds)))
+        elif count >= self._most:
+            self._most = min(self._together.most, count + 1)
+
+    def _failed(self, frame: _Begun, error: Exception) -> None:
+        """It is not tried again until something changes: the same frame would fail the same way."""
+        viewer = frame.viewer
+        viewer.drawing, viewer.still_shown = False, viewer.begins == frame.begins
+        if self._on_error is None:
+            raise error
+        self._on_error(viewer, error)
+
+    async def _finish(self, frame: _Begun, made: Awaitable[Drawn]) -> None:
+        """Leave a frame in its viewer's slot once it is encoded, in the place of an older one."""
+        viewer, order = frame.viewer, frame.order
+        try:
+            drawn = await made
+        except Exception as error:
+            self._failed(frame, error)
+            return
+        viewer.drawing = False
+        self.cost += 0.25 * (drawn.cost_s - self.cost)
+        self._lanes.turns.pay(self._prefix + viewer.id, drawn.cost_s)
+        if not order.still:
+            viewer.pacer.drawn(drawn.cost_s, len(drawn.payload), order.rung)
+        if viewer.id not in self._viewers or viewer.begins != frame.begins:
             self._on_dropped("left")
             return
         if viewer.slot is not None:
             self._on_dropped("replaced")
         viewer.slot = Frame(
-            next(self._ids), drawn.camera, seq, drawn.revision, drawn.payload, still, rung.quality,
-            begun - changed, drawn.render_s, drawn.encode_s,
+            next(self._ids), drawn.camera, frame.seq, drawn.revision, drawn.payload, order.still,
+            order.rung.quality, frame.at - frame.changed, drawn.render_s, drawn.encode_s,
         )  # fmt: skip
         self._filled[viewer.id].set()
 
@@ -274,3 +360,15 @@ class FrameLoop:
                 continue
             viewer.pacer.sent(frame.id, len(frame.payload), self._clock())
             await viewer.send(frame)
+
+
+def _one_by_one(draw: Draw) -> DrawTogether:
+    """``draw`` as a call of one frame, which is encoded when it is over."""
+
+    async def together(orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
+        (order,) = orders
+        made: asyncio.Future[Drawn] = asyncio.get_running_loop().create_future()
+        made.set_result(await draw(order.camera, order.rung, order.still))
+        return [made]
+
+    return together

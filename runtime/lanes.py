@@ -3,11 +3,14 @@
 Each room has a frame loop of its own, but one room must not wait for another that has more people in it: everybody who
 moves stands in the same ring of ``turns``, whichever room they are in. Whenever a lane is free, any one of the loops
 has it given away among the viewers of all of them.
+
+Where a renderer draws several frames in one call, a lane is one call: the turn of one viewer takes along those of the
+same room who are due as well, each on their own account, so that time stays shared as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from wonderzoom.runtime.turns import Turns
@@ -15,6 +18,11 @@ from wonderzoom.runtime.turns import Turns
 
 class Drawer(Protocol):
     """What a frame loop is to the lanes."""
+
+    @property
+    def together(self) -> int:
+        """How many frames it would have drawn in one call now."""
+        ...
 
     @property
     def active(self) -> int:
@@ -31,8 +39,8 @@ class Drawer(Protocol):
         of those who move and whose next frame may not begin yet."""
         ...
 
-    def begin(self, name: str, now: float, share: float) -> None:
-        """Begin the frame of somebody who is due; ``share`` of the renderer's time is theirs, (0, 1]."""
+    def begin(self, names: Sequence[str], now: float, share: float) -> None:
+        """Begin the frames of some who are due, in one call; ``share`` of the renderer's time is each one's, (0, 1]."""
         ...
 
     def wake(self) -> None:
@@ -41,7 +49,7 @@ class Drawer(Protocol):
 
 
 class Lanes:
-    """``count`` frames are drawn at a time. Belongs to one event loop."""
+    """``count`` calls draw at a time. Belongs to one event loop."""
 
     def __init__(self, count: int = 1) -> None:
         self.count = count
@@ -65,7 +73,7 @@ class Lanes:
 
     @property
     def full(self) -> bool:
-        """Whether as many frames are drawn as there are lanes: the end of one is what gives the next away."""
+        """Whether as many calls draw as there are lanes: the end of one is what gives the next away."""
         return self._running >= self.count
 
     def busy_seconds(self, beside: Drawer) -> float:
@@ -73,7 +81,7 @@ class Lanes:
         return sum(each.active * each.cost for each in self._drawers if each is not beside)
 
     def give_away(self, now: float) -> None:
-        """Begin as many frames as there are lanes free, in the order of the turns."""
+        """Begin as many calls as there are lanes free, in the order of the turns."""
         costs: dict[str, float] = {}
         soon: dict[str, float] = {}
         owners: dict[str, Drawer] = {}
@@ -86,14 +94,18 @@ class Lanes:
             return
         share = 1.0 / max(1, sum(drawer.active for drawer in self._drawers))
         while costs and not self.full:
-            name = self.turns.next(costs, soon)
-            assert name is not None
-            del costs[name]
+            first = self.turns.next(costs, soon)
+            assert first is not None
+            drawer = owners[first]
+            mine = {name for name in costs if owners[name] is drawer and name != first}
+            names = [first, *self.turns.along(mine)[: drawer.together - 1]]
+            for name in names:
+                soon[name] = costs.pop(name)
             self._running += 1
-            owners[name].begin(name, now, share)
+            drawer.begin(names, now, share)
 
     def freed(self) -> None:
-        """A frame is drawn, or was given up."""
+        """A call is over, or was given up."""
         self._running -= 1
         if self._drawers:
             self._drawers[0].wake()

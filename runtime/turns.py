@@ -8,9 +8,12 @@ often than a costly one (Shreedhar and Varghese 1996).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 QUANTUM_S = 0.02  # less than most frames take: credit is what decides, not the place in the ring
+# Seconds: more than viewers who share their calls differ by, so that they go on sharing them; far less than a person
+# notices of somebody else's having been served before.
+MOST_DEBT_S = 0.1
 
 
 class Turns:
@@ -55,6 +58,14 @@ class Turns:
             self._ring.rotate(-1)
             if self._ring[0] in costs or self._ring[0] in soon:
                 self._credit[self._ring[0]] += QUANTUM_S
+
+    def along(self, names: Container[str]) -> list[str]:
+        """Who of ``names`` may draw in the same call as the one whose turn it is, in the order of the ring.
+
+        Nobody is given anything for it, and the ring stands where it stood: they pay as if it were their turn. Whoever
+        owes more than MOST_DEBT_S then is left out until that is made good, so that time stays shared.
+        """
+        return [name for name in self._ring if name in names and self._credit[name] >= -MOST_DEBT_S]
 
     def pay(self, name: str, seconds: float) -> None:
         """A frame of that viewer took that long."""

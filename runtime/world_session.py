@@ -63,6 +63,7 @@ class WorldSession:
         self.frames = FrameLoop(
             drawing.draw,
             self._loop.time,
+            together=drawing.together,
             lanes=lanes or Lanes(drawing.lanes),
             on_stalled=self._stalled,
             on_error=self._not_drawn,

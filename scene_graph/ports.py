@@ -6,9 +6,9 @@ protocols only and are put together by the composition root.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,29 @@ class Renderer(Protocol):
     name: str
 
     def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one picture is of."""
+
+    visible: VisibleSet
+    camera: Camera
+    settings: RenderSettings
+
+
+@runtime_checkable
+class BatchRenderer(Protocol):
+    """A renderer whose pictures cost less when several are drawn in one call, as on a graphics card.
+
+    ``together``: more looks than these gain nothing in a call.
+    """
+
+    together: int
+
+    def render_colors(self, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
+        """The finished picture of each look as sRGB bytes, [H, W, 4] RGBA with A = 255; sizes may differ."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ import numpy as np
 from benchmarks.gpu.tiled_world import TiledWorld
 from benchmarks.machine import median
 from benchmarks.nested_world import NestedWorld
-from wonderzoom.runtime.renderers.cuda import CudaRenderer, Look
+from wonderzoom.runtime.renderers.cuda import CudaRenderer
 from wonderzoom.runtime.renderers.cuda_fitter import CudaFitter
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.ports import Control, FitProblem, FitSettings, FitView, RenderSettings
+from wonderzoom.scene_graph.ports import Control, FitProblem, FitSettings, FitView, Look, RenderSettings
 from wonderzoom.scene_graph.visible_set import visible_set
 
 Row = list[str]

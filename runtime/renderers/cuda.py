@@ -37,12 +37,12 @@ from wonderzoom.runtime.renderers.cuda_projection import (
     ordered,
     project,
 )
-from wonderzoom.runtime.renderers.cuda_residency import SlabPool
+from wonderzoom.runtime.renderers.cuda_residency import OverBudget, SlabPool
 from wonderzoom.runtime.renderers.gsplat_calls import Gsplat, Tiles
 from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA, check_visible, project_block
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
-from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
+from wonderzoom.scene_graph.ports import Look, RenderedView, RenderSettings, VisibleSet
 
 F32 = NDArray[np.float32]
 
@@ -59,15 +59,6 @@ class FrameStatistics:
     entries: int  # (surfel, tile) pairs
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One viewer's frame."""
-
-    visible: VisibleSet
-    camera: Camera
-    settings: RenderSettings
-
-
 class CudaRenderer(Closing):
     """Draws visible sets on ``device``; close it (or use ``with``) to give its memory back.
 
@@ -76,6 +67,7 @@ class CudaRenderer(Closing):
     """
 
     name = "cuda"
+    together = 16  # looks in a call: by then its fixed costs are a small part
 
     def __init__(
         self, max_bytes: int | None = None, device: str = "cuda", library: Gsplat | None = None
@@ -124,9 +116,8 @@ class CudaRenderer(Closing):
         pictures: list[NDArray[np.uint8] | None] = [None] * len(looks)
         with self._drawing() as library:
             for group in _groups(looks):
-                alike = [looks[number] for number in group]
-                frame = self._frame(library, alike)
-                for number, picture in zip(group, self._bytes(alike, frame), strict=True):
+                drawn = self._pictures(library, [looks[number] for number in group])
+                for number, picture in zip(group, drawn, strict=True):
                     pictures[number] = picture
         return [picture for picture in pictures if picture is not None]
 
@@ -193,6 +184,18 @@ class CudaRenderer(Closing):
         shown, alphas = library.blend(splats, tiles, splats.colors, width, height)
         self.statistics = FrameStatistics(len(slabs.slabs), len(splats), len(tiles.rows))
         return _Frame(splats, tiles, shown, alphas)
+
+    def _pictures(self, library: Gsplat, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
+        """Of looks that go together, in one call, or in two of half as many where they don't fit in memory."""
+        import torch
+
+        try:
+            return list(self._bytes(looks, self._frame(library, looks)))
+        except (OverBudget, torch.OutOfMemoryError):
+            if len(looks) == 1:
+                raise
+        half = len(looks) // 2
+        return self._pictures(library, looks[:half]) + self._pictures(library, looks[half:])
 
     def _bytes(self, looks: Sequence[Look], frame: _Frame) -> NDArray[np.uint8]:
         """[I, H, W, 4] over each look's background."""

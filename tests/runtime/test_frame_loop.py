@@ -1,161 +1,16 @@
 """The frame loop on virtual time: simulated renderers and links, laws about what every viewer is shown."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from flying import CAMERA, Client, fly, now, on_virtual_time, staged, turned
 from virtual_time import run
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
-from wonderzoom.runtime.frame_loop import STALLED_S, STILL, STILL_AFTER_S, Drawn, FrameLoop
-from wonderzoom.runtime.lanes import Lanes
-from wonderzoom.runtime.pacing import Rung
-from wonderzoom.runtime.viewer import Frame, Viewer
-from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.cells import ORIGIN
-
-CAMERA = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 0.0, 5.0, 5.0, 320.0, 180.0, 640, 360)
-
-
-def turned(number: int) -> Camera:
-    """A camera for each number."""
-    return CAMERA.orbited(1e-3 * number, 0.0)
-
-
-@dataclass
-class Renderer:
-    """Takes time instead of drawing."""
-
-    loop: asyncio.AbstractEventLoop
-    seconds: float = 0.02
-    size: int = 40_000
-    revision: int = 0
-    calls: int = 0
-    running: int = 0
-    most: int = 0
-    fails: bool = False
-
-    async def __call__(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
-        self.calls += 1
-        self.running += 1
-        self.most = max(self.most, self.running)
-        try:
-            await asyncio.sleep(self.seconds)
-            if self.fails:
-                raise RuntimeError("no picture")
-        finally:
-            self.running -= 1
-        size = round(self.size * rung.weight)
-        return Drawn(b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds)
-
-
-@dataclass
-class Client:
-    """A viewer at the end of a link: notes what arrives, and acknowledges it unless it is stuck."""
-
-    name: str
-    rate: float = 1e9  # bytes a second
-    latency: float = 0.005
-    stuck: bool = False
-    shown: list[tuple[float, Frame]] = field(default_factory=list[tuple[float, Frame]])
-    unacknowledged: int = 0
-    most: int = 0
-    held: int = 0  # bytes given to the link and not arrived
-    viewer: Viewer = field(init=False)
-    loop: "FrameLoop | None" = None
-    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    _free: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.viewer = Viewer(self.name, self.take)
-        self.viewer.pacer.rtt = self.latency
-
-    async def take(self, frame: Frame) -> None:
-        self.unacknowledged += 1
-        self.most = max(self.most, self.unacknowledged)
-        self.held += len(frame.payload)
-        if self.stuck:
-            await asyncio.Event().wait()
-        now = asyncio.get_running_loop().time()
-        self._free = max(self._free, now) + len(frame.payload) / self.rate
-        task = asyncio.create_task(self._arrive(frame, self._free + self.latency - now))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    async def _arrive(self, frame: Frame, after: float) -> None:
-        await asyncio.sleep(after)
-        self.held -= len(frame.payload)
-        self.unacknowledged -= 1
-        self.shown.append((asyncio.get_running_loop().time(), frame))
-        assert self.loop is not None
-        self.loop.acknowledge(self.viewer, frame.id)
-
-
-@dataclass
-class Stage:
-    loop: FrameLoop
-    renderer: Renderer
-    stalled: list[tuple[float, str]]
-    failed: list[str]
-    clients: list[Client] = field(default_factory=list[Client])
-
-    def join(self, client: Client) -> Client:
-        client.loop = self.loop
-        self.loop.join(client.viewer)
-        self.clients.append(client)
-        return client
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-@asynccontextmanager
-async def staged(lanes: int = 1, **renderer: Any) -> AsyncGenerator[Stage, None]:
-    running = asyncio.get_running_loop()
-    drawing = Renderer(running, **renderer)
-    stalled: list[tuple[float, str]] = []
-    failed: list[str] = []
-    loop = FrameLoop(
-        drawing,
-        running.time,
-        lanes=Lanes(lanes),
-        on_stalled=lambda viewer: stalled.append((running.time(), viewer.id)),
-        on_error=lambda viewer, error: failed.append(f"{viewer.id}: {error}"),
-    )
-    task = asyncio.create_task(loop.run())
-    stage = Stage(loop, drawing, stalled, failed)
-    try:
-        yield stage
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        for client in stage.clients:
-            for arriving in client.tasks:
-                arriving.cancel()
-            await asyncio.gather(*client.tasks, return_exceptions=True)
-
-
-async def fly(stage: Stage, client: Client, seconds: float, fps: float = 60.0, start: int = 0) -> int:
-    """A camera message sixty times a second; the number of the last."""
-    seq = start
-    for _ in range(round(seconds * fps)):
-        seq += 1
-        stage.loop.look(client.viewer, turned(seq), seq)
-        await asyncio.sleep(1.0 / fps)
-    return seq
-
-
-def on_virtual_time(body: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    def test() -> None:
-        run(body())  # type: ignore[arg-type]
-
-    test.__name__, test.__doc__ = body.__name__, body.__doc__
-    return test
+from wonderzoom.runtime.frame_loop import STALLED_S, STILL, STILL_AFTER_S, FrameLoop
+from wonderzoom.runtime.viewer import Viewer
 
 
 @on_virtual_time

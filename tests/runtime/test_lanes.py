@@ -1,14 +1,14 @@
 """The lanes that rooms share, on virtual time: everybody on a server gets the same time, whichever room they are in."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from virtual_time import run
 
-from wonderzoom.runtime.frame_loop import Drawn, FrameLoop
+from wonderzoom.runtime.frame_loop import Drawn, FrameLoop, Order, Together
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.viewer import Frame, Viewer
@@ -25,18 +25,21 @@ class Room:
     lanes: Lanes
     seconds: float
     viewers: int
+    together: int = 1
     spent: dict[str, float] = field(default_factory=dict[str, float])
     running: int = 0
     _looking: str = ""
 
     def __post_init__(self) -> None:
-        self.loop = FrameLoop(self.draw, asyncio.get_running_loop().time, lanes=self.lanes)
+        together = Together(self.together, self.draw_together) if self.together > 1 else None
+        clock = asyncio.get_running_loop().time
+        self.loop = FrameLoop(self.draw, clock, together=together, lanes=self.lanes)
         self.people = [self._somebody(f"v{number}") for number in range(self.viewers)]
         self.task = asyncio.create_task(self.loop.run())
 
     def _somebody(self, name: str) -> Viewer:
         async def send(frame: Frame) -> None:
-            self.spent[name] = self.spent.get(name, 0.0) + frame.render_s
+            self.spent[name] = self.spent.get(name, 0.0) + self.seconds
             asyncio.get_running_loop().call_later(0.005, self.loop.acknowledge, viewer, frame.id)
 
         viewer = Viewer(name, send)
@@ -52,6 +55,12 @@ class Room:
             self.running -= 1
         return Drawn(b"x" * 1000, camera, 0, self.seconds, 0.0)
 
+    async def draw_together(self, orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
+        """A call in which each frame takes as long as alone: nothing is gained, and nobody may lose."""
+        drawn = [await self.draw(order.camera, order.rung, order.still) for order in orders]
+        took, sharing = self.seconds * len(orders), len(orders)
+        return [_done(replace(each, render_s=took, sharing=sharing)) for each in drawn]
+
     async def fly(self, seconds: float) -> None:
         for each in self.people:
             self.loop.join(each)
@@ -61,15 +70,21 @@ class Room:
             await asyncio.sleep(1.0 / 60.0)
 
 
+async def _done(drawn: Drawn) -> Drawn:
+    return drawn
+
+
 _rooms: list[Room] = []
 _most: list[int] = []
 
 
 @asynccontextmanager
-async def rooms(lanes: Lanes, *kinds: tuple[float, int]) -> AsyncGenerator[list[Room], None]:
+async def rooms(
+    lanes: Lanes, *kinds: tuple[float, int], together: int = 1
+) -> AsyncGenerator[list[Room], None]:
     """One for each (seconds of a frame, viewers)."""
     _most.clear()
-    _rooms[:] = [Room(lanes, *kind) for kind in kinds]
+    _rooms[:] = [Room(lanes, *kind, together) for kind in kinds]
     try:
         yield _rooms
     finally:
@@ -86,10 +101,13 @@ def on_virtual_time(body: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     return test
 
 
+@pytest.mark.parametrize("together", [1, 8])
 @pytest.mark.parametrize("costs", [(0.03, 0.03), (0.02, 0.08), (0.05, 0.03)])
-def test_everybody_gets_the_same_time_whichever_room_they_are_in(costs: tuple[float, float]) -> None:
+def test_everybody_gets_the_same_time_whichever_room_they_are_in(
+    costs: tuple[float, float], together: int
+) -> None:
     async def body() -> None:
-        async with rooms(Lanes(), (costs[0], 3), (costs[1], 1)) as (many, one):
+        async with rooms(Lanes(), (costs[0], 3), (costs[1], 1), together=together) as (many, one):
             await asyncio.gather(many.fly(20.0), one.fly(20.0))
             got = [*many.spent.values(), *one.spent.values()]
             assert len(got) == 4 and sum(got) > 17.0

@@ -120,6 +120,8 @@ def _parent(world: World, camera: Camera) -> str:
 class FakeDrawing:
     """Frames of a world that cost what such frames cost, and show nothing. ``lanes`` at a time."""
 
+    together = None  # one frame a call
+
     def __init__(
         self, revision: int, rng: np.random.Generator, lanes: int, seconds: float, size: int
     ) -> None:

@@ -13,11 +13,11 @@ from gsplat_stand_in import StandIn
 from worlds import nested_world
 
 from wonderzoom.runtime.renderers import gsplat_calls
-from wonderzoom.runtime.renderers.cuda import CudaRenderer, Look
+from wonderzoom.runtime.renderers.cuda import CudaRenderer
 from wonderzoom.runtime.renderers.cuda_residency import SLAB_BYTES, OverBudget
 from wonderzoom.runtime.renderers.gsplat_calls import CudaUnavailable, Gsplat
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
-from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+from wonderzoom.scene_graph.ports import BatchRenderer, Look, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.visible_set import visible_set
 
 SETTINGS = RenderSettings(h_ref=48, background=(0.2, 0.4, 0.6))
@@ -113,6 +113,18 @@ def test_memory_stays_within_its_bound_while_views_change() -> None:
             everything = VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), 1)
             small.render_color(everything, camera, SETTINGS)
         small.render_color(sets[0], camera, SETTINGS)  # and goes on
+
+
+def test_viewers_whose_surfels_do_not_fit_together_are_drawn_in_smaller_calls() -> None:
+    camera = a_camera()
+    looks = [Look(cloud(camera, 900, seed), camera, SETTINGS) for seed in range(5)]
+    slabs = [sum(-(-len(b.surfels) // 256) for b in look.visible.blocks) for look in looks]
+    with a_renderer(2 * max(slabs) * SLAB_BYTES) as small, a_renderer() as large:
+        assert isinstance(small, BatchRenderer)
+        for some, all_at_once in zip(small.render_colors(looks), large.render_colors(looks), strict=True):
+            np.testing.assert_array_equal(some, all_at_once)
+        assert calls(large).count("rasterize_to_pixels") == 1
+        assert 3 <= calls(small).count("rasterize_to_pixels") <= 5
 
 
 def test_a_commit_that_only_changes_bounds_uploads_nothing() -> None:
