@@ -79,7 +79,7 @@ class App:
             if graphics.wanted(os.environ, self.reporter.note):
                 from wonderzoom.runtime.renderers.cuda import CudaRenderer
 
-                self._renderer = CudaRenderer()
+                self._renderer = CudaRenderer(mode=graphics.cuda_mode(os.environ))
             else:
                 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 

@@ -13,12 +13,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wonderzoom.runtime.doctor import Finding, Status
 from wonderzoom.runtime.errors import UsageError
 
+if TYPE_CHECKING:
+    from wonderzoom.runtime.renderers.cuda import Mode
+
 CHOICE_VARIABLE = "WONDERZOOM_RENDERER"  # of the environment, for this program and the workers that it starts
-CHOICES = ("auto", "cpu", "cuda")
+CHOICES = ("auto", "cpu", "cuda", "cuda-2dgs")
 _DRIVER = Path("/proc/driver/nvidia/version")  # there with the driver, also in containers without its tools
 _ASK_S = 60.0  # torch may load from a slow disk
 _COMPILE = "wonderzoom doctor --compile-gsplat"
@@ -105,11 +109,16 @@ def compile_gsplat(say: Callable[[str], None] = print) -> int:
     return 0
 
 
+def cuda_mode(environment: Mapping[str, str]) -> Mode:
+    """How the card draws surfels where it draws (``renderers.cuda.CudaRenderer``)."""
+    return "2dgs" if environment.get(CHOICE_VARIABLE) == "cuda-2dgs" else "3dgs"
+
+
 def wanted(environment: Mapping[str, str], note: Callable[[str], None]) -> bool:
-    """Whether the graphics card shall draw and fit: WONDERZOOM_RENDERER is ``auto`` (the default), ``cpu`` or ``cuda``.
+    """Whether the graphics card shall draw and fit: WONDERZOOM_RENDERER is one of CHOICES, ``auto`` by default.
 
     ``auto`` takes the card where it is ready: compiling takes minutes that nobody asked for, so that is only hinted
-    at. Raises UsageError for another word, and for ``cuda`` where it isn't possible.
+    at. Raises UsageError for another word, and for ``cuda`` and ``cuda-2dgs`` where it isn't possible.
     """
     chosen = environment.get(CHOICE_VARIABLE, "auto") or "auto"
     if chosen not in CHOICES:
@@ -124,8 +133,8 @@ def wanted(environment: Mapping[str, str], note: Callable[[str], None]) -> bool:
     try:
         gsplat_calls.check()
     except gsplat_calls.CudaUnavailable as error:
-        if chosen == "cuda":
-            raise UsageError(f"{CHOICE_VARIABLE} is cuda, but: {error}") from error
+        if chosen != "auto":
+            raise UsageError(f"{CHOICE_VARIABLE} is {chosen}, but: {error}") from error
         note(f"The CPU draws: {error}")
         return False
     if chosen == "auto" and not gsplat_calls.compiled():

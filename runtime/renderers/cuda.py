@@ -19,32 +19,27 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.runtime.renderers import gsplat_calls
+from wonderzoom.runtime.renderers import cuda_discs, cuda_projection, gsplat_calls
 from wonderzoom.runtime.renderers.closing import Closing
 from wonderzoom.runtime.renderers.cpu import one_surfel
-from wonderzoom.runtime.renderers.cuda_plans import Plan, PlanBook, slabs_of
-from wonderzoom.runtime.renderers.cuda_projection import (
-    Splats,
-    by_image,
-    far_gaussians,
-    far_keys,
-    joined,
-    ordered,
-    project,
-)
+from wonderzoom.runtime.renderers.cuda_far import far_splats
+from wonderzoom.runtime.renderers.cuda_plans import PlanBook, slabs_of
+from wonderzoom.runtime.renderers.cuda_projection import Splats, by_image, joined, project
 from wonderzoom.runtime.renderers.cuda_residency import OverBudget, SlabPool
 from wonderzoom.runtime.renderers.gsplat_calls import Gsplat, Tiles
-from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA, check_visible, project_block
+from wonderzoom.runtime.renderers.projection import MIN_ALPHA, check_visible
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.ports import Look, RenderedView, RenderSettings, VisibleSet
 
 F32 = NDArray[np.float32]
+
+Mode = Literal["3dgs", "2dgs"]
 
 _FREE_SHARE = 0.5  # of what is free on the card when a renderer is made: its pool, if nobody says otherwise
 _FIRST_START = "Preparing the CUDA renderer: gsplat is compiled once on a machine (some minutes), then kept."
@@ -62,21 +57,29 @@ class FrameStatistics:
 class CudaRenderer(Closing):
     """Draws visible sets on ``device``; close it (or use ``with``) to give its memory back.
 
-    ``max_bytes`` bounds the pool of resident surfels; without it, half of what is free. ``library`` and ``device``
-    are for tests: anything that has gsplat's functions, and where its tensors live.
+    ``max_bytes`` bounds the pool of resident surfels; without it, half of what is free. ``mode``: surfels as Gaussians
+    on the screen ("3dgs"), as every other renderer draws them, or as discs in space ("2dgs", ``cuda_discs``), which are
+    right in perspective where a surfel is seen large and askew. ``library`` and ``device`` are for tests: anything that
+    has gsplat's functions, and where its tensors live.
     """
 
     name = "cuda"
     together = 16  # looks in a call: by then its fixed costs are a small part
 
     def __init__(
-        self, max_bytes: int | None = None, device: str = "cuda", library: Gsplat | None = None
+        self,
+        max_bytes: int | None = None,
+        device: str = "cuda",
+        library: Gsplat | None = None,
+        mode: Mode = "3dgs",
     ) -> None:
         """Raises CudaUnavailable when this machine can't draw so. gsplat is loaded with the first picture."""
         if library is None:
             gsplat_calls.check()
+        if library is not None and mode == "2dgs":
+            library.check_2dgs()
         self._library = library
-        self._device = device
+        self._device, self.mode = device, mode
         self._pool = SlabPool(_default_bytes() if max_bytes is None else max_bytes, device)
         self._plans = PlanBook(self._pool)
         self._lock = threading.Lock()
@@ -156,6 +159,8 @@ class CudaRenderer(Closing):
                 raise RuntimeError("this renderer is closed")
             if self._library is None:
                 self._library = gsplat_calls.load()
+                if self.mode == "2dgs":
+                    self._library.check_2dgs()
             with torch.inference_mode():
                 yield self._library
 
@@ -168,9 +173,11 @@ class CudaRenderer(Closing):
         cameras, settings = [look.camera for look in looks], looks[0].settings
         plans = self._plans.plans([look.visible for look in looks], [c.pivot.cell for c in cameras])
         slabs, large = slabs_of(plans, cameras, settings)
-        parts = [_far_splats(plans[i], b, i, cameras[i], settings, self._device) for i, b in large]
+        flat = self.mode == "2dgs"
+        parts = [far_splats(plans[i], b, i, cameras[i], settings, self._device, flat) for i, b in large]
         if len(slabs.slabs):
-            parts.insert(0, project(self._pool, slabs, cameras, settings, self._device))
+            kernel = cuda_discs.DISCS if flat else cuda_projection.EWA
+            parts.insert(0, project(self._pool, slabs, cameras, settings, self._device, kernel))
         parts = [part for part in parts if len(part)]
         width, height = cameras[0].width, cameras[0].height
         if not parts:
@@ -240,37 +247,6 @@ def _groups(looks: Sequence[Look]) -> list[list[int]]:
     return [numbers for _, _, numbers in groups]
 
 
-def _far_splats(
-    plan: Plan, number: int, image: int, camera: Camera, settings: RenderSettings, device: str
-) -> Splats:
-    """The splats of a block too large on the screen for float32, by the definition itself, in float64."""
-    import torch
-
-    block = plan.blocks[number]
-    found = project_block(block, float(plan.residencies[number]), camera, settings)
-    size = (camera.width, camera.height)
-    means, conics, factors = far_gaussians(found.means, found.units, found.conics, size)
-    # A radius that reaches over the whole box from wherever the mean has come to lie.
-    first, last = found.boxes[:, [0, 2]], found.boxes[:, [1, 3]] + 1
-    radii = np.ceil(np.maximum(means - first, last - means)) * (1 + 1e-6) + 1
-    zetas = np.clip(found.zetas, -FAR_ZETA, FAR_ZETA)
-    colors = np.concatenate([block.surfels.colors[found.rows] / 255.0, zetas[:, None]], 1)
-
-    def sent(array: NDArray[Any], kind: type) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(array, kind)).to(device)
-
-    return Splats(
-        sent(means, np.float32),
-        sent(conics, np.float32),
-        sent(found.opacities * factors, np.float32),
-        sent(radii, np.int32),
-        ordered(sent(far_keys(found.keys), np.float32)),
-        sent(colors, np.float32),
-        sent(np.full(len(means), image), np.int64),
-        sent(plan.first_ids[number] + found.rows, np.int64),
-    )
-
-
 def _no_splats(device: str) -> Splats:
     import torch
 
@@ -294,9 +270,10 @@ def _heaviest(library: Gsplat, frame: _Frame, width: int, height: int) -> Any:
     if not len(rows):
         return ids
     where = torch.stack([pixels % width, pixels // width], -1).float() + 0.5
-    (dx, dy), (xx, xy, yy) = (splats.means[rows] - where).unbind(1), splats.conics[rows].unbind(1)
-    falloff = torch.exp(-(0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy))
-    alphas = (splats.opacities[rows] * falloff).clamp(max=library.max_alpha).double()
+    drawn = (cuda_discs if splats.flat else cuda_projection).falloff(
+        splats.shapes[rows], splats.means[rows], where
+    )
+    alphas = (splats.opacities[rows] * drawn).clamp(max=library.max_alpha).double()
     left = torch.log1p(-alphas)
     before = torch.cumsum(left, 0) - left  # over all meetings; from where its pixel begins, ln T
     order = torch.arange(len(rows), device=rows.device)

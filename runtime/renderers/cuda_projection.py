@@ -11,6 +11,7 @@ an opacity times sqrt(det before / det after). Here the determinant is a sum of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +37,8 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 _PIECE_SLABS = 1 << 14  # 4 million surfels at a time: half a gigabyte of columns and intermediates
-_CUT_PX = 1.2  # a splat reaches beyond its 3.33 sigma by the blur: 3.33 sqrt(0.1) = 1.05 pixels
 _STEPS = scales.LI2_TABLE_SIZE - 1
-_SHARPEST_FAR = 1.0 / 2.0**27  # 1 / sigma in pixels: what is less sharp counts as this sharp
-_LOG_KEY = (
-    2.0**64
-)  # sort keys beyond are logarithmic, so that float32 keeps the order of whatever a world holds
-_MOST_RADIUS = 2**30  # pixels: radii are int32
+MOST_RADIUS = 2**30  # pixels: radii are int32
 # gsplat skips a pixel whose exponent comes out negative, as rounding makes it along the axis of a splat that is some
 # thousand times longer than wide: a line of holes. Conics whose diagonal is larger by two rounding errors don't.
 _FIRM, _LONG = 2.0**-21, 1e6  # by how much; from which square of the ratio of length to width on
@@ -53,7 +49,9 @@ class Splats:
     """M projected surfels, image by image: what ``gsplat_calls`` takes. Tensors on one device."""
 
     means: Any  # float32 [M, 2] pixels
-    conics: Any  # float32 [M, 3] inverse covariance (xx, xy, yy) in 1 / px^2
+    shapes: (
+        Any  # float32 [M, 3] inverse covariance (xx, xy, yy) in 1 / px^2; [M, 3, 3] rays in the mode "2dgs"
+    )
     opacities: Any  # float32 [M] modulated and compensated for the blur
     radii: Any  # int32 [M, 2] pixels from the mean within which alpha >= MIN_ALPHA
     keys: Any  # float32 [M] positive, in the order of the contract's key
@@ -63,6 +61,19 @@ class Splats:
 
     def __len__(self) -> int:
         return len(self.means)
+
+    @property
+    def flat(self) -> bool:
+        """Whether they are discs in space (``cuda_discs``) and not Gaussians on the screen."""
+        return self.shapes.dim() == 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How a surfel becomes a splat: what the modes of the renderer differ in here."""
+
+    reach_px: float  # that a splat reaches beyond its 3.33 sigma
+    shape: Callable[..., tuple[Any, Any, Any, Any, Any]]  # see ``ellipses``
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +99,17 @@ def lenses(cameras: list[Camera]) -> F64:
 
 
 def project(
-    pool: SlabPool, slabs: Slabs, cameras: list[Camera], settings: RenderSettings, device: str
+    pool: SlabPool,
+    slabs: Slabs,
+    cameras: list[Camera],
+    settings: RenderSettings,
+    device: str,
+    kernel: Kernel | None = None,
 ) -> Splats:
     """The surfels of ``slabs`` that touch their images; cameras of one size, settings of one law."""
     import torch
 
+    kernel = kernel or EWA
     width, height = cameras[0].width, cameras[0].height
 
     def sent(array: NDArray[Any]) -> Any:
@@ -113,7 +130,7 @@ def project(
     )
     # What a slab needs to know of its block and camera, [S, 20].
     known, image = sent(blocks)[block_of], sent(slabs.image_of)[block_of]
-    centres, kept = _cull(pool.culling[slab], known, (width, height), settings)
+    centres, kept = _cull(pool.culling[slab], known, (width, height), settings, kernel.reach_px)
     table = sent(opacity_table(settings))
     parts = [
         _project_piece(
@@ -125,6 +142,7 @@ def project(
             (width, height),
             settings,
             table,
+            kernel,
         )
         for piece in torch.split(kept, _PIECE_SLABS)
     ]
@@ -160,7 +178,9 @@ def opacity_table(settings: RenderSettings) -> NDArray[np.float32]:
     return np.minimum(np.arange(_STEPS + 2) / _STEPS, 1.0).astype(np.float32)
 
 
-def _cull(culling: Any, known: Any, size: tuple[int, int], settings: RenderSettings) -> tuple[Any, Any]:
+def _cull(
+    culling: Any, known: Any, size: tuple[int, int], settings: RenderSettings, reach_px: float
+) -> tuple[Any, Any]:
     """View coordinates of the slabs' centres [S, 3], and which slabs [K] may touch their image; float64.
 
     A slab goes when its sphere lies behind the eye or outside one side of the picture, or when all its surfels
@@ -181,7 +201,7 @@ def _cull(culling: Any, known: Any, size: tuple[int, int], settings: RenderSetti
         tilt = (
             torch.maximum((-EDGE * length - centre).abs(), ((1 + EDGE) * length - centre).abs()) * inverse_f
         )
-        reach = radius * torch.hypot(aspect, tilt) + _CUT_PX * (w + deep)
+        reach = radius * torch.hypot(aspect, tilt) + reach_px * (w + deep)
         kept &= (-aspect * along - centre * w <= reach) & (aspect * along - (length - centre) * w <= reach)
     if settings.modulation != "none":
         depth = torch.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if _radial(settings) else w
@@ -203,6 +223,7 @@ def _project_piece(
     size: tuple[int, int],
     settings: RenderSettings,
     table: Any,
+    kernel: Kernel,
 ) -> Splats:
     """Of K slabs: weights of all rows [K, CHUNK], then everything else of those that have one."""
     import torch
@@ -252,11 +273,10 @@ def _project_piece(
     stretch = column(packing.NORMAL) / edge.float()[k]
     normal = [(uy * vz - uz * vy) * stretch, (uz * vx - ux * vz) * stretch, (ux * vy - uy * vx) * stretch]
     lens = known[k, 6:11].float().unbind(1)
-    means, covariance, sharp, blurred = flatten(
-        (px[k, lane], py[k, lane], w[k, lane]), axes[0], axes[1], normal, lens, size
+    point = (px[k, lane], py[k, lane], w[k, lane])
+    means, shapes, opacity, radii, touches = kernel.shape(
+        point, axes[0], axes[1], normal, lens, size, opacity
     )
-    opacity = opacity * torch.sqrt(sharp / blurred)
-    conics, radii, touches = footprint(means, covariance, blurred, opacity, size)
     zeta = (centres[k, 2] + dz[k, lane]).clamp(-FAR_ZETA, FAR_ZETA)
     keys = ordered((zeta + KEY_SIGMAS * sigma[k, lane]).float())
     bits = column(packing.COLOR).view(torch.int32)
@@ -265,7 +285,7 @@ def _project_piece(
     )
     image, first_id = names
     drawn = torch.nonzero(touches)[:, 0]
-    everything = (means, conics, opacity, radii, keys, colors, image[k], first_id[k] + lane)
+    everything = (means, shapes, opacity, radii, keys, colors, image[k], first_id[k] + lane)
     return Splats(*(part[drawn].contiguous() for part in everything))
 
 
@@ -310,6 +330,31 @@ def flatten(
     return torch.stack([du + cx, dv + cy], -1), (xx + BLUR, xy, yy + BLUR), sharp, blurred
 
 
+def ellipses(
+    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: tuple[int, int],
+    opacity: Any,
+) -> tuple[Any, Any, Any, Any, Any]:  # fmt: skip
+    """Surfels as Gaussians on the screen: (means, shapes, opacities compensated for the blur, radii, whether each
+    touches a pixel); see ``flatten`` and ``footprint``."""
+    import torch
+
+    means, covariance, sharp, blurred = flatten(point, u, v, n, lens, size)
+    opacity = opacity * torch.sqrt(sharp / blurred)
+    conics, radii, touches = footprint(means, covariance, blurred, opacity, size)
+    return means, conics, opacity, radii, touches
+
+
+EWA = Kernel(1.2, ellipses)  # the blur adds 3.33 sqrt(0.1) = 1.05 pixels
+
+
+def falloff(conics: Any, means: Any, where: Any) -> Any:
+    """The Gaussians [M] at pixel positions ``where`` [M, 2], in [0, 1]."""
+    import torch
+
+    (dx, dy), (xx, xy, yy) = (means - where).unbind(1), conics.unbind(1)
+    return torch.exp(-(0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy))
+
+
 def footprint(
     means: Any, covariance: tuple[Any, Any, Any], determinant: Any, opacity: Any, size: tuple[int, int]
 ) -> tuple[Any, Any, Any]:
@@ -326,7 +371,7 @@ def footprint(
         low = torch.maximum(torch.ceil(means - extents - 0.5), torch.zeros_like(last))
         high = torch.minimum(torch.floor(means + extents - 0.5), last)
         touches = (opacity > MIN_ALPHA) & (low <= high).all(1)
-        radii = torch.ceil(extents).clamp(1, _MOST_RADIUS).int()
+        radii = torch.ceil(extents).clamp(1, MOST_RADIUS).int()
     return conics, radii, touches
 
 
@@ -341,31 +386,3 @@ def ordered(keys: Any) -> Any:
     bits = (keys + 0.0).contiguous().view(torch.int32).long()  # sign-extended; -0 has become 0
     rising = torch.where(bits < 0, 0xFFFFFFFF - (bits & 0xFFFFFFFF), bits + (1 << 31))
     return (rising >> 1).int().view(torch.float32)
-
-
-def far_gaussians(means: F64, units: F64, conics: F64, size: tuple[int, int]) -> tuple[F64, F64, F64]:
-    """Gaussians of any size as ones that float32 holds: (means [M, 2], conics [M, 3], factors of opacity [M]).
-
-    In a direction in which a Gaussian is wider than 2^27 pixels a picture can't tell it from one of that width
-    with the same value and slope at the picture's middle: across 2^14 pixels they differ by 1e-8.
-    """
-    middle = np.array(size, np.float64) / 2
-    xx, xy, yy = conics.T
-    values, vectors = np.linalg.eigh(np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -2))
-    sharpness = np.sqrt(np.maximum(values, 0.0)) / units[:, None]  # [M, 2] 1 / sigma in pixels
-    along = np.einsum("mik,mi->mk", vectors, means - middle)
-    narrow = np.maximum(sharpness, _SHARPEST_FAR)
-    moved = along * (sharpness / narrow) ** 2
-    lost = 0.5 * ((along * sharpness) ** 2 - (moved * narrow) ** 2).sum(1)
-    squares = np.einsum("mik,mk,mjk->mij", vectors, narrow**2, vectors)
-    return (
-        middle + np.einsum("mik,mk->mi", vectors, moved),
-        np.stack([squares[:, 0, 0], squares[:, 0, 1], squares[:, 1, 1]], -1),
-        np.exp(-lost),
-    )
-
-
-def far_keys(keys: F64) -> F64:
-    """Keys in the same order: as they are up to _LOG_KEY, their logarithms beyond."""
-    far = np.maximum(np.abs(keys) / _LOG_KEY, 1.0)
-    return np.clip(keys, -_LOG_KEY, _LOG_KEY) * (1.0 + np.log2(far))

@@ -6,6 +6,9 @@ pixel met, in order). ``gsplat.rasterization`` puts the same stages behind a pro
 be used here: it sorts by view depth, not by ``P_z + 3 max(sx, sy)``, and a camera 1e9 pixels away has no
 float32 depth left to sort by. ``cuda_projection`` does that part, with gsplat's antialiasing law.
 
+The mode "2dgs" takes ``rasterize_to_pixels_2dgs`` and ``rasterize_to_indices_in_range_2dgs`` in their place, which
+meet discs in space (``cuda_discs``); what they also give, normals, distortion and median depth, isn't asked for.
+
 All four functions have the same parameters in 1.5.3 and on the way to 1.6; what differs is said here. Packed
 arrays never go in with ``backgrounds``: 1.5.3 asserts a shape there that several images can't have.
 """
@@ -43,6 +46,17 @@ USED: dict[str, tuple[str, ...]] = {
         *("image_width", "image_height", "tile_size", "isect_offsets", "flatten_ids"),
     ),
 }
+# The same of the mode "2dgs", beside the first two.
+USED_2DGS: dict[str, tuple[str, ...]] = {
+    "rasterize_to_pixels_2dgs": (
+        *("means2d", "ray_transforms", "colors", "opacities", "normals", "densify", "image_width"),
+        *("image_height", "tile_size", "isect_offsets", "flatten_ids", "packed"),
+    ),
+    "rasterize_to_indices_in_range_2dgs": (
+        *("range_start", "range_end", "transmittances", "means2d", "ray_transforms", "opacities"),
+        *("image_width", "image_height", "tile_size", "isect_offsets", "flatten_ids"),
+    ),
+}
 
 
 class CudaUnavailable(RuntimeError):
@@ -62,10 +76,14 @@ class Gsplat:
 
     def __init__(self, module: Any) -> None:
         self.version = str(getattr(module, "__version__", "unknown"))
-        _check_signatures(module, self.version)
+        _check_signatures(module, self.version, USED)
         self._module = module
         # gsplat's clamp of alpha; the house's is 0.99 (``projection.MAX_ALPHA``), as is 1.6's.
         self.max_alpha = 0.999 if _numbers(self.version) < KNOWN else 0.99
+
+    def check_2dgs(self) -> None:
+        """CudaUnavailable when it lacks what the mode "2dgs" needs."""
+        _check_signatures(self._module, self.version, USED_2DGS)
 
     def sort(self, splats: Any, images: int, width: int, height: int) -> Tiles:
         """Entries of ``splats`` (``cuda_projection.Splats``) in the tiles of ``images`` pictures."""
@@ -86,18 +104,16 @@ class Gsplat:
 
     def blend(self, splats: Any, tiles: Tiles, channels: Any, width: int, height: int) -> tuple[Any, Any]:
         """``channels`` [M, C] of the splats blended: [I, H, W, C] over nothing, and alpha [I, H, W]."""
-        shown, alphas = self._module.rasterize_to_pixels(
-            splats.means,
-            splats.conics,
-            channels,
-            splats.opacities,
-            width,
-            height,
-            TILE,
-            tiles.offsets,
-            tiles.rows,
-            packed=True,
-        )
+        place = (width, height, TILE, tiles.offsets, tiles.rows)
+        if splats.flat:
+            normals, densify = channels.new_zeros(len(channels), 3), channels.new_zeros(len(channels), 2)
+            shown, alphas, *_ = self._module.rasterize_to_pixels_2dgs(
+                splats.means, splats.shapes, channels, splats.opacities, normals, densify, *place, packed=True
+            )
+        else:
+            shown, alphas = self._module.rasterize_to_pixels(
+                splats.means, splats.shapes, channels, splats.opacities, *place, packed=True
+            )
         return shown, alphas[..., 0]
 
     def met(self, splats: Any, tiles: Tiles, image: int, width: int, height: int) -> tuple[Any, Any]:
@@ -113,12 +129,16 @@ class Gsplat:
         starts = tiles.offsets[image]
         begin = int(starts[0, 0])
         end = int(tiles.offsets[image + 1][0, 0]) if image + 1 < len(tiles.offsets) else len(tiles.rows)
-        rows, pixels, _ = self._module.rasterize_to_indices_in_range(
+        module = self._module
+        meet = (
+            module.rasterize_to_indices_in_range_2dgs if splats.flat else module.rasterize_to_indices_in_range
+        )
+        rows, pixels, _ = meet(
             0,
             _ALL,
             torch.ones((height, width), dtype=torch.float32, device=starts.device),
             splats.means[first:last],
-            splats.conics[first:last],
+            splats.shapes[first:last],
             splats.opacities[first:last],
             width,
             height,
@@ -261,9 +281,9 @@ def compile_now(say: Callable[[str], None]) -> Gsplat:
     return library
 
 
-def _check_signatures(module: Any, version: str) -> None:
+def _check_signatures(module: Any, version: str, used: dict[str, tuple[str, ...]]) -> None:
     """CudaUnavailable when a function or a parameter that is used here is not there."""
-    for name, wanted in USED.items():
+    for name, wanted in used.items():
         function = getattr(module, name, None)
         if function is None:
             raise CudaUnavailable(f"gsplat {version} has no {name}: install 1.5.3")

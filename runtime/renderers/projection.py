@@ -83,20 +83,38 @@ def block_weights(
     )
 
 
-def project_block(
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The surfels of a block that have a weight before a camera, in row order; float64."""
+
+    rows: Rows  # [M] in the block
+    points: F64  # [M, 3] view coordinates, native pixels at the pivot
+    lengths: F64  # [M, 2] standard deviations in cell edges
+    sigma: F64  # [M] the larger one in native pixels at the pivot
+    w: F64  # [M] 1 + z / D
+    opacities: F64  # [M] modulated
+    axes: F64  # [M, 3, 3] their own axes as columns, view coordinates, length 1
+    edge_px: float  # native pixels of a cell edge
+
+    @property
+    def keys(self) -> F64:
+        """[M] what they are sorted by."""
+        return self.points[:, 2] + KEY_SIGMAS * self.sigma
+
+
+def place_block(
     block: Block, residency: float, camera: Camera, settings: RenderSettings, rows: Rows | None = None
-) -> Splats:
-    """Project the given rows (default: all) of a block; rows that don't touch the picture are left out."""
+) -> Placed:
+    """Of the given rows (default: all) of a block those that lie before the eye and have a weight."""
     surfels = block.surfels
     rows = np.arange(len(surfels)) if rows is None else rows
     frame = camera.cell_frame(block.cell)
-    inverse_f, (ax, ay) = camera.inverse_f, camera.aspect
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         points = surfels.means[rows].astype(np.float64) @ frame.matrix.T + frame.origin
         lengths = np.exp(surfels.log_scales[rows].astype(np.float64))  # [N, 2] cell edges
         sigma = lengths.max(1) * frame.edge_px  # [N] native pixels at the pivot
-        w = 1.0 + points[:, 2] * inverse_f
-        seen = (w >= NEAR) & (w >= NEAR_SIGMAS * sigma * inverse_f)
+        w = 1.0 + points[:, 2] * camera.inverse_f
+        seen = (w >= NEAR) & (w >= NEAR_SIGMAS * sigma * camera.inverse_f)
         rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
 
         weights = block_weights(block, points, residency, camera, settings, rows)
@@ -104,11 +122,22 @@ def project_block(
         rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
         weights = weights[seen]
         opacities = scales.modulate(surfels.opacities[rows], weights, _law(settings))
-
-        # Axes of the ellipsoid in view coordinates: columns of [N, 3, 3].
-        thickness = THICKNESS * np.exp(surfels.native[rows].astype(np.float64))
         axes = camera.rotation @ quat_to_matrix(surfels.quats[rows])
-        axes = axes * np.stack([lengths[:, 0], lengths[:, 1], thickness], -1)[:, None, :]
+    return Placed(rows, points, lengths, sigma, w, opacities, axes, frame.edge_px)
+
+
+def project_block(
+    block: Block, residency: float, camera: Camera, settings: RenderSettings, rows: Rows | None = None
+) -> Splats:
+    """Project the given rows (default: all) of a block; rows that don't touch the picture are left out."""
+    placed = place_block(block, residency, camera, settings, rows)
+    rows, points, w, opacities = placed.rows, placed.points, placed.w, placed.opacities
+    inverse_f, (ax, ay) = camera.inverse_f, camera.aspect
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        # Axes of the ellipsoid in view coordinates: columns of [N, 3, 3].
+        thickness = THICKNESS * np.exp(block.surfels.native[rows].astype(np.float64))
+        lengths = placed.lengths
+        axes = placed.axes * np.stack([lengths[:, 0], lengths[:, 1], thickness], -1)[:, None, :]
         u = ax * points[:, 0] / w + camera.cx
         v = ay * points[:, 1] / w + camera.cy
         slope_u = np.clip(u, -EDGE * camera.width, (1 + EDGE) * camera.width) - camera.cx
@@ -116,7 +145,7 @@ def project_block(
         spread_u = ax * axes[:, 0] - (slope_u * inverse_f)[:, None] * axes[:, 2]  # [N, 3] of the three axes
         spread_v = ay * axes[:, 1] - (slope_v * inverse_f)[:, None] * axes[:, 2]
         # Units of the largest spread, at least a pixel; ``spread`` still lacks the factor edge_px / w.
-        scale = frame.edge_px / w
+        scale = placed.edge_px / w
         largest = np.maximum(np.abs(spread_u).max(1), np.abs(spread_v).max(1)) * scale
         units = np.maximum(largest, 1.0)
         spread_u *= (scale / units)[:, None]
@@ -137,14 +166,13 @@ def project_block(
     boxes = np.concatenate([_box(u, reach_u, camera.width), _box(v, reach_v, camera.height)], 1)
     kept = (opacities > MIN_ALPHA) & (boxes[:, 0] <= boxes[:, 1]) & (boxes[:, 2] <= boxes[:, 3])
     conics = np.stack([yy, -xy, xx], -1) / np.maximum(blurred, 1e-300)[:, None]
-    keys = points[:, 2] + KEY_SIGMAS * sigma
     return Splats(
         rows[kept],
         np.stack([u, v], -1)[kept],
         units[kept],
         conics[kept],
         opacities[kept],
-        keys[kept],
+        placed.keys[kept],
         points[kept, 2],
         boxes[kept],
     )

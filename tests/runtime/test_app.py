@@ -123,10 +123,14 @@ def test_renderer_and_fitter_are_on_the_card_together(monkeypatch: pytest.Monkey
     made: dict[str, Any] = {"library": gsplat_calls.Gsplat(StandIn()), "device": "cpu"}
     renderer, fitter = cuda.CudaRenderer, cuda_fitter.CudaFitter
     monkeypatch.setattr(app_room.graphics, "wanted", lambda *_: True)
-    monkeypatch.setattr(cuda, "CudaRenderer", lambda: renderer(1 << 20, **made))
+    monkeypatch.setattr(cuda, "CudaRenderer", lambda mode: renderer(1 << 20, mode=mode, **made))
     monkeypatch.setattr(cuda_fitter, "CudaFitter", lambda: fitter(**made))
     with App(1, quiet()) as app:
         assert app.renderer.name == app._fitter().name == "cuda"
+        assert isinstance(app.renderer, renderer) and app.renderer.mode == "3dgs"
+    monkeypatch.setenv(app_room.graphics.CHOICE_VARIABLE, "cuda-2dgs")
+    with App(1, quiet()) as app:
+        assert isinstance(app.renderer, renderer) and app.renderer.mode == "2dgs"
     monkeypatch.setattr(app_room.graphics, "wanted", lambda *_: False)
     with App(1, quiet()) as app:
         assert app.renderer.name == app._fitter().name == "cpu"

@@ -130,6 +130,14 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_card_that_is_ready_draws_unless_the_cpu_is_asked_for(ready: None) -> None:
     assert [choose(word) for word in (None, "", "auto", "cuda", "cpu")] == [True, True, True, True, False]
+    assert choose("cuda-2dgs")
+
+
+@pytest.mark.parametrize(
+    ("word", "mode"), [(None, "3dgs"), ("auto", "3dgs"), ("cuda", "3dgs"), ("cuda-2dgs", "2dgs")]
+)
+def test_surfels_are_discs_where_that_is_asked_for(word: str | None, mode: str) -> None:
+    assert graphics.cuda_mode({} if word is None else {graphics.CHOICE_VARIABLE: word}) == mode
 
 
 def test_compiling_is_never_begun_unasked(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +156,8 @@ def test_a_card_that_can_not_draw_is_said_or_an_error(ready: None, monkeypatch: 
     assert not choose("auto", notes) and notes == ["The CPU draws: no nvcc"]
     with pytest.raises(UsageError, match="no nvcc"):
         choose("cuda")
+    with pytest.raises(UsageError, match="is cuda-2dgs, but: no nvcc"):
+        choose("cuda-2dgs")
     assert not choose("cpu")
 
 
@@ -161,5 +171,5 @@ def test_without_a_card_or_the_extra_nobody_is_bothered(ready: None, monkeypatch
 
 
 def test_another_word_is_an_error_that_names_the_choices() -> None:
-    with pytest.raises(UsageError, match="'gpu'; it can be: auto, cpu, cuda"):
+    with pytest.raises(UsageError, match="'gpu'; it can be: auto, cpu, cuda, cuda-2dgs"):
         choose("gpu")

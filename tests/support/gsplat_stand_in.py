@@ -1,9 +1,10 @@
-"""gsplat's four functions that we call, in plain torch on the CPU: the same signatures, checks and rounding.
+"""gsplat's functions that we call, in plain torch on the CPU: the same signatures, checks and rounding.
 
 Written from what gsplat's kernels do, pixel by pixel: float32, the alpha that is clamped, the exponent that is
-skipped when it comes out negative, the bits of the depth that are sorted by, the pixel that is finished *before*
-it would fall to 1e-4. Differentiable by torch, as gsplat is by its own kernels. What the real one would refuse,
-or read as garbage (another dtype, gaps between elements, another device), fails an assertion here.
+skipped when it comes out negative, the ray that misses a disc's plane, the bits of the depth that are sorted by, the
+pixel that is finished *before* it would fall to 1e-4. Differentiable by torch, as gsplat is by its own kernels. What
+the real one would refuse, or read as garbage (another dtype, gaps between elements, another device), fails an
+assertion here.
 """
 
 import math
@@ -95,24 +96,11 @@ class StandIn:
     ) -> tuple[Tensor, Tensor]:
         self.calls.append(("rasterize_to_pixels", {k: v for k, v in locals().items() if k != "self"}))
         assert packed and backgrounds is None and masks is None and not absgrad
-        nnz, channels = len(means2d), colors.shape[-1]
-        self._check(means2d, conics, opacities, isect_offsets, flatten_ids)
-        _kernel_input(colors, torch.float32, (nnz, channels))
-        assert channels in (1, 2, 3, 4, 5, 8, 9, 16, 17, 32)
-        images = len(isect_offsets)
-        down, across = (side * tile_size for side in isect_offsets.shape[1:])
-        assert down >= image_height and across >= image_width
-        shown, alphas = torch.zeros(images, down, across, channels), torch.zeros(images, down, across, 1)
-        for where, rows, pixels in self._tiles(isect_offsets, flatten_ids, tile_size):
-            alpha, touched = self._alpha(means2d[rows], conics[rows], opacities[rows], pixels)
-            left = torch.cumprod(1.0 - alpha, 0)
-            counts = touched & (left > 1e-4)
-            before = torch.cat([torch.ones_like(left[:1]), left[:-1]])
-            weights = torch.where(counts, alpha * before, 0.0)  # [E, P]
-            part = torch.einsum("ep,ec->pc", weights, colors[rows])
-            shown = shown.index_put(where, part.reshape(tile_size, tile_size, channels))
-            alphas = alphas.index_put(where, weights.sum(0).reshape(tile_size, tile_size, 1))
-        return shown[:, :image_height, :image_width], alphas[:, :image_height, :image_width]
+        assert colors.shape[-1] in (1, 2, 3, 4, 5, 8, 9, 16, 17, 32)
+        return self._blend(
+            (means2d, conics, colors, opacities), (image_width, image_height), tile_size, isect_offsets,
+            flatten_ids,
+        )  # fmt: skip
 
     def rasterize_to_indices_in_range(
         self,
@@ -131,30 +119,121 @@ class StandIn:
         self.calls.append(
             ("rasterize_to_indices_in_range", {k: v for k, v in locals().items() if k != "self"})
         )
+        return self._met(
+            range_start, range_end, transmittances, (means2d, conics, opacities), (image_width, image_height),
+            tile_size, isect_offsets, flatten_ids,
+        )  # fmt: skip
+
+    def rasterize_to_pixels_2dgs(
+        self,
+        means2d: Tensor,
+        ray_transforms: Tensor,
+        colors: Tensor,
+        opacities: Tensor,
+        normals: Tensor,
+        densify: Tensor,
+        image_width: int,
+        image_height: int,
+        tile_size: int,
+        isect_offsets: Tensor,
+        flatten_ids: Tensor,
+        backgrounds: Optional[Tensor] = None,  # noqa: UP045
+        masks: Optional[Tensor] = None,  # noqa: UP045
+        packed: bool = False,
+        absgrad: bool = False,
+        distloss: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        self.calls.append(("rasterize_to_pixels_2dgs", {k: v for k, v in locals().items() if k != "self"}))
+        assert packed and backgrounds is None and masks is None and not absgrad and not distloss
+        nnz = len(means2d)
+        _kernel_input(normals, torch.float32, (nnz, 3))
+        _kernel_input(densify, torch.float32, (nnz, 2))
+        # Others have their last channel moved behind a padding.
+        assert colors.shape[-1] in (1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512)
+        every = torch.cat([colors, normals], -1)
+        shown, alphas = self._blend(
+            (means2d, ray_transforms, every, opacities), (image_width, image_height), tile_size, isect_offsets,
+            flatten_ids,
+        )  # fmt: skip
+        nothing = torch.zeros_like(alphas)  # distortion and median depth: not asked for
+        return shown[..., :-3], alphas, shown[..., -3:], nothing, nothing
+
+    def rasterize_to_indices_in_range_2dgs(
+        self,
+        range_start: int,
+        range_end: int,
+        transmittances: Tensor,
+        means2d: Tensor,
+        ray_transforms: Tensor,
+        opacities: Tensor,
+        image_width: int,
+        image_height: int,
+        tile_size: int,
+        isect_offsets: Tensor,
+        flatten_ids: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        self.calls.append(
+            ("rasterize_to_indices_in_range_2dgs", {k: v for k, v in locals().items() if k != "self"})
+        )
+        return self._met(
+            range_start, range_end, transmittances, (means2d, ray_transforms, opacities),
+            (image_width, image_height), tile_size, isect_offsets, flatten_ids,
+        )  # fmt: skip
+
+    # ---- the kernels' insides ---------------------------------------------------------------------
+    def _blend(
+        self, splats: tuple[Tensor, ...], size: tuple[int, int], tile_size: int, isect_offsets: Tensor,
+        flatten_ids: Tensor,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Middles, shapes (conics or ray transforms), channels and opacities -> channels and alpha."""
+        (means2d, shapes, colors, opacities), (width, height) = splats, size
+        nnz, channels = len(means2d), colors.shape[-1]
+        self._check(means2d, shapes, opacities, isect_offsets, flatten_ids)
+        _kernel_input(colors, torch.float32, (nnz, channels))
+        images = len(isect_offsets)
+        down, across = (side * tile_size for side in isect_offsets.shape[1:])
+        assert down >= height and across >= width
+        shown, alphas = torch.zeros(images, down, across, channels), torch.zeros(images, down, across, 1)
+        for where, rows, pixels in self._tiles(isect_offsets, flatten_ids, tile_size):
+            alpha, touched = self._alpha(means2d[rows], shapes[rows], opacities[rows], pixels)
+            left = torch.cumprod(1.0 - alpha, 0)
+            counts = touched & (left > 1e-4)
+            before = torch.cat([torch.ones_like(left[:1]), left[:-1]])
+            weights = torch.where(counts, alpha * before, 0.0)  # [E, P]
+            part = torch.einsum("ep,ec->pc", weights, colors[rows])
+            shown = shown.index_put(where, part.reshape(tile_size, tile_size, channels))
+            alphas = alphas.index_put(where, weights.sum(0).reshape(tile_size, tile_size, 1))
+        return shown[:, :height, :width], alphas[:, :height, :width]
+
+    def _met(
+        self, range_start: int, range_end: int, transmittances: Tensor, splats: tuple[Tensor, ...],
+        size: tuple[int, int], tile_size: int, isect_offsets: Tensor, flatten_ids: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        """Splat, pixel and image of every meeting."""
+        (means2d, shapes, opacities), (width, height) = splats, size
         assert range_start == 0 and len(means2d) > 0  # the kernel divides by the number of surfels
         assert range_end * tile_size**2 >= len(flatten_ids)
-        _kernel_input(transmittances, torch.float32, (image_height, image_width))
+        _kernel_input(transmittances, torch.float32, (height, width))
         assert (transmittances == 1).all()
-        self._check(means2d, conics, opacities, isect_offsets[None], flatten_ids)
+        self._check(means2d, shapes, opacities, isect_offsets[None], flatten_ids)
         found: list[tuple[Tensor, Tensor]] = []
         for (_, y, x), rows, pixels in self._tiles(isect_offsets[None], flatten_ids, tile_size):
-            alpha, touched = self._alpha(means2d[rows], conics[rows], opacities[rows], pixels)
+            alpha, touched = self._alpha(means2d[rows], shapes[rows], opacities[rows], pixels)
             counts = touched & (torch.cumprod(1.0 - alpha, 0) > 1e-4)
-            inside = (y < image_height) & (x < image_width)
+            inside = (y < height) & (x < width)
             e, p = torch.nonzero(counts & inside.reshape(-1)).unbind(1)
-            found.append((rows[e], (y * image_width + x).reshape(-1)[p]))
+            found.append((rows[e], (y * width + x).reshape(-1)[p]))
         rows = torch.cat([torch.empty(0, dtype=torch.int64), *(each for each, _ in found)])
         pixels = torch.cat([torch.empty(0, dtype=torch.int64), *(each for _, each in found)])
         order = torch.argsort(pixels, stable=True)
         return rows[order], pixels[order], torch.zeros_like(pixels)
 
-    # ---- the kernels' insides ---------------------------------------------------------------------
     def _check(
-        self, means2d: Tensor, conics: Tensor, opacities: Tensor, offsets: Tensor, flatten_ids: Tensor
+        self, means2d: Tensor, shapes: Tensor, opacities: Tensor, offsets: Tensor, flatten_ids: Tensor
     ) -> None:
         nnz = len(means2d)
         _kernel_input(means2d, torch.float32, (nnz, 2))
-        _kernel_input(conics, torch.float32, (nnz, 3))
+        _kernel_input(shapes, torch.float32, (nnz, 3, 3) if shapes.dim() == 3 else (nnz, 3))
         _kernel_input(opacities, torch.float32, (nnz,))
         _kernel_input(offsets, torch.int32, tuple(offsets.shape))
         _kernel_input(flatten_ids, torch.int32, (len(flatten_ids),))
@@ -174,15 +253,28 @@ class StandIn:
                 yield (torch.tensor(image), y, x), flatten_ids[start:end].long(), pixels
 
     def _alpha(
-        self, means: Tensor, conics: Tensor, opacities: Tensor, pixels: Tensor
+        self, means: Tensor, shapes: Tensor, opacities: Tensor, pixels: Tensor
     ) -> tuple[Tensor, Tensor]:
         """(alpha, 0 where it does not count; where it counts), [E, P]."""
-        dx, dy = (means[:, None] - pixels).unbind(-1)
-        xx, xy, yy = (column[:, None] for column in conics.unbind(1))
-        exponent = 0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy
+        d = means[:, None] - pixels
+        if shapes.dim() == 3:
+            exponent, met = _of_discs(shapes, d, pixels)
+        else:
+            (dx, dy), (xx, xy, yy) = d.unbind(-1), (column[:, None] for column in shapes.unbind(1))
+            exponent, met = 0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy, torch.ones_like(dx).bool()
         alpha = (opacities[:, None] * torch.exp(-exponent)).clamp(max=self._max_alpha)
-        touched = (exponent >= 0.0) & (alpha >= MIN_ALPHA)
+        touched = met & (exponent >= 0.0) & (alpha >= MIN_ALPHA)
         return torch.where(touched, alpha, 0.0), touched
+
+
+def _of_discs(rays: Tensor, d: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """(exponent, whether the ray meets the plane), [E, P]: gsplat's 2DGS kernels with FILTER_INV_SQUARE_2DGS = 2."""
+    across = pixels[None, :, :1] * rays[:, None, 2] - rays[:, None, 0]
+    down = pixels[None, :, 1:] * rays[:, None, 2] - rays[:, None, 1]
+    crossed = torch.linalg.cross(across, down)
+    met = crossed[..., 2] != 0.0
+    s = crossed[..., :2] / torch.where(met, crossed[..., 2], 1.0)[..., None]
+    return 0.5 * torch.minimum((s * s).sum(-1), 2.0 * (d * d).sum(-1)), met
 
 
 def _kernel_input(tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wonderzoom.runtime.renderers import cuda_projection
+from wonderzoom.runtime.renderers.cuda_far import far_gaussians, far_keys
 from wonderzoom.runtime.renderers.cuda_plans import PlanBook, slabs_of
 from wonderzoom.runtime.renderers.cuda_projection import (
     Splats,
     by_image,
-    far_gaussians,
-    far_keys,
     flatten,
     footprint,
     opacity_table,
@@ -70,7 +69,7 @@ def test_splats_are_those_of_the_definition(modulation: scales.Modulation, metri
     conics = every("conics") / every("units")[:, None] ** 2
     np.testing.assert_allclose(splats.means[mine], every("means"), atol=2e-3, rtol=1e-5)
     size = np.abs(conics).max(1, keepdims=True)
-    np.testing.assert_allclose(splats.conics[mine] / size, conics / size, atol=2e-5)
+    np.testing.assert_allclose(splats.shapes[mine] / size, conics / size, atol=2e-5)
     np.testing.assert_allclose(splats.opacities[mine], every("opacities"), atol=2e-5)
     np.testing.assert_allclose(splats.colors[mine, :3], np.concatenate([c for _, _, c in expected])[theirs])
     zetas = every("zetas")
@@ -96,7 +95,7 @@ def test_several_images_come_one_after_the_other_and_alike(monkeypatch: pytest.M
     assert three.images.tolist() == [k for k in range(3) for _ in range(len(alone))]
     for k in range(3):
         part = slice(k * len(alone), (k + 1) * len(alone))
-        for name in ("means", "conics", "opacities", "radii", "keys", "colors", "ids"):
+        for name in ("means", "shapes", "opacities", "radii", "keys", "colors", "ids"):
             assert torch.equal(getattr(three, name)[part], getattr(alone, name))
 
 
@@ -260,6 +259,6 @@ def test_gsplats_own_antialiasing_is_the_same_law() -> None:
     )  # fmt: skip
     assert kept_opacity is not None
     np.testing.assert_allclose(splats.means, means2d[0], atol=2e-3)
-    np.testing.assert_allclose(splats.conics, conics[0], atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(splats.shapes, conics[0], atol=1e-4, rtol=1e-4)
     kept = np.minimum(np.concatenate(opacities), scales.MAX_OPACITY) * kept_opacity[0].numpy()
     np.testing.assert_allclose(splats.opacities, kept, atol=1e-4)
