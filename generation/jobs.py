@@ -113,6 +113,9 @@ class Zoomed:
     seconds: dict[str, float] = field(
         default_factory=dict
     )  # per stage; filled by the caller that owns a clock
+    memory: dict[str, int] = field(
+        default_factory=dict
+    )  # bytes of the card, the most of each stage that used it
 
 
 class GenerationError(Exception):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.generation.ablations import Ablations, unregistered_zeta
 from wonderzoom.generation.arithmetic import sums_in_order
+from wonderzoom.generation.card_memory import Meter, StagePeaks, card_peak
 from wonderzoom.generation.extension import (
     Beside,
     completed,
@@ -84,6 +85,7 @@ class Pipeline:
         threads: int,
         fit_settings: FitSettings | None = None,
         ablations: Ablations | None = None,
+        meter: Meter = card_peak,
     ) -> None:
         self.generator = generator
         self._renderer = renderer
@@ -91,14 +93,16 @@ class Pipeline:
         self._threads = threads
         self._fit_settings = fit_settings or FitSettings()
         self._ablations = ablations or Ablations()
+        self._meter = meter
 
     # ---- E_0 ------------------------------------------------------------------------------------
     def create(self, request: CreateRequest, watch: Watch | None = None) -> Created:
         """E_0 from a picture: depth, sky, layers behind depth edges, surfels, fit."""
         with sums_in_order():
-            return self._create(request, watch or Watch())
+            peaks = StagePeaks(self._meter)
+            return self._create(request, peaks.watched(watch or Watch()), peaks)
 
-    def _create(self, request: CreateRequest, watch: Watch) -> Created:
+    def _create(self, request: CreateRequest, watch: Watch, peaks: StagePeaks) -> Created:
         said: list[str] = []
         watch = replace(watch, note=said.append)
         generator = self.generator
@@ -112,6 +116,9 @@ class Pipeline:
         state = generator.memory.initial(request, estimate, framed.main)
         notes = (*((note,) if note else ()), *estimate.notes, *said)
         picture = hashlib.blake2b(request.image.tobytes(), digest_size=8).hexdigest()
+        blocks = self._surfels(layers, framed.main, framed.header.metric, request.seed, watch)
+        watch.event(StageEvent("commit", 0.0))
+        made_of = {"picture": picture, **dict(generator.made_with), **dict(self._left_out())}
         node = ScaleNode(
             id=node_id(None, framed.camera, f"{picture} {request.prompt}", request.seed, generator.name),
             parent=None,
@@ -121,13 +128,9 @@ class Pipeline:
             generator=generator.name,
             views=tuple(view_of(layer, request.image if layer is framed.main else None) for layer in layers),
             generator_state=state,
-            provenance=tuple(
-                sorted({"picture": picture, **dict(generator.made_with), **dict(self._left_out())}.items())
-            ),
+            provenance=tuple(sorted({**made_of, **peaks.provenance()}.items())),
             **FILLED_IN_BY_THE_WORLD,
         )
-        blocks = self._surfels(layers, framed.main, framed.header.metric, request.seed, watch)
-        watch.event(StageEvent("commit", 0.0))
         commit = World(framed.header).propose(node, blocks)
         return Created(framed.header, commit, node.id, notes)
 
@@ -141,13 +144,14 @@ class Pipeline:
         watch = watch or Watch()
         try:
             with sums_in_order():
-                return self._zoom(world, request, watch)
+                peaks = StagePeaks(self._meter)
+                return self._zoom(world, request, peaks.watched(watch), peaks)
         except (GenerationError, AlreadyCovered, Cancelled, WorldError):
             raise
         except MemoryError as error:
             raise GenerationError("lift", "out of memory; close other programs or free some", True) from error
 
-    def _zoom(self, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
+    def _zoom(self, world: World, request: ZoomRequest, watch: Watch, peaks: StagePeaks) -> Zoomed:
         notes: list[str] = []
         watch = replace(watch, note=notes.append)
         generator = self.generator
@@ -193,6 +197,10 @@ class Pipeline:
             provenance["notes"] = "; ".join(notes)
         if edit_only:
             provenance[FINER_KEY] = str(FINER_EDIT)
+        state = generator.memory.after_zoom(context, edited)
+        blocks = self._surfels(layers, main, base.header.metric, request.seed, watch)
+        self._begin("commit", watch)
+        provenance.update(peaks.provenance())
         node = ScaleNode(
             id=name,
             parent=parent.id,
@@ -203,16 +211,14 @@ class Pipeline:
             views=tuple(
                 view_of(layer, _to_bytes(layer.image) if layer is main else None) for layer in layers
             ),
-            generator_state=generator.memory.after_zoom(context, edited),
+            generator_state=state,
             provenance=tuple(sorted(provenance.items())),
             **FILLED_IN_BY_THE_WORLD,
         )
-        blocks = self._surfels(layers, main, base.header.metric, request.seed, watch)
-        self._begin("commit", watch)
         commit = world.propose(node, blocks, replaced)
         if watch.cancelled():
             raise Cancelled
-        return Zoomed(commit, node.id, edited.ignored, edited.placed, tuple(notes))
+        return Zoomed(commit, node.id, edited.ignored, edited.placed, tuple(notes), memory=dict(peaks.bytes))
 
     def _observe(self, world: World, request: ZoomRequest) -> tuple[Observation, bool]:
         """O_i, and whether all of it is there at this scale already, so that only an edit can add to it."""

@@ -220,8 +220,9 @@ class ZoomService:
         self._measure(run)
         zoomed = proposal.zoomed
         return ZoomCommitted(
-            made.node, made.revision, zoomed.ignored, zoomed.placed, dict(run.seconds), zoomed.notes
-        )
+            made.node, made.revision, zoomed.ignored, zoomed.placed, dict(run.seconds), zoomed.notes,
+            dict(zoomed.memory),
+        )  # fmt: skip
 
     def _again(self, job: Job[ZoomWish], run: _Run) -> bool:
         """Put a job back to run once more, unless nobody waits for it or the service ends."""

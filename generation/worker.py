@@ -38,7 +38,7 @@ from wonderzoom.generation.executors.frames import (
     encode,
     frames_from_parent,
 )
-from wonderzoom.generation.jobs import StageEvent, Watch, ZoomRequest
+from wonderzoom.generation.jobs import STAGES, StageEvent, Watch, ZoomRequest
 from wonderzoom.generation.zoom_events import failure_of
 from wonderzoom.scene_graph.ports import Cancelled
 from wonderzoom.scene_graph.store_codec import encode_commit
@@ -148,7 +148,8 @@ def _carry_out(frame: Run, workshop: Workshop, line: _Line, clock: Callable[[], 
         zoomed = proposal.zoomed
         _write(Path(frame.answer), encode_commit(zoomed.commit))
         notes = tuple(note[:MAX_MESSAGE] for note in zoomed.notes)
-        return Done(frame.job, proposal.base, zoomed.node, zoomed.ignored, zoomed.placed, notes)
+        memory = {stage: zoomed.memory[stage] for stage in STAGES if stage in zoomed.memory}
+        return Done(frame.job, proposal.base, zoomed.node, zoomed.ignored, zoomed.placed, notes, memory)
     except Cancelled:
         return Stopped(frame.job)
     except Exception as error:

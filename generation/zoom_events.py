@@ -58,6 +58,9 @@ class ZoomCommitted:
     placed: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)  # of each stage
     notes: tuple[str, ...] = ()  # what was done otherwise than asked
+    memory: dict[str, int] = field(
+        default_factory=dict
+    )  # bytes of the card, the most of each stage that used it
 
 
 @dataclass(frozen=True, slots=True)

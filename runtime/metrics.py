@@ -17,6 +17,7 @@ from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     Metric,
     ProcessCollector,
@@ -114,6 +115,11 @@ class Metrics:
         self._stages = self._histograms(
             "zoom_stage_seconds", "Seconds of the stages of committed zooms.", "stage", STAGES, ZOOM_BUCKETS
         )
+        # A stage has a value once it has used a card: without one there are none, not zeros.
+        self._memory = Gauge(
+            f"{PREFIX}_zoom_stage_memory_bytes", "Most bytes of the graphics card in the last zoom's stages.",
+            ["stage"], registry=self.registry,
+        )  # fmt: skip
         self._uploads = self._counters("uploads", "Uploads that were answered.", "outcome", ("done", *_CODES))
         self._errors = self._counters(
             "errors", "Lines of the log at the level error.", "source", (*_SOURCES, "other")
@@ -175,15 +181,25 @@ class Metrics:
         self._closed[_named(how)].inc()
 
     def zoom_ended(
-        self, outcome: ZoomEnded, seconds: float | None = None, stages: Mapping[str, float] | None = None
+        self,
+        outcome: ZoomEnded,
+        seconds: float | None = None,
+        stages: Mapping[str, float] | None = None,
+        memory: Mapping[str, int] | None = None,
     ) -> None:
-        """A request for a zoom is answered for good, so long after it was made; ``None``: it never became a job."""
+        """A request for a zoom is answered for good, so long after it was made; ``None``: it never became a job.
+
+        ``stages`` in seconds, ``memory`` in bytes of the card, of each stage that has used it.
+        """
         self._zooms[outcome].inc()
         if seconds is not None:
             self._zoom_seconds["failed" if isinstance(outcome, ErrorCode) else outcome].observe(seconds)
         for stage, spent in (stages or {}).items():
             if stage in self._stages:
                 self._stages[stage].observe(spent)
+        for stage, taken in (memory or {}).items():
+            if stage in self._stages:
+                self._memory.labels(stage).set(taken)
 
     def upload_ended(self, outcome: UploadEnded) -> None:
         """An upload is answered for good."""

@@ -235,7 +235,7 @@ class ZoomDesk:
         seconds = self._clock() - pending.asked_at
         match event:
             case ZoomCommitted():
-                self._metrics.zoom_ended("committed", seconds, event.seconds)
+                self._metrics.zoom_ended("committed", seconds, event.seconds, event.memory)
             case ZoomFailed():
                 self._metrics.zoom_ended(_CODES[event.code], seconds)
             case ZoomCancelled():

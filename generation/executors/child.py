@@ -156,7 +156,9 @@ class Child:
         except (OSError, BadCommit, NewerFormat) as error:
             self._lose("garbage", f"its proposal can't be read: {error}")
             raise self.lost.result() from error
-        return Proposal(Zoomed(commit, said.node, said.ignored, said.placed, said.notes), said.base)
+        memory = {str(stage): taken for stage, taken in said.memory.items()}
+        zoomed = Zoomed(commit, said.node, said.ignored, said.placed, said.notes, memory=memory)
+        return Proposal(zoomed, said.base)
 
     # ---- listening and watching -----------------------------------------------------------------
     async def _listen(self) -> None:

@@ -104,6 +104,7 @@ class Done(Frame, frozen=True, tag="done"):
     ignored: Words
     placed: Words
     notes: Words = ()
+    memory: dict[Stage, Number] = {}  # noqa: RUF012  (msgspec copies it); bytes of the card, the most of each stage
 
 
 class Failed(Frame, frozen=True, tag="failed"):

@@ -72,7 +72,7 @@ def test_a_request_is_followed_from_the_queue_through_every_stage_into_the_world
         assert isinstance(end, ZoomCommitted)
         assert (end.node, end.revision) == ("moss-1", 1)
         assert (end.ignored, end.placed) == (("unicorn",), ("moss",))
-        assert list(end.seconds) == list(STAGES)
+        assert list(end.seconds) == list(STAGES) and end.memory == {"edit": 10**9}
         assert end.seconds["upscale"] == pytest.approx(0.5) and end.seconds["commit"] == pytest.approx(0.05)
 
     play(act)

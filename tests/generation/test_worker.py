@@ -89,7 +89,10 @@ class Parent:
 
 
 def proposal(commit: Commit | None = None) -> Proposal:
-    return Proposal(Zoomed(commit or Commit(8, removed=("x",)), "n", ("unicorn",), ("moss",)), 7)
+    memory = {"upscale": 12 * 10**9}
+    return Proposal(
+        Zoomed(commit or Commit(8, removed=("x",)), "n", ("unicorn",), ("moss",), memory=memory), 7
+    )
 
 
 def test_a_job_is_told_stage_by_stage_and_its_answer_is_a_file(tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_a_job_is_told_stage_by_stage_and_its_answer_is_a_file(tmp_path: Path) -
         Progress(3, "upscale", 1.0),
         Progress(3, "edit", 0.0),
         Progress(3, "edit", 1.0, preview=True),
-        Done(3, 7, "n", ("unicorn",), ("moss",)),
+        Done(3, 7, "n", ("unicorn",), ("moss",), memory={"upscale": 12 * 10**9}),
     ]
     assert asked == [("plain", request())]
     assert decode_commit((tmp_path / "3").read_bytes()) == proposal().zoomed.commit

@@ -237,6 +237,20 @@ def test_errors_of_the_log_are_counted_by_who_says_them() -> None:
     }
 
 
+def test_a_stage_has_memory_once_it_has_used_a_card() -> None:
+    metrics = Metrics()
+    before = values(metrics)
+    metrics.zoom_ended("committed", 1.0, {"edit": 2.0}, {})
+    assert [name for name in values(metrics) if "memory_bytes{" in name] == []
+    metrics.zoom_ended("committed", 1.0, {"edit": 2.0}, {"edit": 7 * 10**9, "a strange one": 1})
+    metrics.zoom_ended("committed", 1.0, {"edit": 2.0}, {"edit": 5 * 10**9})
+    after = values(metrics)
+    assert "zoom_stage_memory_bytes{stage=edit}" not in before
+    assert {name: value for name, value in after.items() if "stage_memory" in name} == {
+        "zoom_stage_memory_bytes{stage=edit}": 5e9
+    }
+
+
 def test_servers_of_one_process_count_apart() -> None:
     one, other = Metrics(), Metrics()
     before = values(other)
@@ -257,6 +271,7 @@ def test_the_process_is_measured_too_and_nothing_is_said_of_when_a_series_was_ma
 def test_the_manual_lists_every_family_with_its_type_and_its_labels() -> None:
     metrics = Metrics()
     metrics.watch(lambda: STATUS)
+    metrics.zoom_ended("committed", 1.0, {}, {"edit": 1})  # stages have memory once they have used a card
     page = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
     rows = re.findall(
         r"^\| `(wonderzoom_\w+)` \| (\w+) \| ([^|]*)\|", page.read_text(encoding="utf-8"), re.MULTILINE

@@ -55,7 +55,8 @@ class PlaneWorkshop:
         parent = world.root.id if request.node is None or request.mode == "replace" else request.node
         node, blocks = zoom_node(request, parent)
         commit = world.propose(node, blocks, request.node if request.mode == "replace" else None)
-        return Proposal(Zoomed(commit, node.id, ("unicorn",), (generator,)), world.revision)
+        zoomed = Zoomed(commit, node.id, ("unicorn",), (generator,), memory={"edit": 3 * 10**9})
+        return Proposal(zoomed, world.revision)
 
     def _misbehave(self, prompt: str, watch: Watch) -> None:
         match prompt:

@@ -91,7 +91,8 @@ class ScriptedExecutor:
         finally:
             self.busy -= 1
         node = f"{wish.request.prompt}-{number}"
-        return Proposal(Zoomed(Commit(1), node, ("unicorn",), (wish.request.prompt,)), 0)
+        zoomed = Zoomed(Commit(1), node, ("unicorn",), (wish.request.prompt,), memory={"edit": 10**9})
+        return Proposal(zoomed, 0)
 
     async def _meet(self, fate: Fate) -> None:
         match fate.how:

@@ -89,6 +89,7 @@ def test_zooms_come_back_as_files_and_the_worker_follows_the_world(garden: Garde
         proposal = await bench.executor.run(wish, bench.events.append)
         assert proposal.base == 1
         assert (proposal.zoomed.ignored, proposal.zoomed.placed) == (("unicorn",), ("planes",))
+        assert proposal.zoomed.memory == {"edit": 3 * 10**9}
         assert [event.stage for event in bench.events] == list(STAGES)
         (shown,) = [event for event in bench.events if event.preview is not None]
         assert shown.preview is not None
