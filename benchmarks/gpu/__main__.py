@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.gpu import parts
 from benchmarks.gpu.parts import Card, Row
+from benchmarks.gpu.through_the_loop import through_the_loop
 from benchmarks.gpu.tiled_world import TiledWorld
 from benchmarks.machine import machine, table
 from wonderzoom.runtime.renderers.cuda import CudaRenderer
@@ -95,9 +96,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     "viewers",
                     lambda w=world: parts.viewers(renderer, card, w, chosen.viewers, chosen.together),
                 )
+                sheet.run("frame loop", lambda w=world: through_the_loop(renderer, card, w, chosen.viewers))
                 sheet.run("busy", lambda w=world: parts.beside_a_fit(renderer, fitter, card, w))
+                sheet.run("discs", lambda w=world: _discs(card, w, chosen.rounds))
     print("\n" + sheet.table())
     return int(sheet.failed)
+
+
+def _discs(card: Card, world: TiledWorld, rounds: int) -> list[Row]:
+    """The mode "2dgs": right, and how fast."""
+    with CudaRenderer(mode="2dgs") as renderer:
+        rows = parts.correctness(renderer)
+        return rows + parts.frames(renderer, card, world, rounds, views=(0.5, 2.0))
 
 
 def _frames_of(

@@ -59,8 +59,13 @@ def correctness(
     side: int = 64,
     size: tuple[int, int] = (64, 48),
 ) -> list[Row]:
-    """Against the oracle, at several depths and laws; raises Wrong where a picture differs."""
+    """Against the oracle, at several depths and laws; raises Wrong where a picture differs.
+
+    The oracle draws Gaussians on the screen. Discs in space show nearly the same (43 dB and more on the stand-in), but
+    ids and counts differ where surfels are small: these are not judged there.
+    """
     nested, rows = NestedWorld(3, side), list[Row]()
+    exact = renderer.mode == "3dgs"
     for scale, modulation in views:
         settings = RenderSettings(h_ref=side, background=(0.2, 0.4, 0.6), modulation=modulation)  # type: ignore[arg-type]
         camera = nested.view(scale, *size)
@@ -71,8 +76,9 @@ def correctness(
         decibels = -10.0 * np.log10(error + 1e-12)
         clear = margins > 2 / 255
         alike = float((got.surfel_ids[clear] == expected.surfel_ids[clear]).mean()) if clear.any() else 1.0
-        name = f"E{scale:g}, {modulation}"
-        if decibels < 55.0 or alike < 0.999 or abs(got.drawn - expected.drawn) > 0.01 * expected.drawn:
+        name = f"E{scale:g}, {modulation}{_mode(renderer)}"
+        counted = abs(got.drawn - expected.drawn) <= 0.01 * expected.drawn
+        if decibels < (55.0 if exact else 40.0) or (exact and not (alike >= 0.999 and counted)):
             raise Wrong(f"{name}: {decibels:.1f} dB, {100 * alike:.2f} % of ids, {got.drawn} drawn")
         rows.append(["correct", name, f"{decibels:.0f} dB, {100 * alike:.2f} % of ids", ""])
     return rows
@@ -114,8 +120,13 @@ def frames(
                 f"{renderer.statistics.drawn:,} of {visible.surfel_count:,} drawn"
             )
             memory = f"{card.peak_bytes() / 1e9:.2f} GB"
-            rows.append([f"{world.surfels:,} surfels", f"E{scale:g}, {modulation}", numbers, memory])
+            how = f"E{scale:g}, {modulation}{_mode(renderer)}"
+            rows.append([f"{world.surfels:,} surfels", how, numbers, memory])
     return rows
+
+
+def _mode(renderer: CudaRenderer) -> str:
+    return "" if renderer.mode == "3dgs" else f", {renderer.mode}"
 
 
 def fitting(fitter: CudaFitter, card: Card, width: int = 1024, height: int = 768) -> list[Row]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import LN2, ORIGIN_CELL, PIXELS_PER_CELL, Cell, Position
+from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 from wonderzoom.scene_graph.surfels import SURFACE, Block, Bounds, Surfels
@@ -29,7 +30,10 @@ _FOCAL = 1000.0  # pixels
 
 
 class TiledWorld:
-    """As much of a world as drawing needs: ``octree`` and ``revision``. ``side`` cells a scale, a multiple of 8."""
+    """As much of a world as drawing needs: ``octree``, ``revision``, ``header`` and ``blocks``.
+
+    ``side`` cells a scale, a multiple of 8.
+    """
 
     def __init__(self, side: int) -> None:
         if side % 2**OCTAVES or side <= 0:
@@ -53,6 +57,7 @@ class TiledWorld:
                     blocks.append(Block(cell, f"scale-{scale}", pattern, shared[inside], name))
         self._levels = [TOP_LEVEL + k * OCTAVES + math.ceil(math.log2(side)) for k in range(SCALES)]
         self.octree.change((), blocks)
+        self.blocks, self.header = blocks, WorldHeader(h_ref=720)
         self.surfels = len(blocks) * _ROWS
 
     @staticmethod

@@ -101,6 +101,12 @@ def test_every_part_runs_and_checks_itself(gpu: ModuleType, renderer: Any) -> No
     assert "fps" in rows[0][2] and "GB" in rows[0][3]
     (fitted,) = parts.fitting(fitter, card, 20, 16)
     assert fitted[1] == "320 surfels"
+    with CudaRenderer(1 << 27, "cpu", Gsplat(StandIn()), "2dgs") as discs:
+        (correct,) = parts.correctness(discs, [(2.0, "optical_mass")], size=(24, 16))
+        assert correct[1] == "E2, optical_mass, 2dgs"
+        assert parts.frames(discs, card, world, 1, (24, 16), (2.0,))[0][1] == "E2, optical_mass, 2dgs"
+    shared, alone = gpu.through_the_loop(renderer, card, world, 3, 6.0, (24, 16), (3.5, 4.0))
+    assert "frames a call" in shared[1] and "fps each" in shared[2] and alone[1] == "one frame a call"
     (row,) = parts.viewers(renderer, card, world, 3, 2, 1, (24, 16))
     assert row[0] == "3 viewers, 24x16"
     alone, beside = parts.beside_a_fit(renderer, fitter, card, world, 3, (24, 16), (10, 8))
