@@ -34,7 +34,7 @@ def a_renderer(mode: Any = "2dgs") -> CudaRenderer:
     return CudaRenderer(1 << 24, "cpu", Gsplat(StandIn()), mode)
 
 
-def a_cloud(seed: int, count: int = 300, camera: Camera | None = None, **options: Any) -> Scene:
+def a_cloud(seed: int, count: int = 200, camera: Camera | None = None, **options: Any) -> Scene:
     camera = camera or a_camera()
     chosen = {key: options.pop(key) for key in ("modulation", "metric") if key in options}
     return cloud(camera, count, seed, **options), camera, replace(SETTINGS, **chosen)
@@ -72,7 +72,12 @@ SCENES: dict[str, Callable[[], Scene]] = {
 }
 
 
-@pytest.mark.parametrize("name", SCENES)
+QUICK = {"cloud", "wide angle", "telephoto", "inside the content", "tiny surfels", "blocks of 2^300 pixels"}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SCENES]
+)
 def test_it_shows_what_rays_meet(name: str) -> None:
     scene = SCENES[name]()
     expected, margins = discs_oracle.draw(*scene)
