@@ -41,6 +41,8 @@ F32 = NDArray[np.float32]
 
 Mode = Literal["3dgs", "2dgs"]
 
+# Pixels of a shared canvas over those of the pictures on it: empty ones cost their memory and little else.
+_MOST_WASTE = 2.0
 _FREE_SHARE = 0.5  # of what is free on the card when a renderer is made: its pool, if nobody says otherwise
 _FIRST_START = "Preparing the CUDA renderer: gsplat is compiled once on a machine (some minutes), then kept."
 
@@ -114,7 +116,8 @@ class CudaRenderer(Closing):
     def render_colors(self, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
         """The pictures of several viewers, each as ``render_color`` draws it.
 
-        Those of one size, one law of modulation and one state of the world share a call of gsplat.
+        Those of one law of modulation and one state of the world share a call of gsplat, on a canvas of the widest and
+        the highest, unless that is many times what their pictures need (_MOST_WASTE).
         """
         pictures: list[NDArray[np.uint8] | None] = [None] * len(looks)
         with self._drawing() as library:
@@ -179,7 +182,7 @@ class CudaRenderer(Closing):
             kernel = cuda_discs.DISCS if flat else cuda_projection.EWA
             parts.insert(0, project(self._pool, slabs, cameras, settings, self._device, kernel))
         parts = [part for part in parts if len(part)]
-        width, height = cameras[0].width, cameras[0].height
+        width, height = max(c.width for c in cameras), max(c.height for c in cameras)
         if not parts:
             self.statistics = FrameStatistics(len(slabs.slabs), 0, 0)
             shape = (len(looks), height, width)
@@ -197,7 +200,12 @@ class CudaRenderer(Closing):
         import torch
 
         try:
-            return list(self._bytes(looks, self._frame(library, looks)))
+            drawn = self._bytes(looks, self._frame(library, looks))
+            cameras = [look.camera for look in looks]
+            return [
+                np.ascontiguousarray(picture[: c.height, : c.width])
+                for picture, c in zip(drawn, cameras, strict=True)
+            ]
         except (OverBudget, torch.OutOfMemoryError):
             if len(looks) == 1:
                 raise
@@ -231,20 +239,31 @@ class _Frame:
 
 
 def _groups(looks: Sequence[Look]) -> list[list[int]]:
-    """Numbers of the looks that can share a call: one size, one law, and of each block one set of bounds."""
+    """Numbers of the looks that can share a call: one law, of each block one set of bounds, and similar sizes."""
     groups: list[tuple[object, dict[str, object], list[int]]] = []
     for number, look in enumerate(looks):
         s = look.settings
-        law = (look.camera.width, look.camera.height, s.h_ref, s.metric, s.modulation, s.lod_bias)
+        law = (s.h_ref, s.metric, s.modulation, s.lod_bias)
         bounds: dict[str, object] = {block.hash: block.bounds for block in look.visible.blocks}
         for known, seen, numbers in groups:
-            if known == law and all(seen.get(name, value) is value for name, value in bounds.items()):
+            cameras = [look.camera, *(looks[other].camera for other in numbers)]
+            if (
+                known == law
+                and _waste(cameras) <= _MOST_WASTE
+                and all(seen.get(name, value) is value for name, value in bounds.items())
+            ):
                 seen.update(bounds)
                 numbers.append(number)
                 break
         else:
             groups.append((law, bounds, [number]))
     return [numbers for _, _, numbers in groups]
+
+
+def _waste(cameras: Sequence[Camera]) -> float:
+    """Pixels of the canvas that these share over those of their pictures."""
+    canvas = max(c.width for c in cameras) * max(c.height for c in cameras)
+    return len(cameras) * canvas / sum(c.width * c.height for c in cameras)
 
 
 def _no_splats(device: str) -> Splats:

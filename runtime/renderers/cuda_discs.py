@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wonderzoom.runtime.renderers.cuda_projection import MOST_RADIUS, Kernel
+from wonderzoom.runtime.renderers.cuda_projection import MOST_RADIUS, Kernel, Size, last_pixels
 from wonderzoom.runtime.renderers.projection import MIN_ALPHA
 from wonderzoom.scene_graph.camera import NEAR
 
@@ -29,7 +29,7 @@ FILTER = 0.5  # px^2: the variance of what is drawn at least (gsplat: FILTER_INV
 
 
 def discs(
-    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: tuple[int, int],
+    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: Size,
     opacity: Any,
 ) -> tuple[Any, Any, Any, Any, Any]:  # fmt: skip
     """(middles [M, 2] pixels, rays [M, 3, 3], opacities compensated for the filter, radii int32 [M, 2], whether each
@@ -60,7 +60,7 @@ def discs(
     )
     means = torch.stack([x, y], -1)
     low, high = torch.stack(low, -1), torch.stack(high, -1)
-    last = torch.tensor(size, device=means.device, dtype=means.dtype) - 1.0
+    last = last_pixels(size, means)
     first = torch.maximum(torch.ceil(means + low - 0.5), torch.zeros_like(last))
     final = torch.minimum(torch.floor(means + high - 0.5), last)
     touches = (opacity > MIN_ALPHA) & (first <= final).all(1)

@@ -11,7 +11,7 @@ an opacity times sqrt(det before / det after). Here the determinant is a sum of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ from wonderzoom.scene_graph.ports import RenderSettings
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+Size = Sequence[Any]  # width and height in pixels: numbers, or those of each splat's own picture, tensors [M]
 
 _PIECE_SLABS = 1 << 14  # 4 million surfels at a time: half a gigabyte of columns and intermediates
 _STEPS = scales.LI2_TABLE_SIZE - 1
@@ -92,10 +93,14 @@ class Slabs:
 
 
 def lenses(cameras: list[Camera]) -> F64:
-    """The numbers of each camera, [V, 14]: 1/f, ax, ay, cx, cy, then the rotation world -> view row by row."""
+    """The numbers of each camera, [V, 16]: 1/f, ax, ay, cx, cy, the rotation world -> view by rows, width, height."""
     return np.array(
-        [[c.inverse_f, *c.aspect, c.cx, c.cy, *c.rotation.reshape(-1).tolist()] for c in cameras], np.float64
-    ).reshape(-1, 14)
+        [
+            [c.inverse_f, *c.aspect, c.cx, c.cy, *c.rotation.reshape(-1).tolist(), c.width, c.height]
+            for c in cameras
+        ],
+        np.float64,
+    ).reshape(-1, 16)
 
 
 def project(
@@ -106,11 +111,10 @@ def project(
     device: str,
     kernel: Kernel | None = None,
 ) -> Splats:
-    """The surfels of ``slabs`` that touch their images; cameras of one size, settings of one law."""
+    """The surfels of ``slabs`` that touch their images; settings of one law, cameras of any size."""
     import torch
 
     kernel = kernel or EWA
-    width, height = cameras[0].width, cameras[0].height
 
     def sent(array: NDArray[Any]) -> Any:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
@@ -128,9 +132,9 @@ def project(
         ],
         1,
     )
-    # What a slab needs to know of its block and camera, [S, 20].
+    # What a slab needs to know of its block and camera, [S, 22].
     known, image = sent(blocks)[block_of], sent(slabs.image_of)[block_of]
-    centres, kept = _cull(pool.culling[slab], known, (width, height), settings, kernel.reach_px)
+    centres, kept = _cull(pool.culling[slab], known, settings, kernel.reach_px)
     table = sent(opacity_table(settings))
     parts = [
         _project_piece(
@@ -139,7 +143,6 @@ def project(
             centres[piece],
             known[piece],
             (image[piece], first_ids[piece]),
-            (width, height),
             settings,
             table,
             kernel,
@@ -178,9 +181,7 @@ def opacity_table(settings: RenderSettings) -> NDArray[np.float32]:
     return np.minimum(np.arange(_STEPS + 2) / _STEPS, 1.0).astype(np.float32)
 
 
-def _cull(
-    culling: Any, known: Any, size: tuple[int, int], settings: RenderSettings, reach_px: float
-) -> tuple[Any, Any]:
+def _cull(culling: Any, known: Any, settings: RenderSettings, reach_px: float) -> tuple[Any, Any]:
     """View coordinates of the slabs' centres [S, 3], and which slabs [K] may touch their image; float64.
 
     A slab goes when its sphere lies behind the eye or outside one side of the picture, or when all its surfels
@@ -197,7 +198,7 @@ def _cull(
     radius = sphere[:, 3] * edge
     w, deep = 1.0 + z * inverse_f, radius * inverse_f
     kept = w + deep >= NEAR
-    for along, aspect, centre, length in ((x, ax, cx, size[0]), (y, ay, cy, size[1])):
+    for along, aspect, centre, length in ((x, ax, cx, known[:, 20]), (y, ay, cy, known[:, 21])):
         tilt = (
             torch.maximum((-EDGE * length - centre).abs(), ((1 + EDGE) * length - centre).abs()) * inverse_f
         )
@@ -220,7 +221,6 @@ def _project_piece(
     centres: Any,
     known: Any,
     names: tuple[Any, Any],
-    size: tuple[int, int],
     settings: RenderSettings,
     table: Any,
     kernel: Kernel,
@@ -274,6 +274,7 @@ def _project_piece(
     normal = [(uy * vz - uz * vy) * stretch, (uz * vx - ux * vz) * stretch, (ux * vy - uy * vx) * stretch]
     lens = known[k, 6:11].float().unbind(1)
     point = (px[k, lane], py[k, lane], w[k, lane])
+    size = known[k, 20:22].float().unbind(1)
     means, shapes, opacity, radii, touches = kernel.shape(
         point, axes[0], axes[1], normal, lens, size, opacity
     )
@@ -302,7 +303,7 @@ def _modulated(weight: Any, column: Any, settings: RenderSettings, table: Any) -
 
 
 def flatten(
-    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: tuple[int, int]
+    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: Size
 ) -> tuple[Any, tuple[Any, Any, Any], Any, Any]:
     """Ellipsoids on the screen: (means [M, 2], blurred covariance (xx, xy, yy), determinants before and after).
 
@@ -315,7 +316,7 @@ def flatten(
     g = 1.0 / w.clamp(min=NEAR)
     du, dv = ax * px * g, ay * py * g
 
-    def within(position: Any, centre: Any, length: int) -> Any:
+    def within(position: Any, centre: Any, length: Any) -> Any:
         low, high = -EDGE * length - centre, (1.0 + EDGE) * length - centre
         return torch.minimum(torch.maximum(position, low), high) * inverse_f * g
 
@@ -331,7 +332,7 @@ def flatten(
 
 
 def ellipses(
-    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: tuple[int, int],
+    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: Size,
     opacity: Any,
 ) -> tuple[Any, Any, Any, Any, Any]:  # fmt: skip
     """Surfels as Gaussians on the screen: (means, shapes, opacities compensated for the blur, radii, whether each
@@ -347,6 +348,15 @@ def ellipses(
 EWA = Kernel(1.2, ellipses)  # the blur adds 3.33 sqrt(0.1) = 1.05 pixels
 
 
+def last_pixels(size: Size, means: Any) -> Any:
+    """The last column and row of a picture, or of each splat's own [M, 2], as ``means`` [M, 2] are."""
+    import torch
+
+    return (
+        torch.stack([torch.as_tensor(side, device=means.device).to(means.dtype) for side in size], -1) - 1.0
+    )
+
+
 def falloff(conics: Any, means: Any, where: Any) -> Any:
     """The Gaussians [M] at pixel positions ``where`` [M, 2], in [0, 1]."""
     import torch
@@ -356,7 +366,7 @@ def falloff(conics: Any, means: Any, where: Any) -> Any:
 
 
 def footprint(
-    means: Any, covariance: tuple[Any, Any, Any], determinant: Any, opacity: Any, size: tuple[int, int]
+    means: Any, covariance: tuple[Any, Any, Any], determinant: Any, opacity: Any, size: Size
 ) -> tuple[Any, Any, Any]:
     """(conics [M, 3], radii int32 [M, 2], whether a pixel's centre lies within [M]) at alpha >= MIN_ALPHA."""
     import torch
@@ -367,7 +377,7 @@ def footprint(
     with torch.no_grad():
         reach = 2.0 * torch.log((opacity / MIN_ALPHA).clamp(min=1.0))
         extents = torch.sqrt(reach[:, None] * torch.stack([xx, yy], -1))
-        last = torch.tensor(size, device=means.device, dtype=means.dtype) - 1.0
+        last = last_pixels(size, means)
         low = torch.maximum(torch.ceil(means - extents - 0.5), torch.zeros_like(last))
         high = torch.minimum(torch.floor(means + extents - 0.5), last)
         touches = (opacity > MIN_ALPHA) & (low <= high).all(1)

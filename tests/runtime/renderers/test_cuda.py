@@ -4,6 +4,7 @@ That it draws what the oracle draws: ``test_conformance.py``.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,8 +52,25 @@ def test_viewers_of_one_size_share_a_call_and_see_what_they_would_see_alone() ->
         assert renderer.render_colors([]) == []
 
 
+@pytest.mark.parametrize("mode", ["3dgs", "2dgs"])
+def test_viewers_with_windows_of_any_size_share_a_call(mode: Any) -> None:
+    cameras = [a_camera(64, 48), a_camera(50, 57), a_camera(33, 40), a_camera(70, 30)]
+    looks = [
+        Look(cloud(each, 200, seed), each.orbited(0.05 * seed, 0.0), SETTINGS)
+        for seed, each in enumerate(cameras)
+    ]
+    with CudaRenderer(1 << 24, "cpu", Gsplat(StandIn()), mode) as renderer:
+        alone = [renderer.render_color(look.visible, look.camera, look.settings) for look in looks]
+        before = len(calls(renderer))
+        together = renderer.render_colors(looks)
+        assert len(calls(renderer)) == before + 3
+        for look, one, other in zip(looks, alone, together, strict=True):
+            assert other.shape == (look.camera.height, look.camera.width, 4) and other.flags.c_contiguous
+            np.testing.assert_array_equal(one, other)
+
+
 def test_viewers_that_can_not_share_get_calls_of_their_own() -> None:
-    camera, wide = a_camera(), a_camera(80, 48)
+    camera, wide = a_camera(), a_camera(300, 24)
     visible = cloud(camera, 300, 1)
     changed = replace(
         visible,
@@ -63,7 +81,7 @@ def test_viewers_that_can_not_share_get_calls_of_their_own() -> None:
     )
     looks = [
         Look(visible, camera, SETTINGS),
-        Look(visible, wide, SETTINGS),  # another size
+        Look(visible, wide, SETTINGS),  # another size by far: a canvas for both would be mostly empty
         Look(visible, camera, replace(SETTINGS, modulation="paper")),  # another law
         Look(changed, camera, SETTINGS),  # the same blocks in another state of the world
         Look(visible, camera.orbited(0.1, 0.0), SETTINGS),
