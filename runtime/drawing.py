@@ -83,7 +83,9 @@ class Drawing:
         around = replace(
             camera, width=_PICK_SIDE, height=_PICK_SIDE, cx=camera.cx - x + middle, cy=camera.cy - y + middle
         )
-        settings = settings_of(self._world.header)
+        settings = settings_of(
+            self._world.header, mips=False
+        )  # a place is a surfel's own, not a mean of many
         with self._lock:
             visible = visible_set(self._world, around, settings)
         rendered = self._renderer.render(visible, around, settings)

@@ -243,8 +243,8 @@ def _far_splats(
     """The splats of a block too large on the screen for float32, by the definition itself, in float64."""
     import torch
 
-    block = plan.blocks[number]
-    found = project_block(block, float(plan.residencies[number]), camera, settings)
+    block = plan.drawn[number].block
+    found = project_block(plan.drawn[number], camera, settings)
     size = (camera.width, camera.height)
     means, conics, factors = far_gaussians(found.means, found.units, found.conics, size)
     # A radius that reaches over the whole box from wherever the mean has come to lie.
