@@ -19,6 +19,7 @@ from wonderzoom.scene_graph.surfels import Block
 F64 = NDArray[np.float64]
 Key = tuple[str, Cell]
 _FIRST = 64  # rows to begin with
+_MOST_LEVELS = 24  # of a pyramid: a native scale is e**-MAX_LN_SIZE edges at least
 
 
 class BlockRows:
@@ -30,6 +31,7 @@ class BlockRows:
         self.interval = np.zeros((_FIRST, 2))  # [least x_child, greatest x_parent]: no weight outside
         self.native = np.zeros((_FIRST, 2))  # least and greatest native scale
         self.levels = np.zeros(_FIRST, np.int64)  # of the block's pyramid
+        self.sizes = np.zeros((_FIRST, _MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
         self._rows: dict[Key, int] = {}
         self._blocks: list[Block | None] = []
         self._order: list[tuple[str | int, ...]] = []  # node and cell, quicker to compare than a Key
@@ -77,7 +79,7 @@ class BlockRows:
             self._blocks.append(None)
             self._order.append(())
             if row >= len(self.slot):
-                for name in ("slot", "box", "interval", "native", "levels"):
+                for name in ("slot", "box", "interval", "native", "levels", "sizes"):
                     column = getattr(self, name)
                     setattr(self, name, np.resize(column, (2 * row, *column.shape[1:])))
         self._rows[block.key] = row
@@ -92,7 +94,15 @@ class BlockRows:
         row = self._rows[block.key]
         self._blocks[row] = block
         self.interval[row] = bounds_interval(block.cell, block.bounds)
+        self.sizes[row] = 0
         return row
+
+    def measure(self, rows: Iterable[int]) -> None:
+        """Note the sizes of pyramids that are made to their ends."""
+        for row in rows:
+            block = self.block(row)
+            sizes = [len(each.surfels) for each in (block, *block.mips)]
+            self.sizes[row, : len(sizes)] = sizes
 
     def drop(self, key: Key) -> None:
         """Give a row up."""

@@ -34,9 +34,7 @@ class VisibleSet:
     mips: tuple[int, ...]  # level of its pyramid that each block is; 0 is the finest
     residencies: tuple[float, ...]  # R in [0, 1] of each block
     revision: int
-    shared: tuple[
-        Span, ...
-    ] = ()  # levels that the weight of each block is shared among; (): each draws it whole
+    shared: tuple[Span, ...] = ()  # levels that share the weight of each block; (): it draws it whole
 
     def __post_init__(self) -> None:
         if not self.shared:
@@ -58,9 +56,12 @@ class RenderSettings:
     background: tuple[float, float, float] = (0.0, 0.0, 0.0)  # sRGB in [0, 1]
     modulation: Modulation = "optical_mass"
     lod_bias: float = 0.0  # octaves
-    mips: bool = (
-        False  # surfels smaller than a pixel as fewer, larger ones: for looking at, not for generation
-    )
+    mips: bool = False  # surfels smaller than a pixel as fewer, larger ones: to look at, not to generate from
+    budget: int | None = None  # surfels of a visible set at most, with mips; None: as many as pixels ask for
+
+    def __post_init__(self) -> None:
+        if self.budget is not None and (self.budget < 1 or not self.mips):
+            raise ValueError(f"a budget is one surfel or more, of visible sets with mips, got {self.budget}")
 
 
 @dataclass(frozen=True, slots=True)
