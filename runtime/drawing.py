@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.picking import Pick, pick
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
@@ -33,11 +35,15 @@ _PICK_SIDE = 3  # pixels drawn around a picked point
 class Drawing:
     """A world as frames and picks. ``lanes`` of them are made at a time."""
 
-    def __init__(self, world: World, renderer: Painter, lanes: int = 1) -> None:
+    def __init__(self, world: World, renderer: Painter, lanes: int = 1, budget: int | None = None) -> None:
+        """``budget``: surfels in a frame at most; what that leaves out is drawn coarser."""
+        self._budget = budget
         self._world, self._renderer, self.lanes = world, renderer, lanes
         self._lock = threading.Lock()
         self.surfels = sum(len(block.surfels) for block in world.blocks)  # in memory
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="draw")
+        self._merging = ThreadPoolExecutor(1, thread_name_prefix="merge")
+        self._asked: set[tuple[str, int, int]] = set()  # pyramids being made: hash, revision of bounds, level
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
@@ -58,6 +64,7 @@ class Drawing:
     def close(self) -> None:
         """Finish what is being drawn and end the threads."""
         self._pool.shutdown()
+        self._merging.shutdown(cancel_futures=True)
 
     # ---- in a thread ----------------------------------------------------------------------------
     def _draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
@@ -70,11 +77,25 @@ class Drawing:
         return Drawn(payload, sized, revision, drawn - begun, time.perf_counter() - drawn)
 
     def _picture(self, camera: Camera) -> tuple[NDArray[np.uint8], int]:
-        settings = settings_of(self._world.header)
+        settings = settings_of(self._world.header, budget=self._budget)
         with self._lock:
-            visible = visible_set(self._world, camera, settings)
+            visible = visible_set(self._world, camera, settings, later=self._merge)
             revision = self._world.revision
         return self._renderer.render_color(visible, camera, settings), revision
+
+    def _merge(self, missing: Missing) -> None:
+        """Have pyramids made beside the frames: no frame waits for them."""
+        names = [(block.hash, block.bounds.revision, missing.level) for block in missing.blocks]
+        new = [block for block, name in zip(missing.blocks, names, strict=True) if name not in self._asked]
+        if new:
+            self._asked.update(names)
+            wanted = replace(missing, blocks=tuple(new))
+            self._merging.submit(wanted.make).add_done_callback(partial(self._merged, names))
+
+    def _merged(self, names: list[tuple[str, int, int]], done: Future[None]) -> None:
+        self._asked.difference_update(names)
+        if not done.cancelled():
+            done.result()  # what went wrong is logged by the executor
 
     def _pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """By a picture of a few pixels around the point: as exact as the whole, for the cost of what is there."""
