@@ -15,6 +15,7 @@ from tyro.conf import Positional, arg, subcommand
 from wonderzoom.generation.jobs import Mode
 from wonderzoom.runtime.words import (
     path_word,
+    read_budget,
     read_degrees,
     read_factor,
     read_focal,
@@ -184,6 +185,8 @@ class Render:
     """The path of a film's camera: descent (the default), orbit, or a path file (docs/cameras.md)."""
     modulation: Modulation = "optical_mass"
     """How a surfel's weight acts on its opacity. paper and none are for comparison."""
+    budget: Annotated[int | None, word(read_budget, "--budget", "N"), _ABSENT] = None
+    """The most surfels in a picture; where that is too few, they are coarser. Default: as many as pixels ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +308,8 @@ class Serve:
     """The port to listen on; 0 takes any free one. Without it: 8700, or the next free one."""
     viewers: Annotated[int, word(read_viewers, "--viewers", "N")] = 32
     """How many people may be in a world at a time."""
+    budget: Annotated[int | None, word(read_budget, "--budget", "N"), _ABSENT] = None
+    """The most surfels in a picture; where that is too few, they are coarser. Default: as many as pixels ask for."""
     lan: bool = False
     """Open it to the local network: encrypted, with a certificate of its own. Shows a link as a QR code, too."""
     generator: _Generator = DEFAULT_GENERATOR

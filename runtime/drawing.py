@@ -13,8 +13,9 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.picking import Pick, pick
 from wonderzoom.scene_graph.ports import BatchRenderer, Look, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.visible_set import visible_set
@@ -50,7 +52,9 @@ class _Picture:
 class Drawing:
     """A world as frames and picks. ``lanes`` of them are made at a time."""
 
-    def __init__(self, world: World, renderer: Painter, lanes: int = 1) -> None:
+    def __init__(self, world: World, renderer: Painter, lanes: int = 1, budget: int | None = None) -> None:
+        """``budget``: surfels in a frame at most; what that leaves out is drawn coarser."""
+        self._budget = budget
         self._world, self._renderer, self.lanes = world, renderer, lanes
         self._lock = threading.Lock()
         self.surfels = sum(len(block.surfels) for block in world.blocks)  # in memory
@@ -62,6 +66,8 @@ class Drawing:
                 min(usable_threads(), renderer.together), thread_name_prefix="encode"
             )
             self.together = Together(renderer.together, self._drawn_together(renderer, self._encoders))
+        self._merging = ThreadPoolExecutor(1, thread_name_prefix="merge")
+        self._asked: set[tuple[str, int, int]] = set()  # pyramids being made: hash, revision of bounds, level
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
@@ -84,6 +90,7 @@ class Drawing:
         self._pool.shutdown()
         if self._encoders is not None:
             self._encoders.shutdown()
+        self._merging.shutdown(cancel_futures=True)
 
     def _drawn_together(self, renderer: BatchRenderer, encoders: ThreadPoolExecutor) -> DrawTogether:
         """Several frames by one call of ``renderer``."""
@@ -101,7 +108,7 @@ class Drawing:
     # ---- in a thread ----------------------------------------------------------------------------
     def _draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
         begun = time.perf_counter()
-        settings, sized = settings_of(self._world.header), _sized(camera, rung)
+        settings, sized = settings_of(self._world.header, budget=self._budget), _sized(camera, rung)
         (visible,), revision = self._visible([sized], settings)
         pixels = self._renderer.render_color(visible, sized, settings)
         picture = _Picture(pixels, sized, revision, time.perf_counter() - begun, 1)
@@ -109,7 +116,7 @@ class Drawing:
 
     def _draw_all(self, renderer: BatchRenderer, orders: Sequence[Order]) -> list[_Picture]:
         begun = time.perf_counter()
-        settings = settings_of(self._world.header)
+        settings = settings_of(self._world.header, budget=self._budget)
         cameras = [_sized(order.camera, order.rung) for order in orders]
         visibles, revision = self._visible(cameras, settings)
         looks = [Look(*each, settings) for each in zip(visibles, cameras, strict=True)]
@@ -123,7 +130,22 @@ class Drawing:
     def _visible(self, cameras: Sequence[Camera], settings: RenderSettings) -> tuple[list[VisibleSet], int]:
         """What each camera sees of one state of the world, and its revision."""
         with self._lock:
-            return [visible_set(self._world, camera, settings) for camera in cameras], self._world.revision
+            visibles = [visible_set(self._world, each, settings, later=self._merge) for each in cameras]
+            return visibles, self._world.revision
+
+    def _merge(self, missing: Missing) -> None:
+        """Have pyramids made beside the frames: no frame waits for them."""
+        names = [(block.hash, block.bounds.revision, missing.level) for block in missing.blocks]
+        new = [block for block, name in zip(missing.blocks, names, strict=True) if name not in self._asked]
+        if new:
+            self._asked.update(names)
+            wanted = replace(missing, blocks=tuple(new))
+            self._merging.submit(wanted.make).add_done_callback(partial(self._merged, names))
+
+    def _merged(self, names: list[tuple[str, int, int]], done: Future[None]) -> None:
+        self._asked.difference_update(names)
+        if not done.cancelled():
+            done.result()  # what went wrong is logged by the executor
 
     def _pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """By a picture of a few pixels around the point: as exact as the whole, for the cost of what is there."""
@@ -132,7 +154,9 @@ class Drawing:
         around = replace(
             camera, width=_PICK_SIDE, height=_PICK_SIDE, cx=camera.cx - x + middle, cy=camera.cy - y + middle
         )
-        settings = settings_of(self._world.header)
+        settings = settings_of(
+            self._world.header, mips=False
+        )  # a place is a surfel's own, not a mean of many
         with self._lock:
             visible = visible_set(self._world, around, settings)
         rendered = self._renderer.render(visible, around, settings)

@@ -148,8 +148,9 @@ def drawn(
     pending: deque[Future[Picture]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="film") as pool:
         try:
+            visible: VisibleSet | None = None
             for done, camera in enumerate(cameras):
-                visible = visible_set(world, camera, settings)
+                visible = visible_set(world, camera, settings, visible)
                 pending.append(pool.submit(painter.render_color, visible, camera, settings))
                 if len(pending) > _AHEAD:
                     yield pending.popleft().result()

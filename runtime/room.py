@@ -43,6 +43,7 @@ class Parts:
     viewers: int  # in each room, at most
     metrics: Metrics = field(default_factory=Metrics)
     lanes: Lanes = field(default_factory=Lanes)  # of all rooms together
+    budget: int | None = None  # surfels in a frame at most
 
 
 class _Timed:
@@ -88,7 +89,8 @@ class Room:
         store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
         try:
             world = await loop.run_in_executor(None, store.load)
-            drawing = Drawing(await loop.run_in_executor(None, world.copy), parts.renderer)
+            replica = await loop.run_in_executor(None, world.copy)
+            drawing = Drawing(replica, parts.renderer, budget=parts.budget)
             # The committer, the desk and the session know each other: what is named first is made last.
             timed = _Timed(store, parts.metrics.store_appended)
             commits = CommitThread(Committer(timed, world, lambda commit: session.committed(commit)))

@@ -62,3 +62,8 @@ def _boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:
 def bounds_interval(cell: Cell, bounds: Bounds) -> Interval:
     """[min x_child, max x_parent] of a block, in ln root edges per pixel."""
     return (float(bounds.child.min()) + cell.ln_edge, float(bounds.parent.max()) + cell.ln_edge)
+
+
+def native_interval(cell: Cell, surfels: Surfels) -> Interval:
+    """Least and greatest native scale of a block, in ln root edges per pixel."""
+    return (float(surfels.native.min()) + cell.ln_edge, float(surfels.native.max()) + cell.ln_edge)

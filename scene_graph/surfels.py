@@ -159,6 +159,9 @@ class Block:
     surfels: Surfels
     bounds: Bounds
     hash: str = field(default="")  # of the write-once columns, the cell and the node; filled when empty
+    mips: list[Block] = field(
+        default_factory=list["Block"], init=False, repr=False, compare=False
+    )  # see ``mips``
 
     def __post_init__(self) -> None:
         if len(self.bounds.parent) != len(self.surfels):

@@ -1,29 +1,174 @@
-"""What one viewer needs: the blocks that its camera can see at the scales that it sees them at.
+"""What one viewer needs: the blocks that its camera can see at the scales and sizes that it sees them at.
 
-A walk of the octree from the top, skipping subtrees by frustum and by scale interval. The answer depends on
-the world and the camera only, in a fixed order.
+A walk of the octree from the top, skipping subtrees by frustum and by scale interval; then, for each block, the levels
+of its pyramid that the sizes of pixels ask for, or coarser ones where a budget doesn't hold them (``refinement``). The
+answer depends on the world, the camera, the settings and what was drawn before only, in a fixed order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.frustum import Frustum, boxes_in_pixels
+from wonderzoom.scene_graph.mips import Missing
+from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+from wonderzoom.scene_graph.refinement import Candidates, refine
+from wonderzoom.scene_graph.scales import MIP_FADE, MIP_SHARPNESS
+from wonderzoom.scene_graph.surfels import Block
 from wonderzoom.scene_graph.world import World
+
+Rows = NDArray[np.intp]
+Levels = NDArray[np.int64]
 
 # A splat reaches beyond its 3 sigma by the low-pass filter of the renderer: 3 sqrt(0.1) = 0.95 pixels.
 GUARD_PX = 2.0
+# Levels of pyramids reach further than the block that they stand for, by 3 sigma of 0.6 spacings of 0.84 pixels.
+MIP_GUARD_PX = 4.0
+# Octaves from its level at which a share ends (``scales.mip_share``).
+_REACH = 0.5 + 0.5 * MIP_FADE
 
 
-def visible_set(world: World, camera: Camera, settings: RenderSettings) -> VisibleSet:
-    """The blocks that can show in ``camera``'s image, in (node, cell) order, all of them fully resident.
+def visible_set(
+    world: World,
+    camera: Camera,
+    settings: RenderSettings,
+    before: VisibleSet | None = None,
+    later: Callable[[Missing], None] | None = None,
+) -> VisibleSet:
+    """The blocks that can show in ``camera``'s image, in (node, cell, level) order, all of them fully resident.
 
     A block is left out when its box, with the 3 sigma of its surfels, lies outside the frustum, or when none
     of its surfels has a weight at the scales of its box. Modulation ``none`` gives every surfel its full
     weight, so that it is never left out for its scale.
+
+    With ``settings.mips`` a block comes as those levels of its pyramid that have a share at the sizes of pixels over
+    its box. With ``settings.budget`` these are coarser ones where all together would be more surfels than that; what
+    was drawn ``before``, the visible set of this viewer's last frame, then stays where it is nearly as good.
+
+    Pyramids are made when they are first seen, 2 microseconds a surfel. Who can't wait passes ``later``, which hears
+    what is missing: until it is made, such blocks are drawn as they are. (A budget waits: it needs to know all sizes.)
     """
     if settings.modulation == "none":
         scale_offset = None
     else:
         scale_offset = camera.ln_render_scale(settings.h_ref, settings.lod_bias)
-    blocks = tuple(world.octree.touching(camera, GUARD_PX, scale_offset, settings.metric == "radial"))
-    return VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), world.revision)
+    radial = settings.metric == "radial"
+    if not settings.mips:
+        blocks = tuple(world.octree.touching(camera, GUARD_PX, scale_offset, radial))
+        return VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), world.revision)
+    table = world.octree.rows
+    walked = world.octree.walk(camera, MIP_GUARD_PX, scale_offset, radial)
+    rows = np.array(table.ordered(walked.tolist()), np.intp)
+    wanted = candidates(world.octree, rows, camera, radial)
+    finest, coarsest = wanted.finest, wanted.coarsest
+    # However little pyramids merge, they are no more than this.
+    most = int((table.surfels[rows] * (coarsest - finest + 1)).sum())
+    if settings.budget is not None and most > settings.budget:
+        unknown = rows[table.sizes[rows, 0] == 0].tolist()
+        for each in _missing(world, [(table.block(row), int(table.levels[row]) - 1) for row in unknown]):
+            each.make()
+        table.measure(unknown)
+        wanted = replace(wanted, sizes=table.sizes[rows, : int(wanted.last.max()) + 1])
+        if wanted.cost(finest).sum() > settings.budget:
+            finest, drawn = refine(wanted, settings.budget, _levels_of(before, world, rows))
+            rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
+    coarsest = np.maximum(finest, coarsest)
+    blocks, last = table.blocks(rows.tolist()), wanted.last
+    made = np.array([len(block.mips) for block in blocks], np.int64) >= coarsest
+    if not made.all():
+        lacking = np.flatnonzero(~made).tolist()
+        for each in _missing(world, [(blocks[k], int(coarsest[k])) for k in lacking]):
+            (Missing.make if later is None else later)(each)
+        if later is None:
+            made[:] = True
+        finest, coarsest, last = (np.where(made, levels, 0) for levels in (finest, coarsest, last))
+    return _as_set(world, rows, finest, coarsest, last)
+
+
+def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Candidates:
+    """What the blocks of some rows ask for at the sizes of pixels over their boxes, without ``sizes``."""
+    table = octree.rows
+    frustum = Frustum.of(camera, MIP_GUARD_PX)
+    middle, halves = boxes_in_pixels(*octree.frames(camera).of(table.slot[rows]), table.box[rows])
+    least, greatest = frustum.depths(middle, halves, radial)
+    native, last = table.native[rows], table.levels[rows] - 1
+    pixel = camera.ln_scale / LN2
+    nearest, farthest = (
+        pixel + (np.log(least) - native[:, 1]) / LN2,
+        pixel + (np.log(greatest) - native[:, 0]) / LN2,
+    )
+    low, high = (np.clip(octaves - MIP_SHARPNESS, 0, last) for octaves in (nearest, farthest))
+    finest = np.clip(np.floor(low - _REACH) + 1, 0, last).astype(np.int64)
+    coarsest = np.clip(np.ceil(high + _REACH) - 1, 0, last).astype(np.int64)
+    # Pixels of the box's silhouette, at most the picture's; where its depth spans much, at the middle of it.
+    across = 2.0 * halves / np.sqrt(least * np.minimum(greatest, 1e6 * least))[:, None]
+    x, y, z = np.minimum(across, 1e6).T
+    coverage = np.clip((x * y + y * z + z * x) / 2.0, 1e-3, float(camera.width * camera.height))
+    return Candidates(np.zeros((len(rows), 1), np.int64), finest, coarsest, last, nearest, coverage)
+
+
+def _levels_of(before: VisibleSet | None, world: World, rows: Rows) -> Levels | None:
+    """The finest level of each row's block that a visible set has, -1 for none; None without a visible set."""
+    if before is None:
+        return None
+    table = world.octree.rows
+    if before.chosen is not None and before.revision == world.revision:
+        levels = np.full(len(table.slot), -1)
+        levels[before.chosen[0]] = before.chosen[1]
+        return levels[rows]
+    known = {block.key: span[0] for block, span in zip(before.blocks, before.shared, strict=True)}
+    return np.array([known.get(block.key, -1) for block in table.blocks(rows.tolist())], np.int64)
+
+
+def _kept(
+    drawn: NDArray[np.bool_],
+    rows: Rows,
+    finest: Levels,
+    coarsest: Levels,
+    wanted: Candidates,
+) -> tuple[Rows, Levels, Levels, Candidates]:
+    """The rows that are drawn, of each."""
+    if drawn.all():
+        return rows, finest, coarsest, wanted
+    return rows[drawn], finest[drawn], coarsest[drawn], replace(wanted, last=wanted.last[drawn])
+
+
+def _as_set(world: World, rows: Rows, finest: Levels, coarsest: Levels, last: Levels) -> VisibleSet:
+    counts = coarsest - finest + 1
+    starts = np.cumsum(counts) - counts
+    levels = (np.arange(int(counts.sum())) - np.repeat(starts - finest, counts)).tolist()
+    blocks = world.octree.rows.blocks(np.repeat(rows, counts).tolist())
+    return VisibleSet(
+        tuple(
+            [block.mips[level - 1] if level else block for block, level in zip(blocks, levels, strict=True)]
+        ),
+        tuple(levels),
+        (1.0,) * len(levels),
+        world.revision,
+        tuple(zip(np.repeat(finest, counts).tolist(), np.repeat(last, counts).tolist(), strict=True)),
+        (rows, finest),
+    )
+
+
+def _missing(world: World, wanted: Iterable[tuple[Block, int]]) -> list[Missing]:
+    """What has to be made of the pyramids of blocks, to these levels."""
+    missing = sorted(
+        [(block.node, level, block) for block, level in wanted if level > len(block.mips)],
+        key=lambda each: each[:2],
+    )
+    return [
+        Missing(
+            tuple([block for _, _, block in group]),
+            level,
+            tuple([view.camera for view in world.node(node).views]),
+        )
+        for (node, level), group in groupby(missing, lambda each: each[:2])
+    ]

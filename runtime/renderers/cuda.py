@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.runtime.renderers import cuda_discs, cuda_projection, gsplat_calls
+from wonderzoom.runtime.renderers import cuda_discs, cuda_ellipses, gsplat_calls
 from wonderzoom.runtime.renderers.closing import Closing
 from wonderzoom.runtime.renderers.cpu import one_surfel
 from wonderzoom.runtime.renderers.cuda_far import far_splats
@@ -179,7 +179,7 @@ class CudaRenderer(Closing):
         flat = self.mode == "2dgs"
         parts = [far_splats(plans[i], b, i, cameras[i], settings, self._device, flat) for i, b in large]
         if len(slabs.slabs):
-            kernel = cuda_discs.DISCS if flat else cuda_projection.EWA
+            kernel = cuda_discs.DISCS if flat else cuda_ellipses.ELLIPSES
             parts.insert(0, project(self._pool, slabs, cameras, settings, self._device, kernel))
         parts = [part for part in parts if len(part)]
         width, height = max(c.width for c in cameras), max(c.height for c in cameras)
@@ -289,7 +289,7 @@ def _heaviest(library: Gsplat, frame: _Frame, width: int, height: int) -> Any:
     if not len(rows):
         return ids
     where = torch.stack([pixels % width, pixels // width], -1).float() + 0.5
-    drawn = (cuda_discs if splats.flat else cuda_projection).falloff(
+    drawn = (cuda_discs if splats.flat else cuda_ellipses).falloff(
         splats.shapes[rows], splats.means[rows], where
     )
     alphas = (splats.opacities[rows] * drawn).clamp(max=library.max_alpha).double()

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wonderzoom.runtime.renderers.cuda_projection import MOST_RADIUS, Kernel, Size, last_pixels
+from wonderzoom.runtime.renderers.cuda_ellipses import MOST_RADIUS, Kernel, Size, last_pixels
 from wonderzoom.runtime.renderers.projection import MIN_ALPHA
 from wonderzoom.scene_graph.camera import NEAR
 

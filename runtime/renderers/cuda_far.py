@@ -33,7 +33,7 @@ def far_splats(
     made = _far_discs if flat else _far_ellipses
     rows, means, shapes, opacities, radii, keys, zetas = made(plan, number, camera, settings)
     zetas = np.clip(zetas, -FAR_ZETA, FAR_ZETA)
-    colors = np.concatenate([plan.blocks[number].surfels.colors[rows] / 255.0, zetas[:, None]], 1)
+    colors = np.concatenate([plan.drawn[number].block.surfels.colors[rows] / 255.0, zetas[:, None]], 1)
 
     def sent(array: NDArray[Any], kind: type) -> Any:
         return torch.from_numpy(np.ascontiguousarray(array, kind)).to(device)
@@ -52,7 +52,7 @@ def far_splats(
 
 def _far_ellipses(plan: Plan, number: int, camera: Camera, settings: RenderSettings) -> tuple[Any, ...]:
     """By the definition itself."""
-    found = project_block(plan.blocks[number], float(plan.residencies[number]), camera, settings)
+    found = project_block(plan.drawn[number], camera, settings)
     size = (camera.width, camera.height)
     means, conics, factors = far_gaussians(found.means, found.units, found.conics, size)
     # A radius that reaches over the whole box from wherever the mean has come to lie.
@@ -65,7 +65,7 @@ def _far_discs(plan: Plan, number: int, camera: Camera, settings: RenderSettings
     """A disc is known by what it does to a ray, which has no size: only its middle may lie too far off for float32."""
     import torch
 
-    placed = place_block(plan.blocks[number], float(plan.residencies[number]), camera, settings)
+    placed = place_block(plan.drawn[number], camera, settings)
     size = (camera.width, camera.height)
     axes = placed.axes[:, :, :2] * (placed.lengths * placed.edge_px)[:, None, :]
     u, v = (list(torch.from_numpy(axes[:, :, k].copy()).unbind(1)) for k in (0, 1))

@@ -22,8 +22,9 @@ from wonderzoom.runtime.renderers.cpu_fitter import (
     initial_theta,
     usable,
 )
+from wonderzoom.runtime.renderers.cuda_ellipses import flatten, footprint
 from wonderzoom.runtime.renderers.cuda_loss import Ssim, TorchLoss, fused_ssim
-from wonderzoom.runtime.renderers.cuda_projection import Splats, flatten, footprint, ordered
+from wonderzoom.runtime.renderers.cuda_projection import Splats, ordered
 from wonderzoom.runtime.renderers.fit_projection import HUGE, TINY
 from wonderzoom.runtime.renderers.fit_rasterizer import LOG_SCALE, LOGIT, QUAT
 from wonderzoom.runtime.renderers.fit_update import EPSILON, STEEPEST

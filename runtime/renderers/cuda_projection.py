@@ -4,14 +4,10 @@ The formulas and the symbols are those of ``projection.project_block``; what is 
 torch. Slabs are culled in float64, weighted by Eq. 3, and only what has a weight goes on (compaction); positions
 are relative to each slab's own centre, which float64 places in the view of each camera, so that float32 is exact
 enough at any depth of a world. Blocks too large for that are projected by ``project_block`` itself.
-
-gsplat's ``rasterize_mode="antialiased"`` with ``eps2d = BLUR`` is the same law: a covariance blurred by BLUR and
-an opacity times sqrt(det before / det after). Here the determinant is a sum of squares, which can't cancel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,30 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers import packing_kernels as packing
-from wonderzoom.runtime.renderers.cuda_residency import INTERVAL, SPHERE, SlabPool
+from wonderzoom.runtime.renderers.cuda_ellipses import ELLIPSES, Kernel
+from wonderzoom.runtime.renderers.cuda_residency import INTERVAL, NATIVE, SPHERE, SlabPool
+from wonderzoom.runtime.renderers.frame_plan import pixel_octaves
 from wonderzoom.runtime.renderers.packing_kernels import CHUNK
 from wonderzoom.runtime.renderers.projection import (
-    BLUR,
     EDGE,
     FAR_ZETA,
     KEY_SIGMAS,
-    MIN_ALPHA,
     NEAR_SIGMAS,
 )
 from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import NEAR, Camera
+from wonderzoom.scene_graph.cells import LN2
 from wonderzoom.scene_graph.ports import RenderSettings
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
-Size = Sequence[Any]  # width and height in pixels: numbers, or those of each splat's own picture, tensors [M]
 
+# Columns of what a slab knows: the numbers of its block and camera (``project``).
+OCTAVES, RESIDENCIES, LEVELS = 5, slice(22, 24), slice(24, 27)
+_SHARE_REACH = (
+    0.5 + 0.5 * scales.MIP_FADE
+)  # octaves from its level at which a share ends (``scales.mip_share``)
 _PIECE_SLABS = 1 << 14  # 4 million surfels at a time: half a gigabyte of columns and intermediates
 _STEPS = scales.LI2_TABLE_SIZE - 1
-MOST_RADIUS = 2**30  # pixels: radii are int32
-# gsplat skips a pixel whose exponent comes out negative, as rounding makes it along the axis of a splat that is some
-# thousand times longer than wide: a line of holes. Conics whose diagonal is larger by two rounding errors don't.
-_FIRM, _LONG = 2.0**-21, 1e6  # by how much; from which square of the ratio of length to width on
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +67,6 @@ class Splats:
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
-    """How a surfel becomes a splat: what the modes of the renderer differ in here."""
-
-    reach_px: float  # that a splat reaches beyond its 3.33 sigma
-    shape: Callable[..., tuple[Any, Any, Any, Any, Any]]  # see ``ellipses``
-
-
-@dataclass(frozen=True, slots=True)
 class Slabs:
     """S slabs to draw in B blocks and V images. NumPy; ``project`` takes them to the device at once."""
 
@@ -89,7 +78,8 @@ class Slabs:
     origins: F64  # [B, 3] view coordinates of the cells' centres
     edges_px: F64  # [B]
     render_scales: F64  # [B] r at the pivot relative to the block's ln edge
-    residencies: F64  # [B]
+    residencies: F64  # [B, 2] R and R_child
+    levels_of: F64  # [B, 3] level of its pyramid, finest and coarsest that share its weight
 
 
 def lenses(cameras: list[Camera]) -> F64:
@@ -114,7 +104,7 @@ def project(
     """The surfels of ``slabs`` that touch their images; settings of one law, cameras of any size."""
     import torch
 
-    kernel = kernel or EWA
+    kernel = kernel or ELLIPSES
 
     def sent(array: NDArray[Any]) -> Any:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
@@ -122,17 +112,20 @@ def project(
     slab, rows, first_ids, block_of = (
         sent(a) for a in (slabs.slabs, slabs.rows, slabs.first_ids, slabs.block_of)
     )
+    pixel_scales = np.array([pixel_octaves(camera, settings) for camera in cameras])
     blocks = np.concatenate(
         [
             slabs.origins,
             slabs.edges_px[:, None],
             slabs.render_scales[:, None],
-            slabs.residencies[:, None],
+            pixel_scales[slabs.image_of, None],
             lenses(cameras)[slabs.image_of],
+            slabs.residencies,
+            slabs.levels_of,
         ],
         1,
     )
-    # What a slab needs to know of its block and camera, [S, 22].
+    # What a slab needs to know of its block and camera, [S, 27].
     known, image = sent(blocks)[block_of], sent(slabs.image_of)[block_of]
     centres, kept = _cull(pool.culling[slab], known, settings, kernel.reach_px)
     table = sent(opacity_table(settings))
@@ -204,10 +197,18 @@ def _cull(culling: Any, known: Any, settings: RenderSettings, reach_px: float) -
         )
         reach = radius * torch.hypot(aspect, tilt) + reach_px * (w + deep)
         kept &= (-aspect * along - centre * w <= reach) & (aspect * along - (length - centre) * w <= reach)
+    depth = torch.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if _radial(settings) else w
+    nearest = render_scale + torch.log((depth - deep).clamp(min=NEAR))
+    farthest = render_scale + torch.log((depth + deep).clamp(min=NEAR))
     if settings.modulation != "none":
-        depth = torch.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if _radial(settings) else w
-        kept &= render_scale + torch.log((depth - deep).clamp(min=NEAR)) <= interval[:, 1]
-        kept &= render_scale + torch.log((depth + deep).clamp(min=NEAR)) >= interval[:, 0]
+        kept &= (nearest <= interval[:, 1]) & (farthest >= interval[:, 0])
+    level, finest, coarsest = known[:, LEVELS].unbind(1)
+    native = culling[:, NATIVE]
+    least = (nearest - native[:, 1]) / LN2 + known[:, OCTAVES]
+    greatest = (farthest - native[:, 0]) / LN2 + known[:, OCTAVES]
+    alone = finest == coarsest
+    kept &= alone | (least.clamp(finest, coarsest) < level + _SHARE_REACH)
+    kept &= alone | (greatest.clamp(finest, coarsest) > level - _SHARE_REACH)
     return centres, torch.nonzero(kept)[:, 0]
 
 
@@ -244,17 +245,21 @@ def _project_piece(
     sigma = data[:, packing.SIGMA] * edge.float()[:, None]
     seen = (w >= NEAR) & (w >= NEAR_SIGMAS * sigma * inverse_f)
     seen &= torch.arange(CHUNK, device=data.device) < rows[:, None]
-    # Eq. 3 as 1 - max(r - x, 0) / (parent - x) - max(x - r, 0) / (x - child), times the residency.
-    weight = known[:, 5].float()[:, None].expand_as(w)
+    # Eq. 3 as R - R max(r - x, 0) / (parent - x) - R_child max(x - r, 0) / (x - child), ...
+    residency, child_residency = known[:, RESIDENCIES].float()[:, :, None].unbind(1)
+    weight = residency.expand_as(w)
+    safe = w.clamp(min=NEAR)
+    depth = torch.sqrt(safe**2 + (px * inverse_f) ** 2 + (py * inverse_f) ** 2) if _radial(settings) else safe
+    finer = torch.log(depth) + known[:, 4].float()[:, None] - data[:, packing.NATIVE]
     if settings.modulation != "none":
-        safe = w.clamp(min=NEAR)
-        depth = (
-            torch.sqrt(safe**2 + (px * inverse_f) ** 2 + (py * inverse_f) ** 2) if _radial(settings) else safe
-        )
-        finer = torch.log(depth) + known[:, 4].float()[:, None] - data[:, packing.NATIVE]
-        fade = finer.clamp(min=0.0) * data[:, packing.PARENT_SLOPE]
-        fade = fade + (-finer).clamp(min=0.0) * data[:, packing.CHILD_SLOPE]
-        weight = weight * (1.0 - fade).clamp(min=0.0)
+        up = (finer.clamp(min=0.0) * data[:, packing.PARENT_SLOPE]).clamp(max=1.0)
+        down = ((-finer).clamp(min=0.0) * data[:, packing.CHILD_SLOPE]).clamp(max=1.0)
+        weight = (weight - residency * up - child_residency * down).clamp(min=0.0)
+    # ... times the share of this level among the others of its pyramid.
+    level, finest, coarsest = known[:, LEVELS].float()[:, :, None].unbind(1)
+    octaves = finer / LN2 + known[:, OCTAVES].float()[:, None]
+    distance = (torch.minimum(torch.maximum(octaves, finest), coarsest) - level).abs()
+    weight = weight * ((_SHARE_REACH - distance) / scales.MIP_FADE).clamp(0.0, 1.0)
     k, lane = torch.nonzero(seen & (weight > 0.0)).unbind(1)
 
     def column(number: int) -> Any:
@@ -300,89 +305,6 @@ def _modulated(weight: Any, column: Any, settings: RenderSettings, table: Any) -
     step = value.long().clamp(0, _STEPS)
     lower = table[step]
     return torch.where(weight < 1.0, lower + (value - step) * (table[step + 1] - lower), opacity)
-
-
-def flatten(
-    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: Size
-) -> tuple[Any, tuple[Any, Any, Any], Any, Any]:
-    """Ellipsoids on the screen: (means [M, 2], blurred covariance (xx, xy, yy), determinants before and after).
-
-    ``point`` is (P_x, P_y, w); u, v and n are the half-axes in view pixels, x, y, z each; ``lens`` is (1/f, ax,
-    ay, cx, cy). Differentiable in the axes.
-    """
-    import torch
-
-    (px, py, w), (inverse_f, ax, ay, cx, cy) = point, lens
-    g = 1.0 / w.clamp(min=NEAR)
-    du, dv = ax * px * g, ay * py * g
-
-    def within(position: Any, centre: Any, length: Any) -> Any:
-        low, high = -EDGE * length - centre, (1.0 + EDGE) * length - centre
-        return torch.minimum(torch.maximum(position, low), high) * inverse_f * g
-
-    hu, hv = within(du, cx, size[0]), within(dv, cy, size[1])
-    gu, gv = g * ax, g * ay
-    across = [(gu * axis[0] - hu * axis[2], gv * axis[1] - hv * axis[2]) for axis in (u, v, n)]
-    (au, av), (bu, bv), (cu, cv) = across
-    xx, xy, yy = au * au + bu * bu + cu * cu, au * av + bu * bv + cu * cv, av * av + bv * bv + cv * cv
-    # Cauchy-Binet: the determinant without cancellation.
-    sharp = (au * bv - av * bu) ** 2 + (au * cv - av * cu) ** 2 + (bu * cv - bv * cu) ** 2
-    blurred = sharp + BLUR * (xx + yy) + BLUR * BLUR
-    return torch.stack([du + cx, dv + cy], -1), (xx + BLUR, xy, yy + BLUR), sharp, blurred
-
-
-def ellipses(
-    point: tuple[Any, Any, Any], u: list[Any], v: list[Any], n: list[Any], lens: Any, size: Size,
-    opacity: Any,
-) -> tuple[Any, Any, Any, Any, Any]:  # fmt: skip
-    """Surfels as Gaussians on the screen: (means, shapes, opacities compensated for the blur, radii, whether each
-    touches a pixel); see ``flatten`` and ``footprint``."""
-    import torch
-
-    means, covariance, sharp, blurred = flatten(point, u, v, n, lens, size)
-    opacity = opacity * torch.sqrt(sharp / blurred)
-    conics, radii, touches = footprint(means, covariance, blurred, opacity, size)
-    return means, conics, opacity, radii, touches
-
-
-EWA = Kernel(1.2, ellipses)  # the blur adds 3.33 sqrt(0.1) = 1.05 pixels
-
-
-def last_pixels(size: Size, means: Any) -> Any:
-    """The last column and row of a picture, or of each splat's own [M, 2], as ``means`` [M, 2] are."""
-    import torch
-
-    return (
-        torch.stack([torch.as_tensor(side, device=means.device).to(means.dtype) for side in size], -1) - 1.0
-    )
-
-
-def falloff(conics: Any, means: Any, where: Any) -> Any:
-    """The Gaussians [M] at pixel positions ``where`` [M, 2], in [0, 1]."""
-    import torch
-
-    (dx, dy), (xx, xy, yy) = (means - where).unbind(1), conics.unbind(1)
-    return torch.exp(-(0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy))
-
-
-def footprint(
-    means: Any, covariance: tuple[Any, Any, Any], determinant: Any, opacity: Any, size: Size
-) -> tuple[Any, Any, Any]:
-    """(conics [M, 3], radii int32 [M, 2], whether a pixel's centre lies within [M]) at alpha >= MIN_ALPHA."""
-    import torch
-
-    xx, xy, yy = covariance
-    firm = 1.0 + _FIRM * ((xx + yy) ** 2 > _LONG * determinant)
-    conics = torch.stack([yy * firm, -xy, xx * firm], -1) / determinant[:, None]
-    with torch.no_grad():
-        reach = 2.0 * torch.log((opacity / MIN_ALPHA).clamp(min=1.0))
-        extents = torch.sqrt(reach[:, None] * torch.stack([xx, yy], -1))
-        last = last_pixels(size, means)
-        low = torch.maximum(torch.ceil(means - extents - 0.5), torch.zeros_like(last))
-        high = torch.minimum(torch.floor(means + extents - 0.5), last)
-        touches = (opacity > MIN_ALPHA) & (low <= high).all(1)
-        radii = torch.ceil(extents).clamp(1, MOST_RADIUS).int()
-    return conics, radii, touches
 
 
 def ordered(keys: Any) -> Any:

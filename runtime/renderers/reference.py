@@ -17,6 +17,7 @@ from wonderzoom.runtime.renderers.projection import (
     MIN_TRANSMITTANCE,
     Splats,
     check_visible,
+    drawn_blocks,
     falloff,
     pixel_centres,
     project_block,
@@ -43,13 +44,14 @@ class ReferenceRenderer:
         colors: list[NDArray[np.uint8]] = []  # of each block's surfels
         ids: list[int] = []  # of each block's first surfel
         first = 0
-        for block, residency in zip(visible.blocks, visible.residencies, strict=True):
-            splats = project_block(block, residency, camera, settings)
+        for drawn in drawn_blocks(visible):
+            splats = project_block(drawn, camera, settings)
+            surfels = drawn.block.surfels
             if len(splats.rows):
                 blocks.append(splats)
-                colors.append(block.surfels.colors)
+                colors.append(surfels.colors)
                 ids.append(first)
-            first += len(block.surfels)
+            first += len(surfels)
         keys = np.concatenate([splats.keys for splats in blocks]) if blocks else np.empty(0)
         which = np.repeat(np.arange(len(blocks)), [len(splats.rows) for splats in blocks])
         index = np.concatenate([np.arange(len(s.rows)) for s in blocks]) if blocks else np.empty(0, np.intp)

@@ -1,4 +1,4 @@
-"""Frames of a world in threads: those that share a call of the renderer are what each would be alone."""
+"""Frames of a world in threads: what several share is what each would be alone, and none waits for pyramids."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from worlds import nested_world
 
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frame_loop import STILL, Drawn, Order
-from wonderzoom.runtime.pacing import LADDER
+from wonderzoom.runtime.pacing import LADDER, Rung
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.ports import BatchRenderer, Look
 
@@ -45,6 +45,9 @@ def test_a_call_for_several_viewers_draws_for_each_what_it_would_see_alone() -> 
     with Several() as renderer:
         drawing = Drawing(world.copy(), renderer)
         try:
+            asyncio.run(body())
+            drawing._merging.submit(lambda: None).result()  # pyramids are there from now on
+            renderer.calls.clear()
             shared, alone = asyncio.run(body())
         finally:
             drawing.close()
@@ -63,3 +66,29 @@ def test_the_cpu_draws_one_frame_in_a_call() -> None:
         drawing = Drawing(world.copy(), renderer)
         assert drawing.together is None
         drawing.close()
+
+
+FULL = Rung(1.0, 90)
+
+
+@pytest.mark.parametrize("budget", [None, 300])
+def test_pyramids_are_made_beside_the_frames(budget: int | None) -> None:
+    """With a budget the first frame waits, and keeps to it."""
+    world, cameras = nested_world(1, width=64, height=64)
+    camera = cameras[0].zoomed(0.3)
+    world.header = type(world.header)(h_ref=64)
+    with CpuRenderer(1) as renderer:
+        drawing = Drawing(world, renderer, budget=budget)
+        try:
+            asyncio.run(drawing.draw(camera, FULL, False))
+            first = renderer.statistics.drawn
+            drawing._merging.submit(lambda: None).result()  # what was asked before it is done
+            asyncio.run(drawing.draw(camera, FULL, False))
+            second = renderer.statistics.drawn
+        finally:
+            drawing.close()
+    if budget is None:
+        assert 0 < second < 0.5 * first
+    else:
+        assert 0 < second == first <= budget
+    assert any(block.mips for block in world.blocks)

@@ -14,6 +14,7 @@ from wonderzoom.runtime.renderers.projection import (
     MIN_ALPHA,
     MIN_TRANSMITTANCE,
     Placed,
+    drawn_blocks,
     place_block,
 )
 from wonderzoom.scene_graph.camera import Camera
@@ -33,8 +34,8 @@ def draw(
     """
     found: list[tuple[float, int, F64, float, F64]] = []  # key, id, alpha [H, W], zeta, colour
     first = 0
-    for block, residency in zip(visible.blocks, visible.residencies, strict=True):
-        placed = place_block(block, residency, camera, settings)
+    for drawn in drawn_blocks(visible):
+        block, placed = drawn.block, place_block(drawn, camera, settings)
         for i, row in enumerate(placed.rows):
             falloff, kept = _met(placed, i, camera)
             alpha = np.minimum(MAX_ALPHA, placed.opacities[i] * (kept if compensated else 1.0) * falloff)
