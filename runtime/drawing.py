@@ -36,7 +36,7 @@ class Drawing:
     def __init__(self, world: World, renderer: Painter, lanes: int = 1) -> None:
         self._world, self._renderer, self.lanes = world, renderer, lanes
         self._lock = threading.Lock()
-        self.surfels = sum(len(block.surfels) for block in world.blocks)  # in memory
+        self.surfels = sum(block.count for block in world.blocks)  # in memory
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="draw")
 
     def apply(self, commit: Commit) -> None:
@@ -44,8 +44,8 @@ class Drawing:
         with self._lock:
             gone = [block for name in commit.removed for block in self._world.blocks_of(name)]
             self._world.apply(commit)
-            self.surfels += sum(len(block.surfels) for block in commit.blocks)
-            self.surfels -= sum(len(block.surfels) for block in gone)
+            self.surfels += sum(block.count for block in commit.blocks)
+            self.surfels -= sum(block.count for block in gone)
 
     async def draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
         """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``."""

@@ -24,7 +24,7 @@ def magnification(world: World, node: ScaleNode) -> float:
 
 def surfel_count(world: World, node: ScaleNode) -> int:
     """Surfels of this node alone."""
-    return sum(len(block.surfels) for block in world.blocks_of(node.id))
+    return sum(block.count for block in world.blocks_of(node.id))
 
 
 def as_json(world: World) -> dict[str, object]:

@@ -19,7 +19,7 @@ def wrong_with_block(block: Block, views: int) -> str:
     if abs(block.cell.level) > MAX_LEVEL:
         return f"a block of {block.node!r} lies at level {block.cell.level}, beyond {MAX_LEVEL}"
     where = f"block {block.node!r} in {block.cell}"
-    if not len(block.surfels):
+    if not block.count:
         return f"{where} is empty"
     try:
         block.surfels.check_finite()

@@ -205,7 +205,7 @@ class Octree:
         for key in removed:
             self._remove(key, dirty)
         added = list(added)
-        for block, box in zip(added, surfel_boxes([block.surfels for block in added]), strict=True):
+        for block, box in zip(added, surfel_boxes([block.columns for block in added]), strict=True):
             self._add(block, box, dirty)
         self._refresh(dirty)
 
@@ -215,7 +215,7 @@ class Octree:
         for block in blocks:
             row = self._rows[block.key]
             self._blocks[row] = block
-            self._block_interval[row] = bounds_interval(block.cell, block.bounds)
+            self._block_interval[row] = bounds_interval(block.cell, block.limits)
             dirty.add(int(self._block_slot[row]))
         self._refresh(dirty)
 
@@ -238,7 +238,7 @@ class Octree:
         self._keys[row] = (block.node, block.cell.level, *block.cell.index)
         self._block_slot[row] = slot
         self._block_box[row] = box
-        self._block_interval[row] = bounds_interval(block.cell, block.bounds)
+        self._block_interval[row] = bounds_interval(block.cell, block.limits)
         own = self._own[slot]
         own.append(row)
         own.sort(key=self._node_of)
@@ -379,7 +379,7 @@ class Octree:
         boxes = [self._block_box[row] for row in own]
         intervals = [self._block_interval[row] for row in own]
         blocks = len(own)
-        surfels = sum(len(block.surfels) for row in own if (block := self._blocks[row]) is not None)
+        surfels = sum(block.count for row in own if (block := self._blocks[row]) is not None)
         for child in self._children_of(slot):
             there = self._cells[child]
             boxes.append(self._box[child] * there.edge_in(cell) + there.centre_from(cell))

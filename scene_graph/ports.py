@@ -36,7 +36,7 @@ class VisibleSet:
 
     @property
     def surfel_count(self) -> int:
-        return sum(len(block.surfels) for block in self.blocks)
+        return sum(block.count for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class PlanBook:
             for plan in found:
                 self._pool.touch(plan.blocks)
             return found
-        blocks = [tuple(b for b in visible.blocks if len(b.surfels)) for visible in visibles]
+        blocks = [tuple(b for b in visible.blocks if b.count) for visible in visibles]
         places = iter(self._pool.place([block for some in blocks for block in some]))
         made = [
             _plan(visible, pivot, some, [next(places) for _ in some], self._pool.version)
@@ -93,7 +93,7 @@ class PlanBook:
 def _plan(
     visible: VisibleSet, pivot: Cell, blocks: tuple[Block, ...], places: list[I64], version: int
 ) -> Plan:
-    counts = np.array([len(block.surfels) for block in visible.blocks], np.int64)
+    counts = np.array([block.count for block in visible.blocks], np.int64)
     kept = np.flatnonzero(counts)
     first_ids = (np.cumsum(counts) - counts)[kept]
     rows = [rows_of(block) for block in blocks]

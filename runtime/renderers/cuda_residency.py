@@ -205,9 +205,9 @@ def bounds_columns(block: Block) -> tuple[F32, F64]:
 
 def rows_of(block: Block) -> I64:
     """How many surfels each slab of a block holds."""
-    count = len(block.surfels)
+    count = block.count
     return np.minimum(count - np.arange(0, count, CHUNK), CHUNK)
 
 
 def _slabs_of(block: Block) -> int:
-    return -(-len(block.surfels) // CHUNK)
+    return -(-block.count // CHUNK)
