@@ -32,7 +32,7 @@ def a_block(count: int, seed: int = 0) -> Block:
         parent_owner=block.bounds.parent_owner[rows],
         child_owner=block.bounds.child_owner[rows],
     )
-    return replace(block, surfels=block.surfels.take(rows), bounds=bounds, hash="")
+    return replace(block, columns=block.surfels.take(rows), limits=bounds, hash="")
 
 
 @given(st.integers(1, 600), st.integers(0, 100))
@@ -99,7 +99,7 @@ def test_a_block_that_is_not_finite_is_refused() -> None:
     native = block.surfels.native.copy()
     native[2] = math.inf
     with pytest.raises(ValueError, match="native"):
-        pack_block(replace(block, surfels=replace(block.surfels, native=native), hash=""))
+        pack_block(replace(block, columns=replace(block.surfels, native=native), hash=""))
 
 
 def test_the_cache_packs_once_and_drops_the_oldest() -> None:

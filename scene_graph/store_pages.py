@@ -1,0 +1,367 @@
+"""Commits whose columns stay on disk: each block is read when it is asked for, through a ``PageCache``.
+
+Columns are read, not mapped (``docs/adr/0018``): a cut or failing file is then an error with a name instead of the end
+of the process, memory is what the cache says it is, and what is read is checked before anybody sees it: a block
+against its own hash, bounds against their key. A block that fails is lost (``BlockLost``), and nothing else is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.admission import wrong_with_bounds, wrong_with_surfels
+from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.commit import FORMAT, BoundsPatch, Commit
+from wonderzoom.scene_graph.manifest import (
+    BadCommit,
+    ChangedBytes,
+    Json,
+    NewerFormat,
+    parse_cell,
+    parse_int,
+    parse_node,
+    parse_reverts,
+    parse_text,
+)
+from wonderzoom.scene_graph.page_cache import PageCache
+from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.store_codec import BOUNDS_DTYPES, MAX_TENSOR_HEADER, file_format, unpack_view
+from wonderzoom.scene_graph.store_record import Row
+from wonderzoom.scene_graph.store_summary import Limits, Summary, head_digest, node_key
+from wonderzoom.scene_graph.surfels import (
+    DTYPES,
+    Block,
+    BlockLost,
+    Bounds,
+    StoredSurfels,
+    Surfels,
+    block_hash,
+)
+
+Array = NDArray[np.generic]
+_WIDTHS = {"means": (3,), "quats": (4,), "log_scales": (2,), "colors": (3,)}
+_KINDS = {"F32": np.float32, "U8": np.uint8, "U16": np.uint16, "I16": np.int16}
+
+
+class OlderFile(Exception):
+    """A file of an older format: it is read whole and brought up to date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What was found to be lost while it was read: node -> the first thing that was wrong."""
+
+    found: dict[str, str] = field(default_factory=dict[str, str])
+
+    def lost(self, node: str, cell: Cell, reason: str) -> BlockLost:
+        """The error for a block, noted."""
+        error = BlockLost(node, cell, reason)
+        self.found.setdefault(node, str(error))
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFile:
+    """One commit's file: where its tensors begin. Holds no descriptor, and outlives the store that made it."""
+
+    path: Path
+    hash: str  # of the whole file, as the record has it: names its pages in a cache
+    places: dict[str, tuple[int, tuple[int, ...], type]]  # tensor -> offset in the file, shape, type
+
+    @staticmethod
+    def open(path: Path, size: int, digest: str, head: str) -> tuple[CommitFile, Json]:
+        """The file, of ``size`` bytes, and its manifest, without its arrays; ``head``: what these hash to.
+
+        Raises BadCommit, NewerFormat, OlderFile, OSError.
+        """
+        with path.open("rb", buffering=0) as file:
+            start = _exactly(file, 8)
+            (length,) = struct.unpack("<Q", start)
+            if length > MAX_TENSOR_HEADER:
+                raise BadCommit(f"a header of {length} bytes")
+            text = _exactly(file, length)
+            try:
+                header: Json = json.loads(text)
+                if file_format(header) < FORMAT:
+                    raise OlderFile
+                places = {
+                    name: _place(said, 8 + length, size)
+                    for name, said in header.items()
+                    if name != "__metadata__"
+                }
+                offset, (long,), _ = places["manifest"]
+                file.seek(offset)
+                manifest = _exactly(file, long)
+                if head_digest(start + text, manifest) != head:
+                    raise ChangedBytes
+                return CommitFile(path, digest, places), json.loads(manifest)
+            except (ValueError, TypeError, LookupError, RecursionError) as error:
+                if isinstance(error, (BadCommit, NewerFormat)):
+                    raise
+                raise BadCommit(f"{type(error).__name__}: {error}") from error
+
+    def tensors(self, prefix: str) -> dict[str, Array]:
+        """The whole tensors whose names begin so. Raises OSError and ValueError."""
+        with self.path.open("rb", buffering=0) as file:
+            return {name: self._rows(file, name) for name in self.places if name.startswith(prefix)}
+
+    def columns(
+        self, prefix: str, dtypes: dict[str, np.dtype[Any]], start: int, count: int
+    ) -> dict[str, Array]:
+        """Some rows of the columns of blocks or bounds. Raises OSError and ValueError."""
+        with self.path.open("rb", buffering=0) as file:
+            return {name: self._rows(file, f"{prefix}.{name}", start, count) for name in dtypes}
+
+    def check_rows(self, prefix: str, dtypes: dict[str, np.dtype[Any]], rows: int) -> None:
+        """Raise ValueError unless the columns are there, and have so many rows."""
+        for name, dtype in dtypes.items():
+            _, shape, kind = self.places[f"{prefix}.{name}"]
+            if kind != dtype or shape != (rows, *(_WIDTHS.get(name, ()) if prefix == "surfels" else ())):
+                raise ValueError(f"tensor {prefix}.{name} is {np.dtype(kind)} {shape} for {rows} rows")
+
+    def _rows(self, file: Any, name: str, start: int = 0, count: int | None = None) -> Array:
+        offset, shape, kind = self.places[name]
+        array = np.empty(((shape[0] if count is None else count), *shape[1:]), kind)
+        step = array.itemsize * math.prod(shape[1:])
+        file.seek(offset + start * step)
+        view = memoryview(array.reshape(-1).view(np.uint8))
+        while view:
+            got = file.readinto(view)
+            if not got:
+                raise ValueError("its file ends too early")
+            view = view[got:]
+        array.flags.writeable = False
+        return array
+
+
+def _place(said: Json, base: int, size: int) -> tuple[int, tuple[int, ...], type]:
+    """Where a tensor is. Raises ValueError for one that is not in the file."""
+    start, stop = (base + parse_int(at) for at in said["data_offsets"])
+    shape, kind = tuple(parse_int(side) for side in said["shape"]), _KINDS[said["dtype"]]
+    if not (base <= start <= stop <= size and stop - start == math.prod(shape) * np.dtype(kind).itemsize):
+        raise ValueError(f"a tensor of shape {shape} at {start} to {stop} of {size} bytes")
+    return start, shape, kind
+
+
+def _exactly(file: Any, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) != size:
+        raise BadCommit("its file ends too early")
+    return data
+
+
+# ---- columns on disk ----------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, eq=False)
+class DiskSurfels:
+    """Rows of a commit's file that are one block's write-once columns; see ``StoredSurfels``."""
+
+    file: CommitFile
+    pages: PageCache
+    losses: Losses
+    cell: Cell
+    node: str
+    hash: str
+    views: int  # of the node
+    start: int
+    rows: int
+    box: NDArray[np.float64]
+    native_interval: tuple[float, float]
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def _page(self) -> tuple[str, str, int]:
+        return (self.file.hash, "surfels", self.start)
+
+    @property
+    def in_memory(self) -> bool:
+        return self._page in self.pages
+
+    def read(self) -> Surfels:
+        return self.pages.get(self._page, self._read)
+
+    def _read(self) -> tuple[Surfels, int]:
+        try:
+            columns = self.file.columns("surfels", DTYPES, self.start, self.rows)
+            surfels = Surfels(**columns)  # type: ignore[arg-type]
+            if block_hash(self.cell, self.node, surfels) != self.hash:
+                raise ValueError("its bytes have changed")
+            if wrong := wrong_with_surfels(surfels, self.views):
+                raise ValueError(wrong)
+        except OSError as error:
+            raise self.losses.lost(self.node, self.cell, f"{error.strerror or error}") from error
+        except ValueError as error:
+            raise self.losses.lost(self.node, self.cell, f"{error} ({self.file.path.name})") from error
+        return surfels, sum(column.nbytes for column in columns.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiskBounds:
+    """Rows of a commit's file that are one block's bounds; see ``StoredBounds``."""
+
+    file: CommitFile
+    pages: PageCache
+    losses: Losses
+    surfels: Surfels | StoredSurfels  # whose bounds they are
+    cell: Cell
+    node: str
+    kind: str  # "bounds" of a block of this commit, "patches" of an older one
+    start: int
+    rows: int
+    owners: tuple[str, ...]
+    revision: int
+    key: str
+    parent_interval: tuple[float, float]
+    child_interval: tuple[float, float]
+    parents: frozenset[str]
+    children: frozenset[str]
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def _page(self) -> tuple[str, str, int]:
+        return (self.file.hash, self.kind, self.start)
+
+    @property
+    def in_memory(self) -> bool:
+        return self._page in self.pages
+
+    def read(self) -> Bounds:
+        return self.pages.get(self._page, self._read)
+
+    def _read(self) -> tuple[Bounds, int]:
+        surfels = self.surfels if isinstance(self.surfels, Surfels) else self.surfels.read()
+        try:
+            columns = self.file.columns(self.kind, BOUNDS_DTYPES, self.start, self.rows)
+            bounds = Bounds(**columns, owners=self.owners, revision=self.revision)  # type: ignore[arg-type]
+            if bounds.key != self.key:
+                raise ValueError("its bounds have changed")
+            if wrong := wrong_with_bounds(surfels, bounds):
+                raise ValueError(wrong)
+        except OSError as error:
+            raise self.losses.lost(self.node, self.cell, f"{error.strerror or error}") from error
+        except ValueError as error:
+            raise self.losses.lost(self.node, self.cell, f"{error} ({self.file.path.name})") from error
+        return bounds, sum(column.nbytes for column in columns.values())
+
+
+# ---- commits ------------------------------------------------------------------------------------------
+class StoredBlocks:
+    """Reads commits, oldest first, as values whose columns stay on disk."""
+
+    def __init__(self, pages: PageCache, losses: Losses) -> None:
+        self.pages, self.losses = pages, losses
+        self._surfels: dict[tuple[str, Cell], Surfels | StoredSurfels] = {}
+
+    def follow(self, commit: Commit) -> None:
+        """A commit that comes next: later patches may be of its blocks."""
+        gone = set(commit.removed)
+        if gone:
+            self._surfels = {key: columns for key, columns in self._surfels.items() if key[0] not in gone}
+        self._surfels.update((block.key, block.columns) for block in commit.blocks)
+
+    def open(self, path: Path, row: Row, summary: Summary) -> Commit | None:
+        """The commit in a file; None for a file of an older format. Raises BadCommit, NewerFormat, OSError."""
+        try:
+            file, manifest = CommitFile.open(path, row.size, row.hash, summary.head)
+        except OlderFile:
+            return None
+        return self.commit(file, manifest, summary)
+
+    def commit(self, file: CommitFile, manifest: Json, summary: Summary) -> Commit:
+        """The commit of a file; views and states are read, blocks and bounds are not. Raises BadCommit, OSError."""
+        try:
+            added = tuple(_nodes(file, manifest, summary))
+            views = {node.id: len(node.views) for node in added}
+            found = Commit(
+                parse_int(manifest["revision"]),
+                added,
+                tuple(parse_text(name) for name in manifest["removed"]),
+                tuple(self._blocks(file, manifest["blocks"], summary, views)),
+                (),
+                parse_reverts(manifest),
+            )
+            self.follow(found)
+            patches = tuple(self._patches(file, manifest["patches"], summary))
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError, AttributeError) as error:
+            if isinstance(error, BadCommit):
+                raise
+            raise BadCommit(f"{type(error).__name__}: {error}") from error
+        return Commit(found.revision, added, found.removed, found.blocks, patches, found.reverts)
+
+    def _blocks(
+        self, file: CommitFile, values: list[Json], summary: Summary, views: dict[str, int]
+    ) -> Iterator[Block]:
+        rows = _rows_of(file, "bounds", values, summary.bounds)
+        if values:
+            file.check_rows("surfels", DTYPES, sum(rows))
+        start = owners_start = 0
+        for number, (value, count) in enumerate(zip(values, rows, strict=True)):
+            cell, node, name = parse_cell(value["cell"]), parse_text(value["node"]), parse_text(value["hash"])
+            least, greatest = summary.native[number].tolist()
+            surfels = DiskSurfels(
+                file, self.pages, self.losses, cell, node, name, views[node], start, count,
+                summary.boxes[number], (least, greatest),
+            )  # fmt: skip
+            bounds = self._bounds(file, "bounds", value, number, start, owners_start, summary.bounds, surfels)
+            yield Block(cell, node, surfels, bounds, name)
+            start, owners_start = start + count, owners_start + len(bounds.owners)
+
+    def _patches(self, file: CommitFile, values: list[Json], summary: Summary) -> Iterator[BoundsPatch]:
+        """The patches of blocks that are known: the others were in a file that is lost."""
+        rows = _rows_of(file, "patches", values, summary.patches)
+        start = owners_start = 0
+        for number, (value, count) in enumerate(zip(values, rows, strict=True)):
+            key = parse_text(value["node"]), parse_cell(value["cell"])
+            if (surfels := self._surfels.get(key)) is not None:
+                limits = summary.patches
+                bounds = self._bounds(file, "patches", value, number, start, owners_start, limits, surfels)
+                yield BoundsPatch(*key, bounds)
+            start, owners_start = start + count, owners_start + len(value["bounds"]["owners"])
+
+    def _bounds(
+        self, file: CommitFile, kind: str, value: Json, number: int, start: int, owners_start: int,
+        limits: Limits, surfels: Surfels | StoredSurfels,
+    ) -> DiskBounds:  # fmt: skip
+        said = value["bounds"]
+        owners = tuple(parse_text(owner) for owner in said["owners"])
+        parents, children = limits.named(number, owners_start, owners)
+        (coarse, coarsest), (finest, fine) = limits.parent[number].tolist(), limits.child[number].tolist()
+        return DiskBounds(
+            file, self.pages, self.losses, surfels, parse_cell(value["cell"]), parse_text(value["node"]), kind,
+            start, parse_int(said["rows"]), owners, parse_int(said["revision"]),
+            limits.keys[number].tobytes().hex(), (coarse, coarsest), (finest, fine), parents, children,
+        )  # fmt: skip
+
+
+def _rows_of(file: CommitFile, kind: str, values: list[Json], limits: Limits) -> list[int]:
+    """How many rows each bounds has. Raises ValueError where file, manifest and summary do not agree."""
+    rows = [parse_int(value["bounds"]["rows"]) for value in values]
+    owners = sum(len(value["bounds"]["owners"]) for value in values)
+    if len(values) != len(limits.keys) or owners != len(limits.uses) or min(rows, default=1) < 1:
+        raise ValueError(f"its summary is not of these {kind}")
+    if values:
+        file.check_rows(kind, BOUNDS_DTYPES, sum(rows))
+    return rows
+
+
+def _nodes(file: CommitFile, manifest: Json, summary: Summary) -> Iterator[ScaleNode]:
+    for i, (node, key) in enumerate(zip(manifest["added"], summary.nodes, strict=True)):
+        tensors = file.tensors(f"view.{i}.")
+        views = tuple(unpack_view(said, tensors, f"view.{i}.{j}") for j, said in enumerate(node["views"]))
+        state = file.tensors(f"state.{i}").get(f"state.{i}")
+        data = b"" if state is None else state.tobytes()
+        if node_key(views, data) != key.tobytes().hex():
+            raise ChangedBytes
+        yield parse_node(node, views, data)
