@@ -1,7 +1,8 @@
 """Frames of a world that grows while it is looked at: drawn and encoded in threads, never on the event loop.
 
 The drawn world is a replica: the writer has another. A commit is applied to it between two frames' visible
-sets, in the writer's thread, so that the loop waits for neither.
+sets, in the writer's thread, so that the loop waits for neither. What is not in memory is read in the background, and
+fades in (``sight``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -19,37 +22,63 @@ from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.encoders import encode_jpeg
 from wonderzoom.runtime.frame_loop import Drawn
 from wonderzoom.runtime.frames import settings_of
+from wonderzoom.runtime.loading import Loader
 from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.sight import Seen, Sight
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
-from wonderzoom.scene_graph.visible_set import visible_set
+from wonderzoom.scene_graph.surfels import Block, BlockLost
 from wonderzoom.scene_graph.world import World
 
 _LEAST_SIDE = 16  # pixels: a frame is never smaller than this
 _PICK_SIDE = 3  # pixels drawn around a picked point
+_SIGHTS = (
+    64  # viewers whose last picture is remembered: twice as many as may be in a world, unless told otherwise
+)
+_ENOUGH = 1 << 62  # bytes: no bound
+
+
+def _nothing(_block: Block) -> bool:
+    return False
 
 
 class Drawing:
-    """A world as frames and picks. ``lanes`` of them are made at a time."""
+    """A world as frames and picks. ``lanes`` of them are made at a time.
 
-    def __init__(self, world: World, renderer: Painter, lanes: int = 1) -> None:
+    ``room``: bytes that the blocks of one view may take, where the world is larger than memory.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        renderer: Painter,
+        lanes: int = 1,
+        room: int = _ENOUGH,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._world, self._renderer, self.lanes = world, renderer, lanes
+        self._room, self._clock = room, clock
         self._lock = threading.Lock()
-        self.surfels = sum(block.count for block in world.blocks)  # in memory
+        self.surfels = sum(block.count for block in world.blocks)
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="draw")
+        self._loader = Loader()
+        self._sights: OrderedDict[str, Sight] = OrderedDict()  # by viewer; who looked last is last
+        self._packed: Callable[[Block], bool] = getattr(renderer, "holds", _nothing)
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
+        self._keep(commit)
         with self._lock:
             gone = [block for name in commit.removed for block in self._world.blocks_of(name)]
             self._world.apply(commit)
             self.surfels += sum(block.count for block in commit.blocks)
             self.surfels -= sum(block.count for block in gone)
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
-        """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._draw, camera, rung, still)
+    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+        """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``. For no viewer: when all is there."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._draw, camera, rung, still, viewer)
 
     async def pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """What the frame of ``camera`` shows at (u, v), shares of it in [0, 1]; None for nothing."""
@@ -58,23 +87,56 @@ class Drawing:
     def close(self) -> None:
         """Finish what is being drawn and end the threads."""
         self._pool.shutdown()
+        self._loader.close()
 
     # ---- in a thread ----------------------------------------------------------------------------
-    def _draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
+    def _keep(self, commit: Commit) -> None:
+        """What is shown now and only gets other bounds stays in memory: it must not vanish until it is read again."""
+        for patch in commit.patches:
+            with self._lock:
+                known = self._world.octree.block(patch.node, patch.cell)
+            if self._ready(known):
+                self._loader.read(known.with_bounds(patch.limits))
+
+    def _ready(self, block: Block) -> bool:
+        return block.in_memory or self._packed(block)
+
+    def _draw(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Drawn:
         begun = time.perf_counter()
         width, height = (max(_LEAST_SIDE, round(side * rung.scale)) for side in (camera.width, camera.height))
         sized = camera if rung.scale == 1.0 else camera.resized(width, height)
-        picture, revision = self._picture(sized)
+        picture, revision, settled = self._picture(sized, viewer)
         drawn = time.perf_counter()
         payload = encode_jpeg(picture, rung.quality, still=still)
-        return Drawn(payload, sized, revision, drawn - begun, time.perf_counter() - drawn)
+        return Drawn(payload, sized, revision, drawn - begun, time.perf_counter() - drawn, settled)
 
-    def _picture(self, camera: Camera) -> tuple[NDArray[np.uint8], int]:
+    def _picture(self, camera: Camera, viewer: str) -> tuple[NDArray[np.uint8], int, bool]:
         settings = settings_of(self._world.header)
-        with self._lock:
-            visible = visible_set(self._world, camera, settings)
-            revision = self._world.revision
-        return self._renderer.render_color(visible, camera, settings), revision
+        while True:
+            with self._lock:
+                sight = self._sight(viewer)
+                if viewer:
+                    seen = sight.see(self._world, camera, settings, self._clock(), self._loader.lost)
+                else:
+                    seen = Seen(sight.whole(self._world, camera, settings), True)
+            if viewer:
+                self._loader.want(viewer, seen.lacking)
+            try:
+                picture = self._renderer.render_color(seen.visible, camera, settings)
+            except BlockLost as error:  # it was evicted, and can't be read again
+                if not self._loader.give_up(seen.visible.blocks, error):
+                    raise
+            else:
+                return picture, seen.visible.revision, seen.settled
+
+    def _sight(self, viewer: str) -> Sight:
+        """What a viewer was shown so far; for nobody, a new one each time."""
+        sight = self._sights.pop(viewer, None) or Sight(self._ready, self._loader.read, self._room)
+        if viewer:
+            self._sights[viewer] = sight
+            while len(self._sights) > _SIGHTS:
+                self._sights.popitem(last=False)
+        return sight
 
     def _pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """By a picture of a few pixels around the point: as exact as the whole, for the cost of what is there."""
@@ -85,6 +147,6 @@ class Drawing:
         )
         settings = settings_of(self._world.header)
         with self._lock:
-            visible = visible_set(self._world, around, settings)
+            visible = self._sight("").whole(self._world, around, settings)
         rendered = self._renderer.render(visible, around, settings)
         return pick(rendered, visible, around, middle, middle)

@@ -44,12 +44,16 @@ class Drawn:
     revision: int
     render_s: float
     encode_s: float
+    settled: bool = True  # the same view would be drawn the same again: nothing fades, nothing is on its way
 
 
 class Draw(Protocol):
-    """Renders and encodes elsewhere; ``camera`` has the viewport's resolution, ``rung`` says how much of it."""
+    """Renders and encodes elsewhere; ``camera`` has the viewport's resolution, ``rung`` says how much of it.
 
-    def __call__(self, camera: Camera, rung: Rung, still: bool) -> Awaitable[Drawn]: ...
+    ``viewer`` is who it is for: what arrives in the world fades in, for each in their own time.
+    """
+
+    def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Awaitable[Drawn]: ...
 
 
 class FrameLoop:
@@ -237,7 +241,7 @@ class FrameLoop:
         camera, seq, changed, begins = viewer.camera, viewer.camera_seq, viewer.changed_at, viewer.begins
         assert camera is not None
         try:
-            drawn = await self._draw(camera, rung, still)
+            drawn = await self._draw(camera, rung, still, viewer.id)
         except Exception as error:
             # It is not tried again until something changes: the same frame would fail the same way.
             viewer.still_shown = viewer.begins == begins
@@ -247,6 +251,7 @@ class FrameLoop:
             return
         finally:
             viewer.drawing = False
+        viewer.settled = drawn.settled
         seconds = drawn.render_s + drawn.encode_s
         self.cost += 0.25 * (seconds - self.cost)
         self._lanes.turns.pay(self._prefix + viewer.id, seconds)

@@ -93,6 +93,10 @@ class Octree:
         assert block is not None
         return block
 
+    def box(self, key: Key) -> F64:
+        """The box [2, 3] of a block with 3 sigma, in cell edges from the centre; KeyError when there is none."""
+        return self._block_box[self._rows[key]]
+
     def blocks(self) -> list[Block]:
         """All blocks in (node, cell) order."""
         return self._sorted(list(self._rows.values()))
@@ -150,11 +154,13 @@ class Octree:
         margin: float = 0.0,
         scale_offset: float | None = None,
         radial: bool = False,
+        standing_by: bool = False,
     ) -> list[Block]:
         """The blocks whose box touches the frustum widened by ``margin`` px, in (node, cell) order.
 
         With ``scale_offset``, those only whose interval meets the render scales over their box, where a
-        point at depth w (in D) is seen at ``scale_offset + ln w``.
+        point at depth w (in D) is seen at ``scale_offset + ln w``; ``standing_by``: those that are coarser, too,
+        which finer ones have taken over from.
         """
         if self._root < 0:
             return []
@@ -165,7 +171,8 @@ class Octree:
             hit = frustum.touches(middle, halves)
             if scale_offset is not None:
                 least, greatest = frustum.depths(middle, halves, radial)
-                hit &= intervals[:, 0] + SCALE_SLACK < scale_offset + np.log(greatest)
+                if not standing_by:
+                    hit &= intervals[:, 0] + SCALE_SLACK < scale_offset + np.log(greatest)
                 hit &= scale_offset + np.log(least) + SCALE_SLACK < intervals[:, 1]
             return hit
 

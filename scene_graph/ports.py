@@ -29,8 +29,13 @@ class VisibleSet:
     mips: tuple[int, ...]  # level of each block's pyramid to draw; 0 is the finest
     residencies: tuple[float, ...]  # R in [0, 1] of each block
     revision: int
+    child_residencies: tuple[float, ...] = ()  # R_child of each block; (): as resident as the block itself
 
     def __post_init__(self) -> None:
+        if not self.child_residencies:
+            object.__setattr__(self, "child_residencies", self.residencies)
+        if len(self.child_residencies) != len(self.blocks):
+            raise ValueError("blocks and the residencies of their children must be aligned")
         if not len(self.blocks) == len(self.mips) == len(self.residencies):
             raise ValueError("blocks, mips and residencies must be aligned")
 

@@ -258,10 +258,11 @@ class WorldStore:
         return world
 
     def settled(self, commit: Commit) -> Commit:
-        """A commit that was appended, with its columns on disk if the world was loaded so."""
+        """A commit that was appended; with its columns on disk, if the world was loaded so."""
         if self._stored is None:
             return commit
-        return self._read(self._record.rows(commit.revision - 1)[0], self._opened)
+        found = self._read(self._record.rows(commit.revision - 1)[0], self._opened)
+        return found if len(found.blocks) == len(commit.blocks) else commit  # damaged already
 
     def _decoded(self, row: Row) -> Commit:
         """A commit with all its columns. Raises BadCommit, NewerFormat, OSError."""

@@ -140,6 +140,10 @@ class CpuRenderer(Closing):
             self.render(one_surfel(), camera, RenderSettings())
             self.render_color(one_surfel(), camera, RenderSettings())
 
+    def holds(self, block: Block) -> bool:
+        """Whether a block can be drawn without reading its columns."""
+        return block in self._cache
+
     @property
     def memory_bytes(self) -> int:
         """Bytes held now: packed blocks and working memory."""
@@ -285,7 +289,8 @@ def _cull(
     size = (float(camera.width), float(camera.height))
     count = kernels.cull(
         plan.spheres, plan.intervals, plan.block_of, frames.origins, frames.edges_px, frames.render_scales,
-        rotation, lens, size, settings.metric == "radial", settings.modulation != "none", kept, centers,
+        plan.residencies, rotation, lens, size, settings.metric == "radial", settings.modulation != "none",
+        kept, centers,
     )  # fmt: skip
     return kept[:count], centers[:count]
 
@@ -305,8 +310,8 @@ def _project_large(
         block = plan.blocks[plan.block_of[chunk]]
         first_row = int(plan.first_rows[chunk])
         rows = np.arange(first_row, first_row + int(plan.rows[chunk]))
-        residency = float(plan.residencies[plan.block_of[chunk]])
-        splats = project_block(block, residency, camera, settings, rows)
+        resident, below = plan.residencies[plan.block_of[chunk]].tolist()
+        splats = project_block(block, resident, camera, settings, rows, below)
         first_id = int(plan.first_ids[chunk]) - first_row
         records, boxes, keys = large_records(splats, block.surfels.colors, first_id, camera)
         places = slice(int(k) * CHUNK, int(k) * CHUNK + len(keys))

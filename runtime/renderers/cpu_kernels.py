@@ -108,8 +108,8 @@ def see_blocks(
 
 @njit(**KERNEL)
 def cull(
-    spheres, intervals, block_of, origins, edges_px, render_scales, rotation, lens, size, radial, weighted,
-    kept, centers,
+    spheres, intervals, block_of, origins, edges_px, render_scales, residencies, rotation, lens, size, radial,
+    weighted, kept, centers,
 ):  # fmt: skip
     """Write the chunks that may touch the picture to ``kept``, their view centres [C, 3]; returns how many.
 
@@ -145,8 +145,10 @@ def cull(
             nearest, farthest = max(depth - deep, NEAR), depth + deep
             if render_scales[b] + math.log(nearest) > intervals[c, 1]:
                 continue
-            if render_scales[b] + math.log(max(farthest, NEAR)) < intervals[c, 0]:
-                continue
+            # Where all finer blocks are as resident, what they have taken over is drawn no more.
+            if residencies[b, 1] == residencies[b, 0]:
+                if render_scales[b] + math.log(max(farthest, NEAR)) < intervals[c, 0]:
+                    continue
         kept[count] = c
         centers[count, 0], centers[count, 1], centers[count, 2] = x, y, z
         count += 1
@@ -192,7 +194,8 @@ def project(
         edge_px, per_edge = np.float32(edge), np.float32(1.0 / edge)
         x0, y0, z0 = np.float32(centers[k, 0]), np.float32(centers[k, 1]), np.float32(centers[k, 2])
         w0 = np.float32(1.0 + centers[k, 2] * np.float64(inverse_f))
-        scale0, residency = np.float32(render_scales[b]), np.float32(residencies[b])
+        scale0 = np.float32(render_scales[b])
+        residency, child_residency = np.float32(residencies[b, 0]), np.float32(residencies[b, 1])
         data = carray(floats_at(addresses[c]), (COLUMNS * STRIDE,))
         n = rows[c]
         for row in range(n):
@@ -211,8 +214,9 @@ def project(
             # Eq. 3 at ln depth = ln2 / 2 log2(w^2 (+ x^2 + y^2 for the radial metric)).
             ratio = log2(safe * safe + radial * (px * px + py * py))
             finer = ratio * _HALF_LN2 + scale0 - data[i + _NATIVE]
-            fade = max(finer, _0) * data[i + _PARENT_SLOPE] + max(-finer, _0) * data[i + _CHILD_SLOPE]
-            scratch[i + _S_WEIGHT] = residency * max(_1 - weighted * fade, _0)
+            fade = residency * min(max(finer, _0) * data[i + _PARENT_SLOPE], _1)
+            fade += child_residency * min(max(-finer, _0) * data[i + _CHILD_SLOPE], _1)
+            scratch[i + _S_WEIGHT] = max(residency - weighted * fade, _0)
             # Axes in view coordinates, then on the screen.
             ax_x, ax_y, ax_z = (
                 r00 * ux + r01 * uy + r02 * uz,

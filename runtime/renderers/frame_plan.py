@@ -36,7 +36,7 @@ class FramePlan:
     """B blocks (those with surfels, in order) in C chunks, for cameras whose pivot lies in ``pivot``."""
 
     source: tuple[Block, ...]  # the visible set's blocks: what this plan is a plan of
-    residency_source: tuple[float, ...]
+    residency_source: tuple[tuple[float, ...], tuple[float, ...]]
     pivot: Cell
     blocks: tuple[Block, ...]
     packed: tuple[PackedBlock, ...]  # kept alive: ``addresses`` point into them
@@ -44,7 +44,7 @@ class FramePlan:
     levels: (
         I64  # [B] by how many the pivot cell is finer than the block's: 2 to this is the cell's edge in its
     )
-    residencies: F64  # [B]
+    residencies: F64  # [B, 2] R and R_child
     addresses: I64  # [C]
     rows: I64  # [C]
     first_rows: I64  # [C] of the chunk in its block
@@ -61,13 +61,13 @@ class FramePlan:
             return False
         if self.source is not visible.blocks and any(map(is_not, self.source, visible.blocks)):
             return False
-        return self.residency_source == visible.residencies
+        return self.residency_source == (visible.residencies, visible.child_residencies)
 
 
 def make_plan(visible: VisibleSet, pivot: Cell, cache: BlockCache) -> FramePlan:
     """Pack what is not packed yet and lay out the tables; ValueError for what can't be drawn."""
     check_visible(visible)
-    counts = [len(block.surfels) for block in visible.blocks]
+    counts = [block.count for block in visible.blocks]
     kept = [b for b, count in enumerate(counts) if count]
     blocks = tuple(visible.blocks[b] for b in kept)
     packed = tuple(cache.get(block) for block in blocks)
@@ -78,13 +78,13 @@ def make_plan(visible: VisibleSet, pivot: Cell, cache: BlockCache) -> FramePlan:
     cells = [block.cell for block in blocks]
     return FramePlan(
         visible.blocks,
-        visible.residencies,
+        (visible.residencies, visible.child_residencies),
         pivot,
         blocks,
         packed,
         centres_from(cells, pivot),
         np.array([pivot.level - cell.level for cell in cells], np.int64),
-        np.array([visible.residencies[b] for b in kept]),
+        np.array([visible.residencies, visible.child_residencies]).T.reshape(-1, 2)[kept],
         np.ascontiguousarray(places[:, 0]),
         np.ascontiguousarray(places[:, 1]),
         first_rows,

@@ -62,13 +62,15 @@ def depth_ratio(points: F64, camera: Camera, radial: bool) -> F64:
 
 
 def block_weights(
-    block: Block, points: F64, residency: float, camera: Camera, settings: RenderSettings, rows: Rows
+    block: Block,
+    points: F64,
+    residency: float,
+    child_residency: float,
+    camera: Camera,
+    settings: RenderSettings,
+    rows: Rows,
 ) -> F64:
-    """Eq. 3 for rows of a block at view coordinates ``points`` [N, 3].
-
-    A block's finer successors are as resident as the block itself, as far as a visible set can tell, so both
-    residencies of the law are ``residency``.
-    """
+    """Eq. 3 for rows of a block at view coordinates ``points`` [N, 3]."""
     if settings.modulation == "none":
         return np.full(len(rows), residency)
     ratio = np.maximum(depth_ratio(points, camera, settings.metric == "radial"), NEAR)
@@ -79,14 +81,23 @@ def block_weights(
         block.bounds.parent[rows],
         block.bounds.child[rows],
         residency,
-        residency,
+        child_residency,
     )
 
 
 def project_block(
-    block: Block, residency: float, camera: Camera, settings: RenderSettings, rows: Rows | None = None
+    block: Block,
+    residency: float,
+    camera: Camera,
+    settings: RenderSettings,
+    rows: Rows | None = None,
+    child_residency: float | None = None,
 ) -> Splats:
-    """Project the given rows (default: all) of a block; rows that don't touch the picture are left out."""
+    """Project the given rows (default: all) of a block; rows that don't touch the picture are left out.
+
+    ``child_residency``: of its finer successors; without one they are as resident as the block itself.
+    """
+    below = residency if child_residency is None else child_residency
     surfels = block.surfels
     rows = np.arange(len(surfels)) if rows is None else rows
     frame = camera.cell_frame(block.cell)
@@ -99,7 +110,7 @@ def project_block(
         seen = (w >= NEAR) & (w >= NEAR_SIGMAS * sigma * inverse_f)
         rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
 
-        weights = block_weights(block, points, residency, camera, settings, rows)
+        weights = block_weights(block, points, residency, below, camera, settings, rows)
         seen = weights > 0.0  # the others have handed over to finer ones
         rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
         weights = weights[seen]
@@ -180,6 +191,6 @@ def check_visible(visible: VisibleSet) -> None:
     """Raise ValueError for what can't be drawn: levels that blocks don't carry yet, odd residencies."""
     if any(visible.mips):
         raise ValueError(f"blocks have level 0 only, the visible set asks for level {max(visible.mips)}")
-    for residency in set(visible.residencies):
+    for residency in {*visible.residencies, *visible.child_residencies}:
         if not 0.0 <= residency <= 1.0:
             raise ValueError(f"a residency lies in [0, 1], got {residency}")

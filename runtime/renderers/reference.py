@@ -43,13 +43,14 @@ class ReferenceRenderer:
         colors: list[NDArray[np.uint8]] = []  # of each block's surfels
         ids: list[int] = []  # of each block's first surfel
         first = 0
-        for block, residency in zip(visible.blocks, visible.residencies, strict=True):
-            splats = project_block(block, residency, camera, settings)
+        resident = zip(visible.residencies, visible.child_residencies, strict=True)
+        for block, (residency, below) in zip(visible.blocks, resident, strict=True):
+            splats = project_block(block, residency, camera, settings, child_residency=below)
             if len(splats.rows):
                 blocks.append(splats)
                 colors.append(block.surfels.colors)
                 ids.append(first)
-            first += len(block.surfels)
+            first += block.count
         keys = np.concatenate([splats.keys for splats in blocks]) if blocks else np.empty(0)
         which = np.repeat(np.arange(len(blocks)), [len(splats.rows) for splats in blocks])
         index = np.concatenate([np.arange(len(s.rows)) for s in blocks]) if blocks else np.empty(0, np.intp)

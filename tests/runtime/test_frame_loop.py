@@ -38,8 +38,9 @@ class Renderer:
     running: int = 0
     most: int = 0
     fails: bool = False
+    settles_at: float = 0.0  # until then every picture changes by itself
 
-    async def __call__(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
+    async def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         self.calls += 1
         self.running += 1
         self.most = max(self.most, self.running)
@@ -50,7 +51,8 @@ class Renderer:
         finally:
             self.running -= 1
         size = round(self.size * rung.weight)
-        return Drawn(b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds)
+        settled = self.loop.time() >= self.settles_at
+        return Drawn(b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds, settled)
 
 
 @dataclass
@@ -182,6 +184,32 @@ async def test_who_wishes_less_gets_moving_frames_of_it_and_stills_as_ever() -> 
         *moving, still = [frame for _, frame in client.shown]
         assert len(moving) > 50 and {frame.quality for frame in moving} == {33}
         assert still.still and still.quality == STILL.quality
+
+
+@on_virtual_time
+async def test_what_fades_is_drawn_until_it_has_come_and_then_once_more_still() -> None:
+    """Nobody moves; blocks arrive for 0.4 s: twelve frames of that, one more, a still, and nothing after it."""
+    async with staged() as stage:
+        stage.renderer.settles_at = now() + 0.4
+        client = stage.join(Client("a"))
+        stage.loop.look(client.viewer, turned(1), 1)
+        await asyncio.sleep(5.0)
+        *fading, still = [frame for _, frame in client.shown]
+        assert 12 <= len(fading) <= 15 and not any(frame.still for frame in fading)
+        assert still.still and {frame.camera_seq for frame in (*fading, still)} == {1}
+        assert stage.renderer.calls == len(client.shown)
+
+
+@on_virtual_time
+async def test_a_picture_that_fails_while_it_fades_is_not_tried_for_ever() -> None:
+    async with staged() as stage:
+        stage.renderer.settles_at = now() + 1e6
+        client = stage.join(Client("a"))
+        stage.loop.look(client.viewer, turned(1), 1)
+        await asyncio.sleep(0.5)
+        stage.renderer.fails = True
+        await asyncio.sleep(5.0)
+        assert len(stage.failed) == 1
 
 
 @on_virtual_time

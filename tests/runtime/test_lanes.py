@@ -43,7 +43,7 @@ class Room:
         viewer.pacer.rtt = 0.005
         return viewer
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
+    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         self.running += 1
         _most.append(sum(room.running for room in _rooms))
         try:

@@ -283,7 +283,7 @@ def test_frames_that_are_drawn_for_nothing_are_told() -> None:
     told: list[Dropped] = []
     stuck = asyncio.Event()
 
-    async def draw(camera: Any, rung: Any, still: bool) -> Drawn:
+    async def draw(camera: Any, rung: Any, still: bool, viewer: str) -> Drawn:
         await asyncio.sleep(0.01)
         return Drawn(b"picture", camera, 1, 0.01, 0.0)
 

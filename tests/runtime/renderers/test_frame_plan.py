@@ -66,7 +66,7 @@ def test_chunks_know_their_block_and_their_place_in_the_visible_set() -> None:
         b = next(k for k, block in enumerate(blocks) if block is plan.blocks[plan.block_of[c]])
         assert plan.first_ids[c] == starts[b] + plan.first_rows[c]
         assert plan.first_rows[c] + plan.rows[c] <= sizes[b]
-        assert plan.residencies[plan.block_of[c]] == visible.residencies[b]
+        assert plan.residencies[plan.block_of[c]].tolist() == [visible.residencies[b]] * 2
 
 
 def test_a_plan_lasts_until_blocks_residencies_or_the_pivot_cell_change() -> None:

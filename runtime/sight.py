@@ -1,0 +1,196 @@
+"""What one viewer is shown of a world that is not all there: which blocks, and how far each has come.
+
+A ``Sight`` remembers what its viewer was shown, so that what arrives, is evicted, is undone or is new fades over
+FADE_S (``scene_graph.residency``) and nothing pops. What only comes into view is there at once, if it is in memory.
+The root's blocks have nothing coarser behind them: they are read before the picture is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.extent import surfel_boxes
+from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+from wonderzoom.scene_graph.residency import Fades, Links, Shown, links, shown
+from wonderzoom.scene_graph.surfels import Block
+from wonderzoom.scene_graph.visible_set import GUARD_PX, visible_set
+from wonderzoom.scene_graph.world import World
+
+GUARD_BAND = 0.25  # of the view's longer side, on each side: what is read ahead
+BYTES_A_SURFEL = 62  # columns and bounds, as they are read
+FILL = (
+    0.8  # of the memory for blocks, what one view may ask for: the rest is for others and for the way there
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What to draw now."""
+
+    visible: VisibleSet
+    settled: bool  # the next frame of the same view would be the same
+    lacking: tuple[Block, ...] = ()  # to be read, the most urgent first
+
+
+@dataclass(slots=True)
+class Sight:
+    """One viewer's; one thread at a time. ``read`` reads a block now and says whether it is there."""
+
+    ready: Callable[[Block], bool]  # can be drawn without reading
+    read: Callable[[Block], bool]
+    room: int  # bytes that the blocks of one view may take
+    ahead: bool = True  # whether anything may be on disk
+    _fades: Fades = field(default_factory=Fades)
+    _at: float | None = None
+    _nodes: frozenset[str] = frozenset()  # that were in the world at the last look
+    _revision: int = -1
+    _last: tuple[Block, ...] = ()  # wanted at the last look
+    _leaving: dict[str, Block] = field(
+        default_factory=dict[str, Block]
+    )  # no longer in the world, and still shown
+    _linked: tuple[tuple[int, ...], Links] | None = None
+
+    def see(
+        self, world: World, camera: Camera, settings: RenderSettings, now: float, lost: Collection[str]
+    ) -> Seen:
+        """What a moving picture shows ``now`` (seconds): what is there, and on its way."""
+        wanted = visible_set(world, camera, settings)
+        fitting = _fitting(wanted.blocks, self.room)
+        have = {block.hash: block.hash not in lost and self._have(block, world) for block in wanted.blocks}
+        there = {name: present and name in fitting for name, present in have.items()}
+        known, first = self._turn(world, wanted.blocks), self._at is None
+        at_once = {block.hash for block in wanted.blocks if first or block.node in known}
+        # Of what was evicted nothing is left that could fade; what was undone is in nobody's way.
+        here = {
+            name: share if have.get(name, True) else 0.0
+            for name, share in self._fades.shares.items()
+            if name in have or name in self._leaving
+        }
+        seconds = 0.0 if self._at is None else now - self._at
+        self._fades, self._at = Fades(here).moved(there, seconds, at_once), now
+        self._leaving = {name: each for name, each in self._leaving.items() if name in self._fades.shares}
+        missing = [b for b in wanted.blocks if b.hash in fitting and not there[b.hash] and b.hash not in lost]
+        lacking = _coarse_first(missing)
+        if not lacking and self.ahead:
+            lacking = self._around(world, camera, settings, lost)
+        settled = not missing and self._fades.settled(there)
+        return Seen(self._picture(world, camera, settings, wanted, there), settled, tuple(lacking))
+
+    def whole(self, world: World, camera: Camera, settings: RenderSettings) -> VisibleSet:
+        """What a picture shows that waits for everything: all blocks but those that are lost."""
+        wanted = visible_set(world, camera, settings)
+        there = {block.hash: self.ready(block) or self.read(block) for block in wanted.blocks}
+        self._turn(world, wanted.blocks)
+        self._fades = Fades({name: float(present) for name, present in there.items()})
+        self._leaving = {}
+        return self._picture(world, camera, settings, wanted, there, patient=True)
+
+    # ---- parts ------------------------------------------------------------------------------------
+    def _have(self, block: Block, world: World) -> bool:
+        return self.ready(block) or (world.node(block.node).parent is None and self.read(block))
+
+    def _turn(self, world: World, wanted: tuple[Block, ...]) -> frozenset[str]:
+        """Take note of the world as it is now; the nodes of the one that was seen before."""
+        known, before, self._last = self._nodes, self._last, wanted
+        if self._revision != world.revision:
+            self._nodes, self._revision = frozenset(world.nodes), world.revision
+            gone = {block.hash: block for block in before if not _is_live(block, world)}
+            self._leaving = {
+                name: each for name, each in (self._leaving | gone).items() if not _is_live(each, world)
+            }
+        return known
+
+    def _around(
+        self, world: World, camera: Camera, settings: RenderSettings, lost: Collection[str]
+    ) -> list[Block]:
+        """What is missing beside the view, as far as there is room."""
+        band = round(GUARD_BAND * max(camera.width, camera.height))
+        blocks = visible_set(world, camera.widened(band), settings).blocks
+        fitting = _fitting(blocks, self.room)
+        return _coarse_first(
+            [b for b in blocks if b.hash in fitting and b.hash not in lost and not self.ready(b)]
+        )
+
+    def _picture(
+        self, world: World, camera: Camera, settings: RenderSettings, wanted: VisibleSet, there: dict[str, bool],
+        *, patient: bool = False,
+    ) -> VisibleSet:  # fmt: skip
+        """The visible set by the shares of ``_fades``; ``patient``: what stands by is read, too."""
+        shares = self._fades.shares
+        if len(shares) == len(wanted.blocks) and all(share == 1.0 for share in shares.values()):
+            return wanted
+        asked = {block.hash for block in (*wanted.blocks, *self._leaving.values())}
+        scale_offset, radial = (
+            camera.ln_render_scale(settings.h_ref, settings.lod_bias),
+            settings.metric == "radial",
+        )
+        by = world.octree.touching(camera, GUARD_PX, scale_offset, radial, standing_by=True)
+        live = {block.hash: block for block in (*wanted.blocks, *by)}
+        blocks = sorted((self._leaving | live).values(), key=lambda block: (block.node, *_place(block)))
+        is_live = np.array([block.hash in live for block in blocks], np.bool_)
+        is_root = np.array(
+            [world.nodes[b.node].parent is None if b.hash in live else False for b in blocks], np.bool_
+        )
+        here = np.array([there.get(block.hash) or self.ready(block) for block in blocks], np.bool_)
+        for row in np.flatnonzero(~here & is_live & (is_root | patient)).tolist():
+            here[row] = self.read(blocks[row])
+        found = shown(
+            np.array([shares.get(block.hash, 1.0) for block in blocks]),
+            here,
+            np.array([block.hash in asked for block in blocks], np.bool_),
+            is_root,
+            is_live,
+            self._links(blocks, world, camera),
+        )
+        return _visible(blocks, found, wanted.revision)
+
+    def _links(self, blocks: Sequence[Block], world: World, camera: Camera) -> Links:
+        key = tuple(map(id, blocks))
+        if self._linked is None or self._linked[0] != key:
+            boxes = np.array([
+                world.octree.box(block.key) if _is_live(block, world) else surfel_boxes([block.columns])[0]
+                for block in blocks
+            ])  # fmt: skip
+            self._linked = key, links(blocks, boxes.reshape(-1, 2, 3), camera)
+        return self._linked[1]
+
+
+def _is_live(block: Block, world: World) -> bool:
+    return block.key in world.octree and world.octree.block(*block.key).hash == block.hash
+
+
+def _visible(blocks: Sequence[Block], found: Shown, revision: int) -> VisibleSet:
+    rows = found.rows.tolist()
+    return VisibleSet(
+        tuple(blocks[row] for row in rows),
+        (0,) * len(rows),
+        tuple(found.residencies.tolist()),
+        revision,
+        tuple(found.child_residencies.tolist()),
+    )
+
+
+def _place(block: Block) -> tuple[int, ...]:
+    return (block.cell.level, *block.cell.index)
+
+
+def _coarse_first(blocks: Sequence[Block]) -> list[Block]:
+    """What many finer ones wait for is read before them."""
+    return sorted(blocks, key=lambda block: (block.cell.level, block.node, block.cell.index))
+
+
+def _fitting(blocks: Sequence[Block], room: int) -> set[str]:
+    """The hashes of the blocks that fit into memory together, coarse ones first, up to the first that does not."""
+    if BYTES_A_SURFEL * sum(block.count for block in blocks) <= room:
+        return {block.hash for block in blocks}
+    found, used = set[str](), 0
+    for block in _coarse_first(blocks):
+        used += BYTES_A_SURFEL * block.count
+        if used > room:
+            break
+        found.add(block.hash)
+    return found
