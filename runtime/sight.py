@@ -16,7 +16,7 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.residency import Fades, Links, Shown, links, shown
-from wonderzoom.scene_graph.surfels import Block
+from wonderzoom.scene_graph.surfels import Block, BlockLost
 from wonderzoom.scene_graph.visible_set import GUARD_PX, visible_set
 from wonderzoom.scene_graph.world import World
 
@@ -157,6 +157,18 @@ class Sight:
             ])  # fmt: skip
             self._linked = key, links(blocks, boxes.reshape(-1, 2, 3), camera)
         return self._linked[1]
+
+
+def all_of_it() -> Sight:
+    """For pictures that wait for everything, as ``render`` makes; what is lost is found and left out."""
+
+    def read(block: Block) -> bool:
+        try:
+            return len(block.surfels) == len(block.bounds)
+        except BlockLost:
+            return False  # told of by whoever opened the world
+
+    return Sight(lambda block: block.in_memory, read, 0, ahead=False)
 
 
 def _is_live(block: Block, world: World) -> bool:

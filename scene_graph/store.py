@@ -225,9 +225,8 @@ class WorldStore:
 
     def _commits(self, after: int, until: int | None, how: Callable[[Row], Commit]) -> Iterator[Commit]:
         lost: set[str] = set()  # nodes without blocks
-        for row in self._record.rows(
-            0 if self._broken else after
-        ):  # what is lost may be of an earlier revision
+        # What is lost may be of an earlier revision.
+        for row in self._record.rows(0 if self._broken else after):
             if until is not None and row.revision > until:
                 return
             commit = self._read(row, how) if row.revision > after else None
