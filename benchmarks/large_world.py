@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import resource
 import subprocess
 import sys
 import tempfile
@@ -84,14 +83,22 @@ def _picture(number: int, side: int) -> NDArray[np.float32]:
 
 def measure(path: Path, *, whole: bool) -> str:
     """A line of what opening or loading took, in this process, which should do nothing else."""
-    begun = time.perf_counter()
+    begun, busy = time.perf_counter(), time.process_time()
     with WorldStore.open(path) as store:
         world = store.load(None if whole else PageCache())
-    seconds = time.perf_counter() - begun
+    seconds, busy = time.perf_counter() - begun, time.process_time() - busy
     surfels = sum(block.count for block in world.blocks)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     how = "loaded whole" if whole else "opened"
-    return f"{surfels / 1e6:6.1f} M surfels {how:13}{seconds:8.2f} s {peak:8.0f} MiB at most"
+    peak = peak_bytes() / 2**20
+    return f"{surfels / 1e6:6.1f} M surfels {how:13}{seconds:8.2f} s, {busy:6.2f} of them CPU; {peak:6.0f} MiB at most"
+
+
+def peak_bytes() -> int:
+    """The most that this process has held in memory so far (Linux; what its parent held does not count)."""
+    (line,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    return 1024 * int(line.split()[1])
 
 
 def main() -> None:

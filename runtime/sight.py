@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.extent import surfel_boxes
@@ -151,11 +152,8 @@ class Sight:
     def _links(self, blocks: Sequence[Block], world: World, camera: Camera) -> Links:
         key = tuple(map(id, blocks))
         if self._linked is None or self._linked[0] != key:
-            boxes = np.array([
-                world.octree.box(block.key) if _is_live(block, world) else surfel_boxes([block.columns])[0]
-                for block in blocks
-            ])  # fmt: skip
-            self._linked = key, links(blocks, boxes.reshape(-1, 2, 3), camera)
+            boxes = np.array([_box(block, world) for block in blocks]).reshape(-1, 2, 3)
+            self._linked = key, links(blocks, boxes, camera)
         return self._linked[1]
 
 
@@ -173,6 +171,12 @@ def all_of_it() -> Sight:
 
 def _is_live(block: Block, world: World) -> bool:
     return block.key in world.octree and world.octree.block(*block.key).hash == block.hash
+
+
+def _box(block: Block, world: World) -> NDArray[np.float64]:
+    if _is_live(block, world):
+        return world.octree.block_with_box(block.key)[1]
+    return surfel_boxes([block.columns])[0]
 
 
 def _visible(blocks: Sequence[Block], found: Shown, revision: int) -> VisibleSet:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.cells import Cell, common_ancestor
+from wonderzoom.scene_graph.cells import Cell, common_ancestor, octant
 from wonderzoom.scene_graph.extent import bounds_interval, surfel_boxes
 from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import Box, Interval
@@ -89,13 +89,14 @@ class Octree:
 
     def block(self, node: str, cell: Cell) -> Block:
         """The block of ``node`` in ``cell``; KeyError when there is none."""
-        block = self._blocks[self._rows[(node, cell)]]
-        assert block is not None
-        return block
+        return self.block_with_box((node, cell))[0]
 
-    def box(self, key: Key) -> F64:
-        """The box [2, 3] of a block with 3 sigma, in cell edges from the centre; KeyError when there is none."""
-        return self._block_box[self._rows[key]]
+    def block_with_box(self, key: Key) -> tuple[Block, F64]:
+        """A block and its box [2, 3] with 3 sigma, in cell edges from the centre; KeyError when there is none."""
+        row = self._rows[key]
+        block = self._blocks[row]
+        assert block is not None
+        return block, self._block_box[row]
 
     def blocks(self) -> list[Block]:
         """All blocks in (node, cell) order."""
@@ -158,9 +159,8 @@ class Octree:
     ) -> list[Block]:
         """The blocks whose box touches the frustum widened by ``margin`` px, in (node, cell) order.
 
-        With ``scale_offset``, those only whose interval meets the render scales over their box, where a
-        point at depth w (in D) is seen at ``scale_offset + ln w``; ``standing_by``: those that are coarser, too,
-        which finer ones have taken over from.
+        With ``scale_offset``, those only whose interval meets the render scales over their box, where a point at
+        depth w (in D) is seen at ``scale_offset + ln w``; and coarser ones, where these are ``standing_by``.
         """
         if self._root < 0:
             return []
@@ -287,7 +287,7 @@ class Octree:
                 return slot
             if not here.contains(cell):
                 return -1
-            slot = int(self._children[slot, _octant(here, cell)])
+            slot = int(self._children[slot, octant(here, cell)])
         return -1
 
     def _new_slot(self, cell: Cell, dirty: set[int]) -> int:
@@ -316,7 +316,7 @@ class Octree:
         if parent < 0:
             self._root = child
         else:
-            self._children[parent, _octant(self._cells[parent], self._cells[child])] = child
+            self._children[parent, octant(self._cells[parent], self._cells[child])] = child
 
     def _slot_for(self, cell: Cell, dirty: set[int]) -> int:
         """The slot of ``cell``, made with the branching cell that it needs."""
@@ -327,10 +327,10 @@ class Octree:
         if above < 0:
             slot = self._root
         else:
-            slot = int(self._children[above, _octant(self._cells[above], cell)])
+            slot = int(self._children[above, octant(self._cells[above], cell)])
         while slot >= 0 and self._cells[slot].contains(cell):
             above = slot
-            slot = int(self._children[above, _octant(self._cells[above], cell)])
+            slot = int(self._children[above, octant(self._cells[above], cell)])
         new = self._new_slot(cell, dirty)
         if slot < 0:
             self._attach(above, new)
@@ -363,7 +363,7 @@ class Octree:
             if children:
                 self._attach(above, children[0])
             elif above >= 0:
-                self._children[above, _octant(self._cells[above], cell)] = -1
+                self._children[above, octant(self._cells[above], cell)] = -1
             else:
                 self._root = -1
             del self._slots[cell]
@@ -397,9 +397,3 @@ class Octree:
         self._box[slot, 1] = np.max([box[1] for box in boxes], axis=0)
         self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
         self._counts[slot] = blocks, surfels
-
-
-def _octant(cell: Cell, below: Cell) -> int:
-    """Which of the eight children of ``cell`` contains ``below``."""
-    shift = below.level - cell.level - 1
-    return ((below.ix >> shift) & 1) | (((below.iy >> shift) & 1) << 1) | (((below.iz >> shift) & 1) << 2)

@@ -225,8 +225,7 @@ class WorldStore:
 
     def _commits(self, after: int, until: int | None, how: Callable[[Row], Commit]) -> Iterator[Commit]:
         lost: set[str] = set()  # nodes without blocks
-        # What is lost may be of an earlier revision.
-        for row in self._record.rows(0 if self._broken else after):
+        for row in self._record.rows(0 if self._broken else after):  # lost may be what an earlier one brought
             if until is not None and row.revision > until:
                 return
             commit = self._read(row, how) if row.revision > after else None
@@ -244,8 +243,8 @@ class WorldStore:
     def load(self, pages: PageCache | None = None) -> World:
         """The live world: every commit applied in order.
 
-        With ``pages`` the columns of its blocks stay on disk, and are read through that cache when somebody asks
-        a block for them; also after this store is closed.
+        With ``pages`` the columns of blocks stay on disk, and are read through that cache when somebody asks for
+        them; also after this store is closed.
         """
         from wonderzoom.scene_graph.world import World
 
@@ -264,7 +263,6 @@ class WorldStore:
         return found if len(found.blocks) == len(commit.blocks) else commit  # damaged already
 
     def _decoded(self, row: Row) -> Commit:
-        """A commit with all its columns. Raises BadCommit, NewerFormat, OSError."""
         return decode_commit(self._whole(row))
 
     def _whole(self, row: Row) -> bytes:
@@ -280,11 +278,11 @@ class WorldStore:
         if kept is None:
             data = self._whole(row)
             kept = summarised(decode_commit(data), data)
-            if self._lock is not None:
+            if self.writable:
                 self._record.keep_summary(row.revision, kept)
-        if not kept:
-            return self._decoded(row)
-        return self._stored.open(commit_file(self.path, row), row, decode_summary(kept)) or self._decoded(row)
+        file = commit_file(self.path, row)
+        found = self._stored.open(file, row, decode_summary(kept)) if kept else None
+        return found or self._stored.follow(self._decoded(row))
 
     def _read(self, row: Row, how: Callable[[Row], Commit]) -> Commit:
         reason = self._mismatch(row)

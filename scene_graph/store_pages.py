@@ -264,12 +264,13 @@ class StoredBlocks:
         self.pages, self.losses = pages, losses
         self._surfels: dict[tuple[str, Cell], Surfels | StoredSurfels] = {}
 
-    def follow(self, commit: Commit) -> None:
-        """A commit that comes next: later patches may be of its blocks."""
+    def follow(self, commit: Commit) -> Commit:
+        """A commit that comes next, as it is: later patches may be of its blocks."""
         gone = set(commit.removed)
         if gone:
             self._surfels = {key: columns for key, columns in self._surfels.items() if key[0] not in gone}
         self._surfels.update((block.key, block.columns) for block in commit.blocks)
+        return commit
 
     def open(self, path: Path, row: Row, summary: Summary) -> Commit | None:
         """The commit in a file; None for a file of an older format. Raises BadCommit, NewerFormat, OSError."""

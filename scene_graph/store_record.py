@@ -7,6 +7,7 @@ tree stands even where a file is lost. Nothing in a database from someone else i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import sqlite3
@@ -178,8 +179,9 @@ class Record:
         )
 
     def keep_summary(self, revision: int, summary: bytes) -> None:
-        """Keep what was worked out from a file. Raises sqlite3.Error."""
-        self._write((_INSERT_SUMMARY, (revision, summary)))
+        """Keep what was worked out from a file, if there is room: it can be worked out again."""
+        with contextlib.suppress(sqlite3.Error):
+            self._write((_INSERT_SUMMARY, (revision, summary)))
 
     def _write(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
         with self._guard:

@@ -43,6 +43,7 @@ from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA, check_v
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
+from wonderzoom.scene_graph.surfels import Block
 
 F32 = NDArray[np.float32]
 
@@ -137,6 +138,10 @@ class CudaRenderer(Closing):
         camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 3.0, 3.0, 3.0, 8.0, 8.0, 16, 16)  # a surfel of a pixel
         self.render(one_surfel(), camera, RenderSettings())
         self.render_color(one_surfel(), camera, RenderSettings())
+
+    def holds(self, block: Block) -> bool:
+        """Whether a block can be drawn without reading its columns."""
+        return block in self._pool
 
     @property
     def memory_bytes(self) -> int:

@@ -248,6 +248,17 @@ def test_a_file_of_an_older_format_is_read_whole(place: Path, monkeypatch: pytes
     assert lazy.digest() == world.digest()
 
 
+def test_a_log_of_old_and_new_commits_is_patched_all_the_same(place: Path) -> None:
+    """The first commit has no summary that this version could use; the later ones patch its blocks."""
+    world = written(place)
+    alter(place, 1, b"")
+    with WorldStore.open(place) as store:
+        lazy = store.load(PageCache(0))
+    assert all(isinstance(block.columns, Surfels) for block in lazy.blocks_of(TREE.id(0)))
+    assert not any(isinstance(block.columns, Surfels) for block in lazy.blocks_of(TREE.id(1)))
+    assert lazy.digest() == world.digest()
+
+
 def alter(place: Path, revision: int, summary: bytes) -> None:
     connection = sqlite3.connect(place / "world.sqlite")
     connection.execute("UPDATE summaries SET summary = ? WHERE revision = ?", (summary, revision))
