@@ -24,11 +24,12 @@ from wonderzoom.runtime.frame_loop import Drawn
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.loading import Loader
 from wonderzoom.runtime.pacing import Rung
-from wonderzoom.runtime.sight import Seen, Sight
+from wonderzoom.runtime.pyramids import Pyramids
+from wonderzoom.runtime.sight import Seen, Sight, in_memory
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
-from wonderzoom.scene_graph.surfels import Block, BlockLost
+from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.world import World
 
 _LEAST_SIDE = 16  # pixels: a frame is never smaller than this
@@ -37,10 +38,6 @@ _SIGHTS = (
     64  # viewers whose last picture is remembered: twice as many as may be in a world, unless told otherwise
 )
 _ENOUGH = 1 << 62  # bytes: no bound
-
-
-def _nothing(_block: Block) -> bool:
-    return False
 
 
 class Drawing:
@@ -64,7 +61,7 @@ class Drawing:
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="draw")
         self._loader = Loader()
         self._sights: OrderedDict[str, Sight] = OrderedDict()  # by viewer; who looked last is last
-        self._packed: Callable[[Block], bool] = getattr(renderer, "holds", _nothing)
+        self._pyramids = Pyramids(room // 4)  # a pyramid has a third of its block's surfels
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
@@ -95,11 +92,8 @@ class Drawing:
         for patch in commit.patches:
             with self._lock:
                 known = self._world.octree.block(patch.node, patch.cell)
-            if self._ready(known):
+            if known.in_memory:
                 self._loader.read(known.with_bounds(patch.limits))
-
-    def _ready(self, block: Block) -> bool:
-        return block.in_memory or self._packed(block)
 
     def _draw(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Drawn:
         begun = time.perf_counter()
@@ -119,6 +113,10 @@ class Drawing:
                     seen = sight.see(self._world, camera, settings, self._clock(), self._loader.lost)
                 else:
                     seen = Seen(sight.whole(self._world, camera, settings), True)
+                octree = self._world.octree
+                self._pyramids.drawn(
+                    octree.block(*key) for key in {b.key: None for b in seen.visible.blocks} if key in octree
+                )
             if viewer:
                 self._loader.want(viewer, seen.lacking)
             try:
@@ -131,7 +129,7 @@ class Drawing:
 
     def _sight(self, viewer: str) -> Sight:
         """What a viewer was shown so far; for nobody, a new one each time."""
-        sight = self._sights.pop(viewer, None) or Sight(self._ready, self._loader.read, self._room)
+        sight = self._sights.pop(viewer, None) or Sight(in_memory, self._loader.read, self._room)
         if viewer:
             self._sights[viewer] = sight
             while len(self._sights) > _SIGHTS:
@@ -145,7 +143,9 @@ class Drawing:
         around = replace(
             camera, width=_PICK_SIDE, height=_PICK_SIDE, cx=camera.cx - x + middle, cy=camera.cy - y + middle
         )
-        settings = settings_of(self._world.header)
+        settings = settings_of(
+            self._world.header, mips=False
+        )  # a place is a surfel's own, not a mean of many
         with self._lock:
             visible = self._sight("").whole(self._world, around, settings)
         rendered = self._renderer.render(visible, around, settings)

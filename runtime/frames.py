@@ -41,9 +41,11 @@ class Aim:
     picked: Pick
 
 
-def settings_of(header: WorldHeader, modulation: Modulation = "optical_mass") -> RenderSettings:
-    """How the pictures of a world are drawn."""
-    return RenderSettings(header.h_ref, header.metric, header.background, modulation)
+def settings_of(
+    header: WorldHeader, modulation: Modulation = "optical_mass", mips: bool = True
+) -> RenderSettings:
+    """How the pictures of a world are drawn for people; without ``mips`` every surfel is drawn by itself."""
+    return RenderSettings(header.h_ref, header.metric, header.background, modulation, mips=mips)
 
 
 def frame_of(node: ScaleNode, header: WorldHeader) -> Camera:
@@ -116,7 +118,7 @@ def deepest(world: World) -> ScaleNode:
 def aim(world: World, renderer: Renderer, node: ScaleNode, at: tuple[float, float], factor: float) -> Aim:
     """The camera that zooms ``factor`` times at a point of a node's frame; its pivot is the surface there."""
     frame = frame_of(node, world.header)
-    settings = settings_of(world.header)
+    settings = settings_of(world.header, mips=False)  # where one points is a surfel's own place
     visible = visible_set(world, frame, settings)
     rendered = renderer.render(visible, frame, settings)
     # The right and lower rim belong to the last pixel.

@@ -7,18 +7,19 @@ The root's blocks have nothing coarser behind them: they are read before the pic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
-from wonderzoom.scene_graph.residency import Fades, Links, Shown, links, shown
+from wonderzoom.scene_graph.residency import Fades, Links, links, shown
 from wonderzoom.scene_graph.surfels import Block, BlockLost
-from wonderzoom.scene_graph.visible_set import GUARD_PX, visible_set
+from wonderzoom.scene_graph.visible_set import Rows, wanted_rows, with_levels
 from wonderzoom.scene_graph.world import World
 
 GUARD_BAND = 0.25  # of the view's longer side, on each side: what is read ahead
@@ -41,7 +42,7 @@ class Seen:
 class Sight:
     """One viewer's; one thread at a time. ``read`` reads a block now and says whether it is there."""
 
-    ready: Callable[[Block], bool]  # can be drawn without reading
+    ready: Callable[[Block], bool]  # its columns are there, for levels of its pyramid as for itself
     read: Callable[[Block], bool]
     room: int  # bytes that the blocks of one view may take
     ahead: bool = True  # whether anything may be on disk
@@ -54,17 +55,19 @@ class Sight:
         default_factory=dict[str, Block]
     )  # no longer in the world, and still shown
     _linked: tuple[tuple[int, ...], Links] | None = None
+    _before: VisibleSet | None = None  # what was drawn last, as far as it was in the world
 
     def see(
         self, world: World, camera: Camera, settings: RenderSettings, now: float, lost: Collection[str]
     ) -> Seen:
         """What a moving picture shows ``now`` (seconds): what is there, and on its way."""
-        wanted = visible_set(world, camera, settings)
-        fitting = _fitting(wanted.blocks, self.room)
-        have = {block.hash: block.hash not in lost and self._have(block, world) for block in wanted.blocks}
+        rows = wanted_rows(world, camera, settings)
+        wanted = tuple(world.octree.rows.blocks(rows.tolist()))
+        fitting = _fitting(wanted, self.room)
+        have = {block.hash: block.hash not in lost and self._have(block, world) for block in wanted}
         there = {name: present and name in fitting for name, present in have.items()}
-        known, first = self._turn(world, wanted.blocks), self._at is None
-        at_once = {block.hash for block in wanted.blocks if first or block.node in known}
+        known, first = self._turn(world, wanted), self._at is None
+        at_once = {block.hash for block in wanted if first or block.node in known}
         # Of what was evicted nothing is left that could fade; what was undone is in nobody's way.
         here = {
             name: share if have.get(name, True) else 0.0
@@ -74,21 +77,22 @@ class Sight:
         seconds = 0.0 if self._at is None else now - self._at
         self._fades, self._at = Fades(here).moved(there, seconds, at_once), now
         self._leaving = {name: each for name, each in self._leaving.items() if name in self._fades.shares}
-        missing = [b for b in wanted.blocks if b.hash in fitting and not there[b.hash] and b.hash not in lost]
+        missing = [b for b in wanted if b.hash in fitting and not there[b.hash] and b.hash not in lost]
         lacking = _coarse_first(missing)
         if not lacking and self.ahead:
             lacking = self._around(world, camera, settings, lost)
         settled = not missing and self._fades.settled(there)
-        return Seen(self._picture(world, camera, settings, wanted, there), settled, tuple(lacking))
+        return Seen(self._picture(world, camera, settings, rows, wanted, there), settled, tuple(lacking))
 
     def whole(self, world: World, camera: Camera, settings: RenderSettings) -> VisibleSet:
         """What a picture shows that waits for everything: all blocks but those that are lost."""
-        wanted = visible_set(world, camera, settings)
-        there = {block.hash: self.ready(block) or self.read(block) for block in wanted.blocks}
-        self._turn(world, wanted.blocks)
+        rows = wanted_rows(world, camera, settings)
+        wanted = tuple(world.octree.rows.blocks(rows.tolist()))
+        there = {block.hash: self.ready(block) or self.read(block) for block in wanted}
+        self._turn(world, wanted)
         self._fades = Fades({name: float(present) for name, present in there.items()})
         self._leaving = {}
-        return self._picture(world, camera, settings, wanted, there, patient=True)
+        return self._picture(world, camera, settings, rows, wanted, there, patient=True)
 
     # ---- parts ------------------------------------------------------------------------------------
     def _have(self, block: Block, world: World) -> bool:
@@ -110,31 +114,30 @@ class Sight:
     ) -> list[Block]:
         """What is missing beside the view, as far as there is room."""
         band = round(GUARD_BAND * max(camera.width, camera.height))
-        blocks = visible_set(world, camera.widened(band), settings).blocks
+        rows = wanted_rows(world, camera.widened(band), settings)
+        blocks = tuple(world.octree.rows.blocks(rows.tolist()))
         fitting = _fitting(blocks, self.room)
         return _coarse_first(
             [b for b in blocks if b.hash in fitting and b.hash not in lost and not self.ready(b)]
         )
 
     def _picture(
-        self, world: World, camera: Camera, settings: RenderSettings, wanted: VisibleSet, there: dict[str, bool],
-        *, patient: bool = False,
+        self, world: World, camera: Camera, settings: RenderSettings, rows: Rows, wanted: tuple[Block, ...],
+        there: dict[str, bool], *, patient: bool = False,
     ) -> VisibleSet:  # fmt: skip
         """The visible set by the shares of ``_fades``; ``patient``: what stands by is read, too."""
         shares = self._fades.shares
-        if len(shares) == len(wanted.blocks) and all(share == 1.0 for share in shares.values()):
-            return wanted
-        asked = {block.hash for block in (*wanted.blocks, *self._leaving.values())}
-        scale_offset, radial = (
-            camera.ln_render_scale(settings.h_ref, settings.lod_bias),
-            settings.metric == "radial",
-        )
-        by = world.octree.touching(camera, GUARD_PX, scale_offset, radial, standing_by=True)
-        live = {block.hash: block for block in (*wanted.blocks, *by)}
+        if len(shares) == len(wanted) and all(share == 1.0 for share in shares.values()):
+            self._before = with_levels(world, rows, camera, settings, self._before)
+            return self._before
+        table = world.octree.rows
+        asked = {block.hash for block in (*wanted, *self._leaving.values())}
+        by = table.blocks(wanted_rows(world, camera, settings, standing_by=True).tolist())
+        live = {block.hash: block for block in (*wanted, *by)}
         blocks = sorted((self._leaving | live).values(), key=lambda block: (block.node, *_place(block)))
         is_live = np.array([block.hash in live for block in blocks], np.bool_)
         is_root = np.array(
-            [world.nodes[b.node].parent is None if b.hash in live else False for b in blocks], np.bool_
+            [block.hash in live and world.nodes[block.node].parent is None for block in blocks], np.bool_
         )
         here = np.array([there.get(block.hash) or self.ready(block) for block in blocks], np.bool_)
         for row in np.flatnonzero(~here & is_live & (is_root | patient)).tolist():
@@ -147,7 +150,21 @@ class Sight:
             is_live,
             self._links(blocks, world, camera),
         )
-        return _visible(blocks, found, wanted.revision)
+        resident = {
+            blocks[row].key: (share, below)
+            for row, share, below in zip(
+                found.rows.tolist(), found.residencies.tolist(), found.child_residencies.tolist(), strict=True
+            )
+            if is_live[row]
+        }
+        drawn = np.array([table.of(key) for key in resident], np.intp)
+        self._before = with_levels(world, drawn, camera, settings, self._before)
+        leaving = [
+            (blocks[row], share)
+            for row, share in zip(found.rows.tolist(), found.residencies.tolist(), strict=True)
+            if not is_live[row]
+        ]
+        return _fading(self._before, resident, leaving)
 
     def _links(self, blocks: Sequence[Block], world: World, camera: Camera) -> Links:
         key = tuple(map(id, blocks))
@@ -155,6 +172,11 @@ class Sight:
             boxes = np.array([_box(block, world) for block in blocks]).reshape(-1, 2, 3)
             self._linked = key, links(blocks, boxes, camera)
         return self._linked[1]
+
+
+def in_memory(block: Block) -> bool:
+    """Whether a block's columns are there."""
+    return block.in_memory
 
 
 def all_of_it() -> Sight:
@@ -166,7 +188,7 @@ def all_of_it() -> Sight:
         except BlockLost:
             return False  # told of by whoever opened the world
 
-    return Sight(lambda block: block.in_memory, read, 0, ahead=False)
+    return Sight(in_memory, read, 0, ahead=False)
 
 
 def _is_live(block: Block, world: World) -> bool:
@@ -175,18 +197,26 @@ def _is_live(block: Block, world: World) -> bool:
 
 def _box(block: Block, world: World) -> NDArray[np.float64]:
     if _is_live(block, world):
-        return world.octree.block_with_box(block.key)[1]
+        return world.octree.rows.box[world.octree.rows.of(block.key)]
     return surfel_boxes([block.columns])[0]
 
 
-def _visible(blocks: Sequence[Block], found: Shown, revision: int) -> VisibleSet:
-    rows = found.rows.tolist()
+def _fading(
+    visible: VisibleSet,
+    resident: Mapping[tuple[str, Cell], tuple[float, float]],
+    leaving: Sequence[tuple[Block, float]],
+) -> VisibleSet:
+    """A visible set with both residencies of its blocks, and with what is no longer in the world, as it was."""
+    pairs = [resident[block.key] for block in visible.blocks]
+    gone = [block for block, _ in leaving]
+    shares = [share for _, share in leaving]
     return VisibleSet(
-        tuple(blocks[row] for row in rows),
-        (0,) * len(rows),
-        tuple(found.residencies.tolist()),
-        revision,
-        tuple(found.child_residencies.tolist()),
+        (*visible.blocks, *gone),
+        (*visible.mips, *(0 for _ in gone)),
+        (*(share for share, _ in pairs), *shares),
+        visible.revision,
+        (*visible.shared, *((0, 0) for _ in gone)),
+        (*(below for _, below in pairs), *shares),
     )
 
 

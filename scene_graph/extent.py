@@ -69,3 +69,9 @@ def _boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:
 def bounds_interval(cell: Cell, bounds: Bounds | StoredBounds) -> Interval:
     """[min x_child, max x_parent] of a block, in ln root edges per pixel."""
     return (bounds.child_interval[0] + cell.ln_edge, bounds.parent_interval[1] + cell.ln_edge)
+
+
+def native_interval(cell: Cell, surfels: Surfels | StoredSurfels) -> Interval:
+    """Least and greatest native scale of a block, in ln root edges per pixel."""
+    least, greatest = surfels.native_interval
+    return (least + cell.ln_edge, greatest + cell.ln_edge)

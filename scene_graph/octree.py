@@ -5,7 +5,7 @@ of single children do not exist, so that the tree's size follows its content and
 cells are present, and every aggregate, is a function of the blocks alone, never of the order in which
 they came (law 6).
 
-Aggregates are arrays over *slots*, so that a walk tests many cells at once (``touching``).
+Aggregates are arrays over *slots*, those of blocks over *rows*, so that a walk tests many at once (``touching``).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.scene_graph.block_rows import BlockRows, Key
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, common_ancestor, octant
-from wonderzoom.scene_graph.extent import bounds_interval, surfel_boxes
+from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import Box, Interval
 from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
-Key = tuple[str, Cell]
 
 # The walk collects this many cells before it tests them: one vectorised test costs as much as 500 cells.
 WALK_BATCH = 512
@@ -59,13 +59,7 @@ class Octree:
         self._table = CellTable()
         self._root = -1
 
-        self._rows: dict[Key, int] = {}
-        self._blocks: list[Block | None] = []  # by row
-        self._keys: list[tuple[str | int, ...]] = []  # by row: node and cell, quicker to compare than a Key
-        self._block_slot = np.zeros(64, np.intp)
-        self._block_box = np.zeros((64, 2, 3))
-        self._block_interval = np.zeros((64, 2))
-        self._free_rows: list[int] = []
+        self.rows = BlockRows()
 
     def copy(self) -> Octree:
         """A tree of its own of the same blocks, which are shared: they never change, nor do the cells.
@@ -76,31 +70,24 @@ class Octree:
         for name, part in vars(self).items():
             setattr(other, name, copy(part))
         other._own = [list(rows) for rows in self._own]
-        other._table = self._table.copy()
+        other._table, other.rows = self._table.copy(), self.rows.copy()
         return other
 
     # ---- contents -------------------------------------------------------------------------------
     def __len__(self) -> int:
         """Number of blocks."""
-        return len(self._rows)
+        return len(self.rows)
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._rows
+        return key in self.rows
 
     def block(self, node: str, cell: Cell) -> Block:
         """The block of ``node`` in ``cell``; KeyError when there is none."""
-        return self.block_with_box((node, cell))[0]
-
-    def block_with_box(self, key: Key) -> tuple[Block, F64]:
-        """A block and its box [2, 3] with 3 sigma, in cell edges from the centre; KeyError when there is none."""
-        row = self._rows[key]
-        block = self._blocks[row]
-        assert block is not None
-        return block, self._block_box[row]
+        return self.rows.block(self.rows.of((node, cell)))
 
     def blocks(self) -> list[Block]:
         """All blocks in (node, cell) order."""
-        return self._sorted(list(self._rows.values()))
+        return self.rows.blocks(self.rows.ordered())
 
     @property
     def root(self) -> Cell | None:
@@ -126,9 +113,7 @@ class Octree:
         if top < 0:
             return []
         slots = sorted(self._subtree(top), key=lambda slot: self._cells[slot])
-        return [
-            block for slot in slots for row in self._own[slot] if (block := self._blocks[row]) is not None
-        ]
+        return self.rows.blocks([row for slot in slots for row in self._own[slot]])
 
     def nodes_in(self, cell: Cell) -> list[str]:
         """The nodes with a block in ``cell``, sorted."""
@@ -143,9 +128,8 @@ class Octree:
             if not self._interval[slot, 0] < ln_scale < self._interval[slot, 1]:
                 continue
             for row in self._own[slot]:
-                block = self._blocks[row]
-                if block and self._block_interval[row, 0] < ln_scale < self._block_interval[row, 1]:
-                    found.add(block.node)
+                if self.rows.interval[row, 0] < ln_scale < self.rows.interval[row, 1]:
+                    found.add(self.rows.block(row).node)
             pending.extend(self._children_of(slot))
         return sorted(found)
 
@@ -162,8 +146,20 @@ class Octree:
         With ``scale_offset``, those only whose interval meets the render scales over their box, where a point at
         depth w (in D) is seen at ``scale_offset + ln w``; and coarser ones, where these are ``standing_by``.
         """
+        rows = self.walk(camera, margin, scale_offset, radial, standing_by)
+        return self.rows.blocks(self.rows.ordered(rows.tolist()))
+
+    def walk(
+        self,
+        camera: Camera,
+        margin: float,
+        scale_offset: float | None,
+        radial: bool,
+        standing_by: bool = False,
+    ) -> NDArray[np.intp]:
+        """The rows (``rows``) of the blocks of ``touching``, in no order."""
         if self._root < 0:
-            return []
+            return np.empty(0, np.intp)
         frustum, frames = Frustum.of(camera, margin), self._table.seen_from(camera)
 
         def seen(slots: NDArray[np.intp], boxes: F64, intervals: F64) -> NDArray[np.bool_]:
@@ -192,14 +188,8 @@ class Octree:
             frontier = self._below(hit[np.isin(hit, frontier, assume_unique=True)])
         found = np.array(rows, np.intp)
         if not len(found):
-            return []
-        found = found[seen(self._block_slot[found], self._block_box[found], self._block_interval[found])]
-        return self._sorted(found.tolist())
-
-    def _sorted(self, rows: list[int]) -> list[Block]:
-        """The blocks of some rows, in (node, cell) order."""
-        rows.sort(key=self._keys.__getitem__)
-        return [block for row in rows if (block := self._blocks[row]) is not None]
+            return np.empty(0, np.intp)
+        return found[seen(self.rows.slot[found], self.rows.box[found], self.rows.interval[found])]
 
     def frames(self, camera: Camera) -> CellFrames:
         """Frames of the slots for a camera (for walks of other rooms)."""
@@ -220,47 +210,25 @@ class Octree:
         """Replace blocks by the same blocks with other bounds columns."""
         dirty: set[int] = set()
         for block in blocks:
-            row = self._rows[block.key]
-            self._blocks[row] = block
-            self._block_interval[row] = bounds_interval(block.cell, block.limits)
-            dirty.add(int(self._block_slot[row]))
+            row = self.rows.rebound(block)
+            dirty.add(int(self.rows.slot[row]))
         self._refresh(dirty)
 
     def _add(self, block: Block, box: F64, dirty: set[int]) -> None:
-        if block.key in self._rows:
+        if block.key in self.rows:
             raise ValueError(f"there is a block of {block.node} in {block.cell} already")
         slot = self._slot_for(block.cell, dirty)
-        if self._free_rows:
-            row = self._free_rows.pop()
-            self._blocks[row] = block
-        else:
-            row = len(self._blocks)
-            self._blocks.append(block)
-            self._keys.append(())
-            if row >= len(self._block_slot):
-                self._block_slot = np.resize(self._block_slot, 2 * row)
-                self._block_box = np.resize(self._block_box, (2 * row, 2, 3))
-                self._block_interval = np.resize(self._block_interval, (2 * row, 2))
-        self._rows[block.key] = row
-        self._keys[row] = (block.node, block.cell.level, *block.cell.index)
-        self._block_slot[row] = slot
-        self._block_box[row] = box
-        self._block_interval[row] = bounds_interval(block.cell, block.limits)
+        row = self.rows.put(block, box, slot)
         own = self._own[slot]
         own.append(row)
-        own.sort(key=self._node_of)
+        own.sort(key=lambda each: self.rows.block(each).node)
         dirty.add(slot)
 
-    def _node_of(self, row: int) -> str:
-        block = self._blocks[row]
-        return block.node if block else ""
-
     def _remove(self, key: Key, dirty: set[int]) -> None:
-        row = self._rows.pop(key)
-        slot = int(self._block_slot[row])
+        row = self.rows.of(key)
+        slot = int(self.rows.slot[row])
         self._own[slot].remove(row)
-        self._blocks[row] = None
-        self._free_rows.append(row)
+        self.rows.drop(key)
         self._collapse(slot, dirty)
 
     # ---- structure ------------------------------------------------------------------------------
@@ -383,10 +351,10 @@ class Octree:
 
     def _aggregate(self, slot: int) -> None:
         cell, own = self._cells[slot], self._own[slot]
-        boxes = [self._block_box[row] for row in own]
-        intervals = [self._block_interval[row] for row in own]
+        boxes = [self.rows.box[row] for row in own]
+        intervals = [self.rows.interval[row] for row in own]
         blocks = len(own)
-        surfels = sum(block.count for row in own if (block := self._blocks[row]) is not None)
+        surfels = sum(self.rows.block(row).count for row in own)
         for child in self._children_of(slot):
             there = self._cells[child]
             boxes.append(self._box[child] * there.edge_in(cell) + there.centre_from(cell))

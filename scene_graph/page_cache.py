@@ -63,8 +63,16 @@ class PageCache:
                 self._evictions += 1
         return page
 
+    def holds(self, key: Hashable) -> bool:
+        """Whether ``get`` would not read; who wants to know will ask, so that it stays as if it had been asked for."""
+        with self._lock:
+            if key not in self._pages:
+                return False
+            self._pages.move_to_end(key)
+            return True
+
     def __contains__(self, key: Hashable) -> bool:
-        """Whether ``get`` would not read; does not count as asking."""
+        """Whether ``get`` would not read; changes nothing."""
         with self._lock:
             return key in self._pages
 

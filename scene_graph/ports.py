@@ -19,25 +19,32 @@ from wonderzoom.scene_graph.surfels import Block
 
 F32 = NDArray[np.float32]
 Metric = Literal["depth", "radial"]
+Span = tuple[int, int]  # finest and coarsest level of a pyramid
 
 
 @dataclass(frozen=True, slots=True)
 class VisibleSet:
-    """The blocks that one camera needs, in a deterministic order (node, cell)."""
+    """The blocks that one camera needs, in a deterministic order (node, cell, level).
+
+    A block that is seen at several sizes comes several times, as the levels of its pyramid (``mips``), which share
+    its weight.
+    """
 
     blocks: tuple[Block, ...]
-    mips: tuple[int, ...]  # level of each block's pyramid to draw; 0 is the finest
+    mips: tuple[int, ...]  # level of its pyramid that each block is; 0 is the finest
     residencies: tuple[float, ...]  # R in [0, 1] of each block
     revision: int
+    shared: tuple[Span, ...] = ()  # levels that share the weight of each block; (): it draws it whole
     child_residencies: tuple[float, ...] = ()  # R_child of each block; (): as resident as the block itself
 
     def __post_init__(self) -> None:
+        if not self.shared:
+            object.__setattr__(self, "shared", tuple(zip(self.mips, self.mips, strict=True)))
         if not self.child_residencies:
             object.__setattr__(self, "child_residencies", self.residencies)
-        if len(self.child_residencies) != len(self.blocks):
-            raise ValueError("blocks and the residencies of their children must be aligned")
-        if not len(self.blocks) == len(self.mips) == len(self.residencies):
-            raise ValueError("blocks, mips and residencies must be aligned")
+        columns = (self.mips, self.residencies, self.shared, self.child_residencies)
+        if any(len(column) != len(self.blocks) for column in columns):
+            raise ValueError("blocks, mips, residencies and shared levels must be aligned")
 
     @property
     def surfel_count(self) -> int:
@@ -53,6 +60,12 @@ class RenderSettings:
     background: tuple[float, float, float] = (0.0, 0.0, 0.0)  # sRGB in [0, 1]
     modulation: Modulation = "optical_mass"
     lod_bias: float = 0.0  # octaves
+    mips: bool = False  # surfels smaller than a pixel as fewer, larger ones: to look at, not to generate from
+    budget: int | None = None  # surfels of a visible set at most, with mips; None: as many as pixels ask for
+
+    def __post_init__(self) -> None:
+        if self.budget is not None and (self.budget < 1 or not self.mips):
+            raise ValueError(f"a budget is one surfel or more, of visible sets with mips, got {self.budget}")
 
 
 @dataclass(frozen=True, slots=True)

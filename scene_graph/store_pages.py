@@ -175,6 +175,7 @@ class DiskSurfels:
     rows: int
     box: NDArray[np.float64]
     native_interval: tuple[float, float]
+    native_mean: float
 
     def __len__(self) -> int:
         return self.rows
@@ -185,7 +186,7 @@ class DiskSurfels:
 
     @property
     def in_memory(self) -> bool:
-        return self._page in self.pages
+        return self.pages.holds(self._page)
 
     def read(self) -> Surfels:
         return self.pages.get(self._page, self._read)
@@ -235,7 +236,7 @@ class DiskBounds:
 
     @property
     def in_memory(self) -> bool:
-        return self._page in self.pages
+        return self.pages.holds(self._page)
 
     def read(self) -> Bounds:
         return self.pages.get(self._page, self._read)
@@ -313,7 +314,7 @@ class StoredBlocks:
             least, greatest = summary.native[number].tolist()
             surfels = DiskSurfels(
                 file, self.pages, self.losses, cell, node, name, views[node], start, count,
-                summary.boxes[number], (least, greatest),
+                summary.boxes[number], (least, greatest), float(summary.mean[number]),
             )  # fmt: skip
             bounds = self._bounds(file, "bounds", value, number, start, owners_start, summary.bounds, surfels)
             yield Block(cell, node, surfels, bounds, name)

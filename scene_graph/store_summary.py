@@ -23,7 +23,7 @@ from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.manifest import BadCommit
 from wonderzoom.scene_graph.scale_node import View
-from wonderzoom.scene_graph.surfels import Bounds
+from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, Bounds
 
 KEY_BYTES = 16
 _PARENT, _CHILD = 1, 2  # bits of ``uses``
@@ -74,6 +74,7 @@ class Summary:
 
     boxes: NDArray[np.float64]  # [B, 2, 3] with 3 sigma, cell edges
     native: F32  # [B, 2] least and greatest
+    mean: NDArray[np.float64]  # [B] of native scales
     bounds: Limits  # of the B blocks
     patches: Limits  # of the P patches
     nodes: U8  # [N, KEY_BYTES] ``node_key`` of the nodes that the commit adds
@@ -85,6 +86,7 @@ class Summary:
         return Summary(
             surfel_boxes([block.surfels for block in commit.blocks]),
             np.array([b.surfels.native_interval for b in commit.blocks], np.float32).reshape(-1, 2),
+            np.array([b.surfels.native_mean for b in commit.blocks], np.float64),
             Limits.of([block.bounds for block in commit.blocks]),
             Limits.of([patch.bounds for patch in commit.patches]),
             _keys([node_key(node.views, node.generator_state) for node in commit.added]),
@@ -138,6 +140,7 @@ def encode_summary(summary: Summary) -> bytes:
     tensors: dict[str, NDArray[np.generic]] = {
         "boxes": np.ascontiguousarray(summary.boxes, np.float64),
         "native": summary.native,
+        "mean": summary.mean,
         "nodes": summary.nodes,
         "head": _keys([summary.head]),
     }
@@ -174,6 +177,7 @@ def decode_summary(data: bytes) -> Summary:
         summary = Summary(
             part("boxes", np.float64, 2, 3),  # type: ignore[arg-type]
             part("native", np.float32, 2),  # type: ignore[arg-type]
+            part("mean", np.float64),  # type: ignore[arg-type]
             limits("bounds"),
             limits("patches"),
             part("nodes", np.uint8, KEY_BYTES),  # type: ignore[arg-type]
@@ -181,8 +185,10 @@ def decode_summary(data: bytes) -> Summary:
         )
     except (ValueError, TypeError, LookupError, safetensors.SafetensorError) as error:
         raise BadCommit(f"its summary makes no sense: {error}") from error
-    if not (np.isfinite(summary.boxes).all() and np.isfinite(summary.native).all()):
+    if not all(np.isfinite(each).all() for each in (summary.boxes, summary.native, summary.mean)):
         raise BadCommit("its summary holds a number that is not finite")
-    if not len(summary.boxes) == len(summary.native) == len(summary.bounds.keys):
+    if float(np.abs(summary.mean).max(initial=0.0)) > MAX_LN_SIZE:
+        raise BadCommit("its summary has a size beyond all that a block may hold")
+    if not len(summary.boxes) == len(summary.native) == len(summary.mean) == len(summary.bounds.keys):
         raise BadCommit("its summary is of no one number of blocks")
     return summary

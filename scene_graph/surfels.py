@@ -70,6 +70,11 @@ class Surfels:
         """Least and greatest native log-scale."""
         return float(self.native.min()), float(self.native.max())
 
+    @property
+    def native_mean(self) -> float:
+        """Mean native log-scale."""
+        return float(self.native.mean(dtype=np.float64))
+
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Name -> array, in declaration order (what is hashed, stored and sent)."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
@@ -207,6 +212,9 @@ class StoredSurfels(Protocol):
     def native_interval(self) -> tuple[float, float]: ...
 
     @property
+    def native_mean(self) -> float: ...
+
+    @property
     def in_memory(self) -> bool:
         """Whether ``read`` would not touch the disk."""
         ...
@@ -273,6 +281,9 @@ class Block:
     columns: Surfels | StoredSurfels
     limits: Bounds | StoredBounds
     hash: str = field(default="")  # of the write-once columns, the cell and the node; filled when empty
+    mips: list[Block] = field(
+        default_factory=list["Block"], init=False, repr=False, compare=False
+    )  # see ``mips``
 
     def __post_init__(self) -> None:
         if len(self.limits) != len(self.columns):

@@ -1,29 +1,157 @@
-"""What one viewer needs: the blocks that its camera can see at the scales that it sees them at.
+"""What one viewer needs: the blocks that its camera can see at the scales and sizes that it sees them at.
 
-A walk of the octree from the top, skipping subtrees by frustum and by scale interval. The answer depends on
-the world and the camera only, in a fixed order.
+A walk of the octree from the top, skipping subtrees by frustum and by scale interval; then, for each block, the levels
+of its pyramid that the sizes of pixels ask for, or coarser ones where a budget doesn't hold them (``refinement``). The
+answer depends on the world, the camera, the settings and what was drawn before only, in a fixed order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.block_rows import BlockRows
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.frustum import Frustum, boxes_in_pixels
+from wonderzoom.scene_graph.mips import make_mips, mip
+from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+from wonderzoom.scene_graph.refinement import Candidates, refine
+from wonderzoom.scene_graph.scales import MIP_FADE, MIP_SHARPNESS
+from wonderzoom.scene_graph.surfels import Block
 from wonderzoom.scene_graph.world import World
+
+Rows = NDArray[np.intp]
 
 # A splat reaches beyond its 3 sigma by the low-pass filter of the renderer: 3 sqrt(0.1) = 0.95 pixels.
 GUARD_PX = 2.0
+# Levels of pyramids reach further than the block that they stand for, by 3 sigma of 0.6 spacings of 0.84 pixels.
+MIP_GUARD_PX = 4.0
+# Octaves from its level at which a share ends (``scales.mip_share``).
+_REACH = 0.5 + 0.5 * MIP_FADE
 
 
-def visible_set(world: World, camera: Camera, settings: RenderSettings) -> VisibleSet:
-    """The blocks that can show in ``camera``'s image, in (node, cell) order, all of them fully resident.
+def visible_set(
+    world: World, camera: Camera, settings: RenderSettings, before: VisibleSet | None = None
+) -> VisibleSet:
+    """The blocks that can show in ``camera``'s image, in (node, cell, level) order, all of them fully resident.
 
     A block is left out when its box, with the 3 sigma of its surfels, lies outside the frustum, or when none
     of its surfels has a weight at the scales of its box. Modulation ``none`` gives every surfel its full
     weight, so that it is never left out for its scale.
+
+    With ``settings.mips`` a block comes as those levels of its pyramid that have a share at the sizes of pixels over
+    its box. With ``settings.budget`` these are coarser ones where all together would be more surfels than that; what
+    was drawn ``before``, the visible set of this viewer's last frame, then stays where it is nearly as good.
     """
-    if settings.modulation == "none":
-        scale_offset = None
-    else:
-        scale_offset = camera.ln_render_scale(settings.h_ref, settings.lod_bias)
-    blocks = tuple(world.octree.touching(camera, GUARD_PX, scale_offset, settings.metric == "radial"))
-    return VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), world.revision)
+    return with_levels(world, wanted_rows(world, camera, settings), camera, settings, before)
+
+
+def wanted_rows(world: World, camera: Camera, settings: RenderSettings, *, standing_by: bool = False) -> Rows:
+    """The rows of the octree's blocks that can show, in (node, cell) order.
+
+    ``standing_by``: with those whose surfels have all handed over to finer ones: they show where these are not there.
+    """
+    every = settings.modulation == "none"
+    scale_offset = None if every else camera.ln_render_scale(settings.h_ref, settings.lod_bias)
+    guard = MIP_GUARD_PX if settings.mips else GUARD_PX
+    found = world.octree.walk(camera, guard, scale_offset, settings.metric == "radial", standing_by)
+    return np.array(world.octree.rows.ordered(found.tolist()), np.intp)
+
+
+def with_levels(
+    world: World, rows: Rows, camera: Camera, settings: RenderSettings, before: VisibleSet | None = None
+) -> VisibleSet:
+    """The blocks of some rows as they are drawn: whole, or as levels of their pyramids; see ``visible_set``."""
+    table, radial = world.octree.rows, settings.metric == "radial"
+    if not settings.mips:
+        blocks = tuple(table.blocks(rows.tolist()))
+        return VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), world.revision)
+    wanted = candidates(world.octree, rows, camera, radial)
+    finest, coarsest = wanted.finest, wanted.coarsest
+    if settings.budget is not None and not _surely_fits(wanted, table, rows, settings.budget):
+        unknown = rows[table.sizes[rows, 0] == 0].tolist()
+        _make(world, [(table.block(row), int(table.levels[row]) - 1) for row in unknown])
+        table.measure(unknown)
+        wanted = replace(wanted, sizes=table.sizes[rows])
+        if wanted.cost(finest).sum() > settings.budget:
+            finest, drawn = refine(wanted, settings.budget, _levels_of(before, table, rows))
+            rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
+    coarsest = np.maximum(finest, coarsest)
+    blocks = table.blocks(rows.tolist())
+    _make(world, zip(blocks, coarsest.tolist(), strict=True))
+    return _as_set(world, blocks, finest.tolist(), coarsest.tolist(), wanted.last.tolist())
+
+
+def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Candidates:
+    """What the blocks of some rows ask for at the sizes of pixels over their boxes; their ``sizes`` as far as known."""
+    table = octree.rows
+    frustum = Frustum.of(camera, MIP_GUARD_PX)
+    middle, halves = boxes_in_pixels(*octree.frames(camera).of(table.slot[rows]), table.box[rows])
+    least, greatest = frustum.depths(middle, halves, radial)
+    native, last = table.native[rows], table.levels[rows] - 1
+    pixel = camera.ln_scale / LN2
+    nearest, farthest = (
+        pixel + (np.log(least) - native[:, 1]) / LN2,
+        pixel + (np.log(greatest) - native[:, 0]) / LN2,
+    )
+    low, high = (np.clip(octaves - MIP_SHARPNESS, 0, last) for octaves in (nearest, farthest))
+    finest = np.clip(np.floor(low - _REACH) + 1, 0, last).astype(np.int64)
+    coarsest = np.clip(np.ceil(high + _REACH) - 1, 0, last).astype(np.int64)
+    # Pixels of the box's silhouette, at most the picture's; where its depth spans much, at the middle of it.
+    across = 2.0 * halves / np.sqrt(least * np.minimum(greatest, 1e6 * least))[:, None]
+    x, y, z = np.minimum(across, 1e6).T
+    coverage = np.clip((x * y + y * z + z * x) / 2.0, 1e-3, float(camera.width * camera.height))
+    return Candidates(table.sizes[rows], finest, coarsest, last, nearest, coverage)
+
+
+def _surely_fits(wanted: Candidates, table: BlockRows, rows: Rows, budget: int) -> bool:
+    """Whether the blocks fit however little their pyramids merge: without making any of these."""
+    most = np.array([block.count for block in table.blocks(rows.tolist())], np.int64)
+    return int((most * (wanted.coarsest - wanted.finest + 1)).sum()) <= budget
+
+
+def _levels_of(before: VisibleSet | None, table: BlockRows, rows: Rows) -> NDArray[np.int64] | None:
+    """The finest level of each row's block that a visible set has, -1 for none; None without a visible set."""
+    if before is None:
+        return None
+    levels = {block.key: span[0] for block, span in zip(before.blocks, before.shared, strict=True)}
+    return np.array([levels.get(block.key, -1) for block in table.blocks(rows.tolist())], np.int64)
+
+
+def _kept(
+    drawn: NDArray[np.bool_],
+    rows: Rows,
+    finest: NDArray[np.int64],
+    coarsest: NDArray[np.int64],
+    wanted: Candidates,
+) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64], Candidates]:
+    """The rows that are drawn, of each."""
+    if drawn.all():
+        return rows, finest, coarsest, wanted
+    return rows[drawn], finest[drawn], coarsest[drawn], replace(wanted, last=wanted.last[drawn])
+
+
+def _as_set(
+    world: World, blocks: list[Block], finest: list[int], coarsest: list[int], last: list[int]
+) -> VisibleSet:
+    levels = [range(low, high + 1) for low, high in zip(finest, coarsest, strict=True)]
+    drawn = tuple([mip(block, level) for block, some in zip(blocks, levels, strict=True) for level in some])
+    shared = tuple([(low, end) for low, end, some in zip(finest, last, levels, strict=True) for _ in some])
+    numbers = tuple([level for some in levels for level in some])
+    return VisibleSet(drawn, numbers, (1.0,) * len(drawn), world.revision, shared)
+
+
+def _make(world: World, wanted: Iterable[tuple[Block, int]]) -> None:
+    """Make the pyramids of blocks to these levels, where they are not."""
+    missing = sorted(
+        [(block.node, level, block) for block, level in wanted if level > len(block.mips)],
+        key=lambda each: each[:2],
+    )
+    for (node, level), group in groupby(missing, lambda each: each[:2]):
+        make_mips([block for _, _, block in group], level, [view.camera for view in world.node(node).views])

@@ -21,7 +21,13 @@ from wonderzoom.runtime.renderers import cpu_kernels as kernels
 from wonderzoom.runtime.renderers.closing import Closing
 from wonderzoom.runtime.renderers.cpu_blending import CANVAS, blend
 from wonderzoom.runtime.renderers.cpu_kernels import RECORD, TILE
-from wonderzoom.runtime.renderers.frame_plan import LARGE_EDGE_PX, BlockFrames, FramePlan, make_plan
+from wonderzoom.runtime.renderers.frame_plan import (
+    LARGE_EDGE_PX,
+    BlockFrames,
+    FramePlan,
+    make_plan,
+    pixel_octaves,
+)
 from wonderzoom.runtime.renderers.large_blocks import large_records
 from wonderzoom.runtime.renderers.packing import STRIDE, BlockCache
 from wonderzoom.runtime.renderers.packing_kernels import CHUNK, MASS, OPACITY
@@ -140,10 +146,6 @@ class CpuRenderer(Closing):
             self.render(one_surfel(), camera, RenderSettings())
             self.render_color(one_surfel(), camera, RenderSettings())
 
-    def holds(self, block: Block) -> bool:
-        """Whether a block can be drawn without reading its columns."""
-        return block in self._cache
-
     @property
     def memory_bytes(self) -> int:
         """Bytes held now: packed blocks and working memory."""
@@ -209,7 +211,7 @@ class CpuRenderer(Closing):
         view, source, table = _view_of(camera, settings)
         shared = (
             kept, centers, plan.addresses, plan.rows, plan.first_ids, plan.block_of, frames.edges_px,
-            frames.render_scales, plan.residencies, rotation, view, np.uint64(source * STRIDE), table,
+            frames.render_scales, plan.residencies, plan.levels_of, rotation, view, np.uint64(source * STRIDE), table,
             is_large, work.records, work.record_bits, work.boxes, work.keys, work.found,
         )  # fmt: skip
         self._team.run(
@@ -289,8 +291,8 @@ def _cull(
     size = (float(camera.width), float(camera.height))
     count = kernels.cull(
         plan.spheres, plan.intervals, plan.block_of, frames.origins, frames.edges_px, frames.render_scales,
-        plan.residencies, rotation, lens, size, settings.metric == "radial", settings.modulation != "none",
-        kept, centers,
+        plan.residencies, plan.levels_of, rotation, lens, size, settings.metric == "radial",
+        settings.modulation != "none", pixel_octaves(camera, settings), kept, centers,
     )  # fmt: skip
     return kept[:count], centers[:count]
 
@@ -307,13 +309,12 @@ def _project_large(
     is_large = frames.edges_px[plan.block_of[kept]] > LARGE_EDGE_PX
     for k in np.flatnonzero(is_large):
         chunk = int(kept[k])
-        block = plan.blocks[plan.block_of[chunk]]
+        drawn = plan.drawn[plan.block_of[chunk]]
         first_row = int(plan.first_rows[chunk])
         rows = np.arange(first_row, first_row + int(plan.rows[chunk]))
-        resident, below = plan.residencies[plan.block_of[chunk]].tolist()
-        splats = project_block(block, resident, camera, settings, rows, below)
+        splats = project_block(drawn, camera, settings, rows)
         first_id = int(plan.first_ids[chunk]) - first_row
-        records, boxes, keys = large_records(splats, block.surfels.colors, first_id, camera)
+        records, boxes, keys = large_records(splats, drawn.block.surfels.colors, first_id, camera)
         places = slice(int(k) * CHUNK, int(k) * CHUNK + len(keys))
         work.records[places], work.boxes[places], work.keys[places] = records, boxes, keys
         work.found[k] = len(keys)
@@ -340,6 +341,7 @@ def _view_of(camera: Camera, settings: RenderSettings) -> tuple[F32, int, F32]:
             settings.metric == "radial",
             settings.modulation != "none",
             _STEPS / scales.LI2_MAX if optical else _STEPS,
+            pixel_octaves(camera, settings),
         ],
         np.float32,
     )

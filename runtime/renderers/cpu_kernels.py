@@ -23,6 +23,7 @@ from wonderzoom.runtime.renderers.projection import BLUR, EDGE, KEY_SIGMAS, MIN_
 from wonderzoom.runtime.renderers.simd import KERNEL, log2
 from wonderzoom.scene_graph.camera import NEAR
 from wonderzoom.scene_graph.cells import LN2, MAX_SHIFT
+from wonderzoom.scene_graph.scales import MIP_FADE
 
 TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
 TILE_SHIFT = 5
@@ -33,6 +34,9 @@ U, V, AA, AB, BB, LOG, RED, GREEN, BLUE, LEFT, RIGHT, TOP, BOTTOM, ZETA, ID = ra
 
 # Indices of ``view``, the camera and the settings as float32 numbers.
 INVERSE_F, AX, AY, CX, CY, U_LOW, U_HIGH, V_LOW, V_HIGH, WIDTH, HEIGHT, RADIAL, WEIGHTED, GAIN = range(14)
+OCTAVES = 14  # by how many octaves a pixel is larger than the one of r (``frame_plan.pixel_octaves``)
+# Columns of ``levels_of``.
+LEVEL, FINEST, COARSEST = range(3)
 
 _FAR = 1e300  # pixels: where ``Camera.cell_frame`` ends
 _CUT_PX = 1.2  # a splat reaches beyond its 3.33 sigma by the blur: 3.33 sqrt(0.1) = 1.05 pixels
@@ -64,6 +68,10 @@ _TWO_LN2 = np.float32(2.0 * math.log(2.0))
 _LOG_MIN_ALPHA = np.float32(math.log2(MIN_ALPHA))
 _SKIP = np.float32(-1e9)  # in place of log2 opacity: not drawn
 _BYTE = np.float32(1.0 / 255.0)
+# ``scales.mip_share`` as min(max(_SHARE_TOP - _SHARE_SLOPE |octaves - level|, 0), 1).
+_REACH = 0.5 + 0.5 * MIP_FADE  # octaves from its level at which a share ends
+_SHARE_TOP, _SHARE_SLOPE = np.float32(_REACH / MIP_FADE), np.float32(1.0 / MIP_FADE)
+_PER_LN2 = np.float32(1.0 / math.log(2.0))
 
 
 @njit(inline="always")
@@ -108,13 +116,14 @@ def see_blocks(
 
 @njit(**KERNEL)
 def cull(
-    spheres, intervals, block_of, origins, edges_px, render_scales, residencies, rotation, lens, size, radial,
-    weighted, kept, centers,
+    spheres, intervals, block_of, origins, edges_px, render_scales, residencies, levels_of, rotation, lens, size,
+    radial, weighted, pixel_octaves, kept, centers,
 ):  # fmt: skip
     """Write the chunks that may touch the picture to ``kept``, their view centres [C, 3]; returns how many.
 
     ``lens`` is (1/f, ax, ay, cx, cy) in float64. A chunk goes when its sphere lies behind the eye or outside
-    one side of the picture, or when all its surfels have weight 0 at all its depths.
+    one side of the picture, or when all its surfels have weight 0 at all its depths, by Eq. 3 or by the level of
+    its pyramid.
     """
     inverse_f, ax, ay, cx, cy = lens
     width, height = size
@@ -140,14 +149,22 @@ def cull(
             continue
         if -ay * y - cy * w > reach_y or ay * y - (height - cy) * w > reach_y:
             continue
-        if weighted:
+        finest, coarsest = levels_of[b, FINEST], levels_of[b, COARSEST]
+        if weighted or finest < coarsest:
             depth = math.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if radial else w
-            nearest, farthest = max(depth - deep, NEAR), depth + deep
-            if render_scales[b] + math.log(nearest) > intervals[c, 1]:
+            nearest = render_scales[b] + math.log(max(depth - deep, NEAR))
+            farthest = render_scales[b] + math.log(max(depth + deep, NEAR))
+            # What finer blocks have taken over is drawn where they have not come all the way.
+            over = farthest < intervals[c, 0] and residencies[b, 1] == residencies[b, 0]
+            if weighted and (nearest > intervals[c, 1] or over):
                 continue
-            # Where all finer blocks are as resident, what they have taken over is drawn no more.
-            if residencies[b, 1] == residencies[b, 0]:
-                if render_scales[b] + math.log(max(farthest, NEAR)) < intervals[c, 0]:
+            if finest < coarsest:
+                level = levels_of[b, LEVEL]
+                least = (nearest - intervals[c, 3]) / LN2 + pixel_octaves
+                greatest = (farthest - intervals[c, 2]) / LN2 + pixel_octaves
+                if min(max(least, finest), coarsest) >= level + _REACH:
+                    continue
+                if min(max(greatest, finest), coarsest) <= level - _REACH:
                     continue
         kept[count] = c
         centers[count, 0], centers[count, 1], centers[count, 2] = x, y, z
@@ -155,9 +172,28 @@ def cull(
     return count
 
 
+@njit(inline="always")
+def _has_share(data, n, axis, w0, inverse_f, octaves0, level, finest, coarsest, radial):
+    """Whether a row of a chunk may have a share at its depth: a fifth of the work of projecting it.
+
+    A chunk's own bounds say little: native scales grow with depth, so that both ends of each span much, but not
+    their difference. (In the radial metric they are all there is.)
+    """
+    if radial > _0:
+        return True
+    a, b, c = axis
+    nearest = np.float32(1e9)
+    for row in range(n):
+        i = np.uint64(row)
+        w = max(w0 + (a * data[i] + b * data[i + _Y] + c * data[i + _Z]) * inverse_f, _NEAR)
+        octaves = log2(w) + octaves0 - data[i + _NATIVE] * _PER_LN2
+        nearest = min(nearest, abs(min(max(octaves, finest), coarsest) - level))
+    return nearest < np.float32(_REACH)
+
+
 @njit(**KERNEL)
 def project(
-    k0, k1, kept, centers, addresses, rows, first_ids, block_of, edges_px, render_scales, residencies,
+    k0, k1, kept, centers, addresses, rows, first_ids, block_of, edges_px, render_scales, residencies, levels_of,
     rotation, view, source, table, is_large, records, record_bits, boxes, keys, found, tile_counts,
 ):  # fmt: skip
     """Project the kept chunks k0 ... k1-1: records [K CHUNK, RECORD], boxes (int16), sort keys.
@@ -175,6 +211,7 @@ def project(
         view[WEIGHTED],
         view[GAIN],
     )
+    octaves_more = view[OCTAVES]
     tiles_x = (np.int64(width) + TILE - 1) // TILE
     scratch, edges = np.empty(_SCRATCH * STRIDE, np.float32), np.empty(4 * STRIDE, np.int32)
     for k in range(k0, k1):
@@ -196,8 +233,27 @@ def project(
         w0 = np.float32(1.0 + centers[k, 2] * np.float64(inverse_f))
         scale0 = np.float32(render_scales[b])
         residency, child_residency = np.float32(residencies[b, 0]), np.float32(residencies[b, 1])
+        level, finest, coarsest = (
+            np.float32(levels_of[b, LEVEL]),
+            np.float32(levels_of[b, FINEST]),
+            np.float32(levels_of[b, COARSEST]),
+        )
         data = carray(floats_at(addresses[c]), (COLUMNS * STRIDE,))
         n = rows[c]
+        if finest < coarsest and not _has_share(
+            data,
+            n,
+            (r20, r21, r22),
+            w0,
+            inverse_f,
+            scale0 * _PER_LN2 + octaves_more,
+            level,
+            finest,
+            coarsest,
+            radial,
+        ):
+            found[k] = 0
+            continue
         for row in range(n):
             i = np.uint64(row)
             x, y, z = data[i], data[i + _Y], data[i + _Z]
@@ -211,12 +267,15 @@ def project(
             du, dv = ax * px * g, ay * py * g
             slope_u = min(max(du, u_low), u_high) * inverse_f
             slope_v = min(max(dv, v_low), v_high) * inverse_f
-            # Eq. 3 at ln depth = ln2 / 2 log2(w^2 (+ x^2 + y^2 for the radial metric)).
+            # Eq. 3 at ln depth = ln2 / 2 log2(w^2 (+ x^2 + y^2 for the radial metric)), with both residencies ...
             ratio = log2(safe * safe + radial * (px * px + py * py))
             finer = ratio * _HALF_LN2 + scale0 - data[i + _NATIVE]
             fade = residency * min(max(finer, _0) * data[i + _PARENT_SLOPE], _1)
             fade += child_residency * min(max(-finer, _0) * data[i + _CHILD_SLOPE], _1)
-            scratch[i + _S_WEIGHT] = max(residency - weighted * fade, _0)
+            # ... and what this level of the pyramid has of it.
+            octaves = min(max(finer * _PER_LN2 + octaves_more, finest), coarsest)
+            share = min(max(_SHARE_TOP - _SHARE_SLOPE * abs(octaves - level), _0), _1)
+            scratch[i + _S_WEIGHT] = max(residency - weighted * fade, _0) * share
             # Axes in view coordinates, then on the screen.
             ax_x, ax_y, ax_z = (
                 r00 * ux + r01 * uy + r02 * uz,

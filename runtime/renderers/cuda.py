@@ -43,7 +43,6 @@ from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA, check_v
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
-from wonderzoom.scene_graph.surfels import Block
 
 F32 = NDArray[np.float32]
 
@@ -138,10 +137,6 @@ class CudaRenderer(Closing):
         camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 3.0, 3.0, 3.0, 8.0, 8.0, 16, 16)  # a surfel of a pixel
         self.render(one_surfel(), camera, RenderSettings())
         self.render_color(one_surfel(), camera, RenderSettings())
-
-    def holds(self, block: Block) -> bool:
-        """Whether a block can be drawn without reading its columns."""
-        return block in self._pool
 
     @property
     def memory_bytes(self) -> int:
@@ -248,8 +243,8 @@ def _far_splats(
     """The splats of a block too large on the screen for float32, by the definition itself, in float64."""
     import torch
 
-    block = plan.blocks[number]
-    found = project_block(block, float(plan.residencies[number]), camera, settings)
+    block = plan.drawn[number].block
+    found = project_block(plan.drawn[number], camera, settings)
     size = (camera.width, camera.height)
     means, conics, factors = far_gaussians(found.means, found.units, found.conics, size)
     # A radius that reaches over the whole box from wherever the mean has come to lie.

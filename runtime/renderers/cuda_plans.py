@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import is_not
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers.cuda_projection import Slabs
 from wonderzoom.runtime.renderers.cuda_residency import SlabPool, rows_of
-from wonderzoom.runtime.renderers.frame_plan import LARGE_EDGE_PX, BlockFrames, centres_from
+from wonderzoom.runtime.renderers.frame_plan import (
+    LARGE_EDGE_PX,
+    BlockFrames,
+    centres_from,
+    same_blocks,
+    weighing,
+)
+from wonderzoom.runtime.renderers.projection import DrawnBlock, drawn_blocks
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
-from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -34,11 +39,12 @@ class Plan:
     visible: VisibleSet
     pivot: Cell
     version: int  # of the pool
-    blocks: tuple[Block, ...]
+    drawn: tuple[DrawnBlock, ...]
     first_ids: I64  # [B] of each block's first surfel in the visible set
     positions: F64  # [B, 3] see ``frame_plan.FramePlan``
     levels: I64  # [B]
-    residencies: F64  # [B]
+    residencies: F64  # [B, 2]
+    levels_of: F64  # [B, 3]
     slabs: I64  # [S] in the pool
     slab_rows: I64  # [S]
     slab_ids: I64  # [S] of each slab's first surfel in the visible set
@@ -46,12 +52,7 @@ class Plan:
 
     def fits(self, visible: VisibleSet, pivot: Cell, version: int) -> bool:
         """Whether this is a plan for ``visible`` seen from ``pivot``, and its blocks are where they were."""
-        mine = self.visible
-        if self.version != version or self.pivot != pivot or len(mine.blocks) != len(visible.blocks):
-            return False
-        if mine.blocks is not visible.blocks and any(map(is_not, mine.blocks, visible.blocks)):
-            return False
-        return mine.residencies == visible.residencies and not any(visible.mips)
+        return self.version == version and self.pivot == pivot and same_blocks(self.visible, visible)
 
 
 class PlanBook:
@@ -67,13 +68,13 @@ class PlanBook:
         if all(plan is not None for plan in known):
             found = [plan for plan in known if plan is not None]
             for plan in found:
-                self._pool.touch(plan.blocks)
+                self._pool.touch([each.block for each in plan.drawn])
             return found
-        blocks = [tuple(b for b in visible.blocks if b.count) for visible in visibles]
-        places = iter(self._pool.place([block for some in blocks for block in some]))
+        drawn = [tuple(each for each in drawn_blocks(visible) if each.block.count) for visible in visibles]
+        places = iter(self._pool.place([each.block for some in drawn for each in some]))
         made = [
             _plan(visible, pivot, some, [next(places) for _ in some], self._pool.version)
-            for visible, pivot, some in zip(visibles, pivots, blocks, strict=True)
+            for visible, pivot, some in zip(visibles, pivots, drawn, strict=True)
         ]
         self._plans = [plan for plan in self._plans if plan.version == self._pool.version]
         self._plans = [*self._plans, *made][-max(_PLANS, len(made)) :]
@@ -91,8 +92,9 @@ class PlanBook:
 
 
 def _plan(
-    visible: VisibleSet, pivot: Cell, blocks: tuple[Block, ...], places: list[I64], version: int
+    visible: VisibleSet, pivot: Cell, drawn: tuple[DrawnBlock, ...], places: list[I64], version: int
 ) -> Plan:
+    blocks = [each.block for each in drawn]
     counts = np.array([block.count for block in visible.blocks], np.int64)
     kept = np.flatnonzero(counts)
     first_ids = (np.cumsum(counts) - counts)[kept]
@@ -104,11 +106,11 @@ def _plan(
         visible,
         pivot,
         version,
-        blocks,
+        drawn,
         first_ids,
         centres_from([block.cell for block in blocks], pivot),
         np.array([pivot.level - block.cell.level for block in blocks], np.int64),
-        np.array([visible.residencies[b] for b in kept], np.float64),
+        *weighing(drawn),
         np.concatenate(none + places),
         np.concatenate(none + rows),
         np.concatenate(none + starts) + first_ids[block_of],
@@ -125,7 +127,7 @@ def slabs_of(
     origins = np.concatenate([frames.origins for frames in seen])
     edges_px = np.concatenate([frames.edges_px for frames in seen])
     render_scales = np.concatenate([frames.render_scales for frames in seen])
-    counts = [len(plan.blocks) for plan in plans]
+    counts = [len(plan.drawn) for plan in plans]
     starts = np.cumsum([0, *counts])
     image_of = np.repeat(np.arange(len(plans)), counts)
     block_of = np.concatenate([plan.block_of + start for plan, start in zip(plans, starts, strict=False)])
@@ -141,5 +143,6 @@ def slabs_of(
         edges_px,
         render_scales,
         np.concatenate([plan.residencies for plan in plans]),
+        np.concatenate([plan.levels_of for plan in plans]),
     )
     return slabs, [(int(image_of[b]), int(b - starts[image_of[b]])) for b in np.flatnonzero(large)]

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers import packing_kernels as packing
-from wonderzoom.runtime.renderers.cuda_residency import INTERVAL, SPHERE, SlabPool
+from wonderzoom.runtime.renderers.cuda_residency import INTERVAL, NATIVE, SPHERE, SlabPool
+from wonderzoom.runtime.renderers.frame_plan import pixel_octaves
 from wonderzoom.runtime.renderers.packing_kernels import CHUNK
 from wonderzoom.runtime.renderers.projection import (
     BLUR,
@@ -30,11 +31,17 @@ from wonderzoom.runtime.renderers.projection import (
 )
 from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import NEAR, Camera
+from wonderzoom.scene_graph.cells import LN2
 from wonderzoom.scene_graph.ports import RenderSettings
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+# Columns of what a slab knows: the numbers of its block and camera (``project``).
+OCTAVES, RESIDENCIES, LEVELS = 5, slice(20, 22), slice(22, 25)
+_SHARE_REACH = (
+    0.5 + 0.5 * scales.MIP_FADE
+)  # octaves from its level at which a share ends (``scales.mip_share``)
 _PIECE_SLABS = 1 << 14  # 4 million surfels at a time: half a gigabyte of columns and intermediates
 _CUT_PX = 1.2  # a splat reaches beyond its 3.33 sigma by the blur: 3.33 sqrt(0.1) = 1.05 pixels
 _STEPS = scales.LI2_TABLE_SIZE - 1
@@ -77,7 +84,8 @@ class Slabs:
     origins: F64  # [B, 3] view coordinates of the cells' centres
     edges_px: F64  # [B]
     render_scales: F64  # [B] r at the pivot relative to the block's ln edge
-    residencies: F64  # [B]
+    residencies: F64  # [B, 2] R and R_child
+    levels_of: F64  # [B, 3] level of its pyramid, finest and coarsest that share its weight
 
 
 def lenses(cameras: list[Camera]) -> F64:
@@ -101,17 +109,20 @@ def project(
     slab, rows, first_ids, block_of = (
         sent(a) for a in (slabs.slabs, slabs.rows, slabs.first_ids, slabs.block_of)
     )
+    pixel_scales = np.array([pixel_octaves(camera, settings) for camera in cameras])
     blocks = np.concatenate(
         [
             slabs.origins,
             slabs.edges_px[:, None],
             slabs.render_scales[:, None],
-            slabs.residencies[:, None],
+            pixel_scales[slabs.image_of, None],
             lenses(cameras)[slabs.image_of],
+            slabs.residencies,
+            slabs.levels_of,
         ],
         1,
     )
-    # What a slab needs to know of its block and camera, [S, 20].
+    # What a slab needs to know of its block and camera, [S, 25].
     known, image = sent(blocks)[block_of], sent(slabs.image_of)[block_of]
     centres, kept = _cull(pool.culling[slab], known, (width, height), settings)
     table = sent(opacity_table(settings))
@@ -183,10 +194,20 @@ def _cull(culling: Any, known: Any, size: tuple[int, int], settings: RenderSetti
         )
         reach = radius * torch.hypot(aspect, tilt) + _CUT_PX * (w + deep)
         kept &= (-aspect * along - centre * w <= reach) & (aspect * along - (length - centre) * w <= reach)
+    depth = torch.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if _radial(settings) else w
+    nearest = render_scale + torch.log((depth - deep).clamp(min=NEAR))
+    farthest = render_scale + torch.log((depth + deep).clamp(min=NEAR))
     if settings.modulation != "none":
-        depth = torch.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if _radial(settings) else w
-        kept &= render_scale + torch.log((depth - deep).clamp(min=NEAR)) <= interval[:, 1]
-        kept &= render_scale + torch.log((depth + deep).clamp(min=NEAR)) >= interval[:, 0]
+        # What finer blocks have taken over is drawn where they have not come all the way.
+        resident, below = known[:, RESIDENCIES].unbind(1)
+        kept &= (nearest <= interval[:, 1]) & ((farthest >= interval[:, 0]) | (resident != below))
+    level, finest, coarsest = known[:, LEVELS].unbind(1)
+    native = culling[:, NATIVE]
+    least = (nearest - native[:, 1]) / LN2 + known[:, OCTAVES]
+    greatest = (farthest - native[:, 0]) / LN2 + known[:, OCTAVES]
+    alone = finest == coarsest
+    kept &= alone | (least.clamp(finest, coarsest) < level + _SHARE_REACH)
+    kept &= alone | (greatest.clamp(finest, coarsest) > level - _SHARE_REACH)
     return centres, torch.nonzero(kept)[:, 0]
 
 
@@ -223,17 +244,21 @@ def _project_piece(
     sigma = data[:, packing.SIGMA] * edge.float()[:, None]
     seen = (w >= NEAR) & (w >= NEAR_SIGMAS * sigma * inverse_f)
     seen &= torch.arange(CHUNK, device=data.device) < rows[:, None]
-    # Eq. 3 as 1 - max(r - x, 0) / (parent - x) - max(x - r, 0) / (x - child), times the residency.
-    weight = known[:, 5].float()[:, None].expand_as(w)
+    # Eq. 3 as R - R max(r - x, 0) / (parent - x) - R_child max(x - r, 0) / (x - child), ...
+    residency, child_residency = known[:, RESIDENCIES].float()[:, :, None].unbind(1)
+    weight = residency.expand_as(w)
+    safe = w.clamp(min=NEAR)
+    depth = torch.sqrt(safe**2 + (px * inverse_f) ** 2 + (py * inverse_f) ** 2) if _radial(settings) else safe
+    finer = torch.log(depth) + known[:, 4].float()[:, None] - data[:, packing.NATIVE]
     if settings.modulation != "none":
-        safe = w.clamp(min=NEAR)
-        depth = (
-            torch.sqrt(safe**2 + (px * inverse_f) ** 2 + (py * inverse_f) ** 2) if _radial(settings) else safe
-        )
-        finer = torch.log(depth) + known[:, 4].float()[:, None] - data[:, packing.NATIVE]
-        fade = finer.clamp(min=0.0) * data[:, packing.PARENT_SLOPE]
-        fade = fade + (-finer).clamp(min=0.0) * data[:, packing.CHILD_SLOPE]
-        weight = weight * (1.0 - fade).clamp(min=0.0)
+        up = (finer.clamp(min=0.0) * data[:, packing.PARENT_SLOPE]).clamp(max=1.0)
+        down = ((-finer).clamp(min=0.0) * data[:, packing.CHILD_SLOPE]).clamp(max=1.0)
+        weight = (weight - residency * up - child_residency * down).clamp(min=0.0)
+    # ... times the share of this level among the others of its pyramid.
+    level, finest, coarsest = known[:, LEVELS].float()[:, :, None].unbind(1)
+    octaves = finer / LN2 + known[:, OCTAVES].float()[:, None]
+    distance = (torch.minimum(torch.maximum(octaves, finest), coarsest) - level).abs()
+    weight = weight * ((_SHARE_REACH - distance) / scales.MIP_FADE).clamp(0.0, 1.0)
     k, lane = torch.nonzero(seen & (weight > 0.0)).unbind(1)
 
     def column(number: int) -> Any:

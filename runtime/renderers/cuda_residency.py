@@ -33,8 +33,9 @@ I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-SPHERE, INTERVAL = slice(0, 4), slice(4, 6)  # columns of ``SlabPool.culling``
-_CULLING = 6
+# Columns of ``SlabPool.culling``: spheres, intervals of bounds, least and greatest native scale.
+SPHERE, INTERVAL, NATIVE = slice(0, 4), slice(4, 6), slice(6, 8)
+_CULLING = 8
 SLAB_BYTES = COLUMNS * CHUNK * 4 + _CULLING * 8
 _FIRST_SLABS = 64  # 16,000 surfels: about a megabyte
 
@@ -63,7 +64,7 @@ class SlabPool:
         self._residents: OrderedDict[str, _Resident] = OrderedDict()  # by hash; least recently drawn first
         self._free: list[int] = []
         self.data: Any = None  # float32 [slabs, COLUMNS, CHUNK]
-        self.culling: Any = None  # float64 [slabs, 6]: spheres and intervals, see ``packing.PackedBlock``
+        self.culling: Any = None  # float64 [slabs, 8]: spheres and intervals, see ``packing.PackedBlock``
         self._slabs = 0
         self.version = 0  # changes whenever a block leaves its slabs: what was looked up before is void
         self.uploads = self.patches = self.evictions = 0  # blocks so far

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from wonderzoom.runtime.renderers.cpu_kernels import see_blocks
 from wonderzoom.runtime.renderers.packing import BlockCache, PackedBlock
-from wonderzoom.runtime.renderers.projection import check_visible
+from wonderzoom.runtime.renderers.projection import DrawnBlock, check_visible, drawn_blocks
+from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import Camera, bounded_exp
-from wonderzoom.scene_graph.cells import Cell, Position, saturated_shift
+from wonderzoom.scene_graph.cells import LN2, Cell, Position, saturated_shift
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
-from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -35,33 +35,37 @@ _EXACT = 2**53  # whole numbers below are exact in float64
 class FramePlan:
     """B blocks (those with surfels, in order) in C chunks, for cameras whose pivot lies in ``pivot``."""
 
-    source: tuple[Block, ...]  # the visible set's blocks: what this plan is a plan of
-    residency_source: tuple[tuple[float, ...], tuple[float, ...]]
+    source: VisibleSet  # what this plan is a plan of
     pivot: Cell
-    blocks: tuple[Block, ...]
+    drawn: tuple[DrawnBlock, ...]
     packed: tuple[PackedBlock, ...]  # kept alive: ``addresses`` point into them
     positions: F64  # [B, 3] centre of each cell from the centre of the pivot cell, in edges of the pivot cell
     levels: (
         I64  # [B] by how many the pivot cell is finer than the block's: 2 to this is the cell's edge in its
     )
-    residencies: F64  # [B, 2] R and R_child
+    residencies: F64  # [B, 2] R and R_child: the one place where they enter the kernels
+    levels_of: F64  # [B, 3] level of its pyramid, and the finest and coarsest of those that share its weight
     addresses: I64  # [C]
     rows: I64  # [C]
     first_rows: I64  # [C] of the chunk in its block
     first_ids: I64  # [C] of the chunk in the concatenated visible set
     block_of: I64  # [C]
     spheres: F64  # [C, 4] centre and radius, cell edges
-    intervals: F64  # [C, 2] ln scales (finest, coarsest) relative to ln edge
+    intervals: F64  # [C, 4] ln scales relative to ln edge, see ``PackedBlock``
 
     def fits(self, visible: VisibleSet, camera: Camera) -> bool:
         """Whether this is a plan for ``visible`` seen by ``camera``: the same blocks, the same pivot cell."""
-        if any(visible.mips):  # not what was checked when the plan was made
+        return self.pivot == camera.pivot.cell and same_blocks(self.source, visible)
+
+
+def same_blocks(one: VisibleSet, other: VisibleSet) -> bool:
+    """Whether two visible sets draw the same blocks in the same way."""
+    if one.blocks is not other.blocks:
+        if len(one.blocks) != len(other.blocks) or any(map(is_not, one.blocks, other.blocks)):
             return False
-        if self.pivot != camera.pivot.cell or len(self.source) != len(visible.blocks):
-            return False
-        if self.source is not visible.blocks and any(map(is_not, self.source, visible.blocks)):
-            return False
-        return self.residency_source == (visible.residencies, visible.child_residencies)
+    return (one.residencies, one.child_residencies, one.mips, one.shared) == (
+        other.residencies, other.child_residencies, other.mips, other.shared
+    )  # fmt: skip
 
 
 def make_plan(visible: VisibleSet, pivot: Cell, cache: BlockCache) -> FramePlan:
@@ -69,30 +73,45 @@ def make_plan(visible: VisibleSet, pivot: Cell, cache: BlockCache) -> FramePlan:
     check_visible(visible)
     counts = [block.count for block in visible.blocks]
     kept = [b for b, count in enumerate(counts) if count]
-    blocks = tuple(visible.blocks[b] for b in kept)
-    packed = tuple(cache.get(block) for block in blocks)
+    everything = drawn_blocks(visible)
+    drawn = tuple(everything[b] for b in kept)
+    packed = tuple(cache.get(each.block) for each in drawn)
     chunks = np.array([len(p.places) for p in packed], np.int64)
     block_starts = (np.cumsum([0, *counts])[:-1][kept]).astype(np.int64)
     places = np.concatenate([np.empty((0, 3), np.int64), *(p.places for p in packed)])
     first_rows = np.ascontiguousarray(places[:, 2])
-    cells = [block.cell for block in blocks]
+    cells = [each.block.cell for each in drawn]
     return FramePlan(
-        visible.blocks,
-        (visible.residencies, visible.child_residencies),
+        visible,
         pivot,
-        blocks,
+        drawn,
         packed,
         centres_from(cells, pivot),
         np.array([pivot.level - cell.level for cell in cells], np.int64),
-        np.array([visible.residencies, visible.child_residencies]).T.reshape(-1, 2)[kept],
+        *weighing(drawn),
         np.ascontiguousarray(places[:, 0]),
         np.ascontiguousarray(places[:, 1]),
         first_rows,
         first_rows + np.repeat(block_starts, chunks),
-        np.repeat(np.arange(len(blocks)), chunks),
+        np.repeat(np.arange(len(drawn)), chunks),
         np.concatenate([np.empty((0, 4)), *(p.spheres for p in packed)]),
-        np.concatenate([np.empty((0, 2)), *(p.intervals for p in packed)]),
+        np.concatenate([np.empty((0, 4)), *(p.intervals for p in packed)]),
     )
+
+
+def weighing(drawn: Sequence[DrawnBlock]) -> tuple[F64, F64]:
+    """What the weights of B blocks depend on besides their surfels: (R and R_child [B, 2], levels [B, 3])."""
+    return (
+        np.array([(each.residency, each.child_residency) for each in drawn], np.float64).reshape(-1, 2),
+        np.array([(each.mip, *each.shared) for each in drawn], np.float64).reshape(-1, 3),
+    )
+
+
+def pixel_octaves(camera: Camera, settings: RenderSettings) -> float:
+    """Octaves from r - x (Eq. 3) to the level of a pyramid that is drawn alone (``scales.mip_share``): by how much a
+    pixel of this frame is larger than the one that r is the scale of, less MIP_SHARPNESS."""
+    larger = camera.ln_scale - camera.ln_render_scale(settings.h_ref, settings.lod_bias)
+    return larger / LN2 - scales.MIP_SHARPNESS
 
 
 def centres_from(cells: Sequence[Cell], pivot: Cell) -> F64:

@@ -43,7 +43,9 @@ class PackedBlock:
         I64  # [C, 3] address of the chunk's data, surfels in it (CHUNK in all but the last), its first row
     )
     spheres: F64  # [C, 4] cell edges: centre, radius with REACH_SIGMAS of every surfel included
-    intervals: F64  # [C, 2] ln scales relative to ln edge below and above which the whole chunk has weight 0
+    # [C, 4] ln scales relative to ln edge: below the first and above the second all weights are 0; the other two are
+    # the least and the greatest native scale.
+    intervals: F64
 
     @property
     def nbytes(self) -> int:
@@ -58,7 +60,7 @@ def pack_block(block: Block) -> PackedBlock:
     opacities = np.minimum(s.opacities, np.float32(scales.MAX_OPACITY))
     masses = np.interp(opacities, scales.LI2_INVERSE_TABLE, _MASSES).astype(np.float32)
     data = aligned_empty((chunks, COLUMNS, STRIDE), np.float32)
-    spheres, intervals = np.empty((chunks, 4)), np.empty((chunks, 2))
+    spheres, intervals = np.empty((chunks, 4)), np.empty((chunks, 4))
     columns = (s.means, s.quats, s.log_scales, opacities, masses, s.colors, s.native)
     arguments: tuple[Any, ...] = (
         *map(_as_input, (*columns, bounds.parent, bounds.child)),
@@ -118,11 +120,6 @@ class BlockCache:
                 self._bytes -= dropped.nbytes
                 self.evictions += 1
         return packed
-
-    def __contains__(self, block: Block) -> bool:
-        """Whether ``get`` would neither pack nor read."""
-        with self._lock:
-            return (block.hash, block.limits.key) in self._packed
 
     def clear(self) -> None:
         """Drop everything."""

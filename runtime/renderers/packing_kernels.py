@@ -29,7 +29,7 @@ def pack(
     means, quats, log_scales, opacities, masses, colors, native, parent, child, thickness, reach,
     data, spheres, intervals,
 ):  # fmt: skip
-    """Fill ``data`` [C, COLUMNS, STRIDE], ``spheres`` [C, 4] and ``intervals`` [C, 2] of a block's C chunks.
+    """Fill ``data`` [C, COLUMNS, STRIDE], ``spheres`` [C, 4] and ``intervals`` [C, 4] of a block's C chunks.
 
     ``thickness`` in native pixels; ``reach`` in standard deviations. Rows beyond the last surfel are zeros:
     their opacity is 0 and they are never drawn.
@@ -47,7 +47,7 @@ def pack(
         cx = 0.5 * (np.float64(x0) + np.float64(x1))
         cy = 0.5 * (np.float64(y0) + np.float64(y1))
         cz = 0.5 * (np.float64(z0) + np.float64(z1))
-        radius, finest, coarsest = 0.0, math.inf, -math.inf
+        radius, finest, coarsest, least, greatest = 0.0, math.inf, -math.inf, math.inf, -math.inf
         data[c, :, :] = 0.0
         for i in range(first, last):
             row = i - first
@@ -76,5 +76,6 @@ def pack(
             data[c, NORMAL, row] = thickness * math.exp(s) / max(su * sv, _LEAST_AREA)
             radius = max(radius, math.sqrt(x * x + y * y + z * z) + reach * max(su, sv))
             finest, coarsest = min(finest, np.float64(child[i])), max(coarsest, np.float64(parent[i]))
+            least, greatest = min(least, s), max(greatest, s)
         spheres[c, 0], spheres[c, 1], spheres[c, 2], spheres[c, 3] = cx, cy, cz, radius
-        intervals[c, 0], intervals[c, 1] = finest, coarsest
+        intervals[c, 0], intervals[c, 1], intervals[c, 2], intervals[c, 3] = finest, coarsest, least, greatest

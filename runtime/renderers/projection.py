@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import NEAR, Camera, quat_to_matrix
-from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.ports import RenderSettings, Span, VisibleSet
 from wonderzoom.scene_graph.surfels import THICKNESS, Block
 
 F64 = NDArray[np.float64]
@@ -52,6 +53,23 @@ class Splats:
     boxes: NDArray[np.int64]  # [M, 4] first and last column, first and last row where alpha >= MIN_ALPHA
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnBlock:
+    """A block of a visible set and what its weights depend on besides itself."""
+
+    block: Block
+    residency: float = 1.0  # R
+    child_residency: float = 1.0  # R_child, of its finer successors
+    mip: int = 0  # level of its pyramid
+    shared: Span = (0, 0)  # levels among which the weight is shared
+
+
+def drawn_blocks(visible: VisibleSet) -> list[DrawnBlock]:
+    """The blocks of a visible set as they are drawn."""
+    columns = (visible.blocks, visible.residencies, visible.child_residencies, visible.mips, visible.shared)
+    return [DrawnBlock(*each) for each in zip(*columns, strict=True)]
+
+
 def depth_ratio(points: F64, camera: Camera, radial: bool) -> F64:
     """Depth of view coordinates [N, 3] in units of D, by the world's metric; what r = ln s grows with."""
     w = 1.0 + points[:, 2] * camera.inverse_f
@@ -62,43 +80,35 @@ def depth_ratio(points: F64, camera: Camera, radial: bool) -> F64:
 
 
 def block_weights(
-    block: Block,
-    points: F64,
-    residency: float,
-    child_residency: float,
-    camera: Camera,
-    settings: RenderSettings,
-    rows: Rows,
+    drawn: DrawnBlock, points: F64, camera: Camera, settings: RenderSettings, rows: Rows
 ) -> F64:
-    """Eq. 3 for rows of a block at view coordinates ``points`` [N, 3]."""
-    if settings.modulation == "none":
-        return np.full(len(rows), residency)
+    """Eq. 3 for rows of a block at view coordinates ``points`` [N, 3], times the share of its level (mips)."""
+    block, residency = drawn.block, drawn.residency
     ratio = np.maximum(depth_ratio(points, camera, settings.metric == "radial"), NEAR)
-    render_scale = camera.ln_render_scale(settings.h_ref, settings.lod_bias) - block.cell.ln_edge
-    return scales.weight(
-        render_scale + np.log(ratio),
-        block.surfels.native[rows],
-        block.bounds.parent[rows],
-        block.bounds.child[rows],
-        residency,
-        child_residency,
-    )
+    surfels, ln_edge = block.surfels, block.cell.ln_edge
+    if settings.modulation == "none":
+        weights = np.full(len(rows), residency)
+    else:
+        weights = scales.weight(
+            camera.ln_render_scale(settings.h_ref, settings.lod_bias) - ln_edge + np.log(ratio),
+            surfels.native[rows],
+            block.bounds.parent[rows],
+            block.bounds.child[rows],
+            residency,
+            drawn.child_residency,
+        )
+    finest, coarsest = drawn.shared
+    if finest == coarsest:
+        return weights
+    octaves = (camera.ln_scale - ln_edge + np.log(ratio) - surfels.native[rows]) / LN2
+    return weights * scales.mip_share(octaves, drawn.mip, finest, coarsest)
 
 
 def project_block(
-    block: Block,
-    residency: float,
-    camera: Camera,
-    settings: RenderSettings,
-    rows: Rows | None = None,
-    child_residency: float | None = None,
+    drawn: DrawnBlock, camera: Camera, settings: RenderSettings, rows: Rows | None = None
 ) -> Splats:
-    """Project the given rows (default: all) of a block; rows that don't touch the picture are left out.
-
-    ``child_residency``: of its finer successors; without one they are as resident as the block itself.
-    """
-    below = residency if child_residency is None else child_residency
-    surfels = block.surfels
+    """Project the given rows (default: all) of a block; rows that don't touch the picture are left out."""
+    block, surfels = drawn.block, drawn.block.surfels
     rows = np.arange(len(surfels)) if rows is None else rows
     frame = camera.cell_frame(block.cell)
     inverse_f, (ax, ay) = camera.inverse_f, camera.aspect
@@ -110,7 +120,7 @@ def project_block(
         seen = (w >= NEAR) & (w >= NEAR_SIGMAS * sigma * inverse_f)
         rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
 
-        weights = block_weights(block, points, residency, below, camera, settings, rows)
+        weights = block_weights(drawn, points, camera, settings, rows)
         seen = weights > 0.0  # the others have handed over to finer ones
         rows, points, lengths, sigma, w = rows[seen], points[seen], lengths[seen], sigma[seen], w[seen]
         weights = weights[seen]
@@ -188,9 +198,10 @@ def pixel_centres(first: int, last: int) -> F64:
 
 
 def check_visible(visible: VisibleSet) -> None:
-    """Raise ValueError for what can't be drawn: levels that blocks don't carry yet, odd residencies."""
-    if any(visible.mips):
-        raise ValueError(f"blocks have level 0 only, the visible set asks for level {max(visible.mips)}")
+    """Raise ValueError for what can't be drawn: levels outside those that share a weight, odd residencies."""
+    for level, (finest, coarsest) in set(zip(visible.mips, visible.shared, strict=True)):
+        if not 0 <= finest <= level <= coarsest:
+            raise ValueError(f"level {level} of a pyramid can't share with the levels {finest} to {coarsest}")
     for residency in {*visible.residencies, *visible.child_residencies}:
         if not 0.0 <= residency <= 1.0:
             raise ValueError(f"a residency lies in [0, 1], got {residency}")

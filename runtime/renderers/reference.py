@@ -17,6 +17,7 @@ from wonderzoom.runtime.renderers.projection import (
     MIN_TRANSMITTANCE,
     Splats,
     check_visible,
+    drawn_blocks,
     falloff,
     pixel_centres,
     project_block,
@@ -43,14 +44,13 @@ class ReferenceRenderer:
         colors: list[NDArray[np.uint8]] = []  # of each block's surfels
         ids: list[int] = []  # of each block's first surfel
         first = 0
-        resident = zip(visible.residencies, visible.child_residencies, strict=True)
-        for block, (residency, below) in zip(visible.blocks, resident, strict=True):
-            splats = project_block(block, residency, camera, settings, child_residency=below)
+        for drawn in drawn_blocks(visible):
+            splats = project_block(drawn, camera, settings)
             if len(splats.rows):
                 blocks.append(splats)
-                colors.append(block.surfels.colors)
+                colors.append(drawn.block.surfels.colors)
                 ids.append(first)
-            first += block.count
+            first += drawn.block.count
         keys = np.concatenate([splats.keys for splats in blocks]) if blocks else np.empty(0)
         which = np.repeat(np.arange(len(blocks)), [len(splats.rows) for splats in blocks])
         index = np.concatenate([np.arange(len(s.rows)) for s in blocks]) if blocks else np.empty(0, np.intp)

@@ -22,6 +22,7 @@ from wonderzoom.runtime.renderers.gsplat_calls import Gsplat
 from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.mips import level_count, make_mips, mip
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
@@ -58,7 +59,8 @@ class Scene:
     @staticmethod
     def in_world(world: World, camera: Camera, **settings: Any) -> "Scene":
         """A view of a world made from pictures with a short side of H_REF."""
-        chosen = RenderSettings(h_ref=H_REF, background=BACKGROUND, metric=world.header.metric, **settings)
+        settings = {"metric": world.header.metric, **settings}
+        chosen = RenderSettings(h_ref=H_REF, background=BACKGROUND, **settings)
         return Scene(visible_set(world, camera, chosen), camera, chosen)
 
 
@@ -99,9 +101,24 @@ def branching() -> tuple[World, list[Camera]]:
     return branching_world(clicks, grandchildren=0, width=36, height=H_REF)
 
 
-def branching_view() -> Scene:
+def branching_view(zoom: float = 2.5, **settings: Any) -> Scene:
     world, cameras = branching()
-    return Scene.in_world(world, cameras[0].orbited(-0.1, 0.2).zoomed(2.5))
+    return Scene.in_world(world, cameras[0].orbited(-0.1, 0.2).zoomed(zoom), **settings)
+
+
+def over_budget() -> Scene:
+    """Levels 1 and 2 of every pyramid, where pixels ask for the finest: both share, level 1 as if it were that."""
+    world, cameras = nested()
+    drawn = [
+        (mip(block, level), level)
+        for block in world.blocks
+        for level in (1, 2)
+        if level < level_count(block)
+        and not make_mips([block], level, [view.camera for view in world.node(block.node).views])
+    ]
+    blocks, levels = zip(*drawn, strict=True)
+    visible = VisibleSet(blocks, levels, (1.0,) * len(blocks), 1, ((1, 2),) * len(blocks))
+    return replace(nested_view(0, 0.3), visible=visible)
 
 
 def empty() -> Scene:
@@ -160,6 +177,14 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "far from a world": lambda: nested_view(0, 0.2),
     "all levels at once": lambda: nested_view(1, 0.7, modulation="none"),
     "siblings": branching_view,
+    "mips, near": lambda: nested_view(0, 1.2, mips=True),
+    "mips, a level gives way": lambda: nested_view(0, 0.5, mips=True),
+    "mips, far": lambda: nested_view(0, 0.15, mips=True),
+    "mips, a node half faded": lambda: nested_view(1, 0.42, 0.3, -0.3, mips=True),
+    "mips, radial": lambda: nested_view(1, 0.3, 0.9, 0.2, mips=True, metric="radial"),
+    "mips, all levels at once": lambda: nested_view(1, 0.3, modulation="none", mips=True),
+    "mips, siblings": lambda: branching_view(0.7, mips=True),
+    "coarser than pixels ask for": over_budget,
     "nothing": empty,
     "nothing in front": turned_away,
     "an empty block": an_empty_block,
@@ -232,7 +257,11 @@ def test_a_renderer_shows_what_the_oracle_shows(renderer: Any, name: str) -> Non
 def test_scenes_test_something() -> None:
     """Most of them cover their picture, and the blocks of 2^40 pixels are that large."""
     covered = [name for name in SCENES if oracle(name)[1].alpha.mean() > 0.1]
-    assert set(SCENES) - set(covered) == {"tiny surfels", "far from a world", "nothing", "nothing in front"}
+    far = {"tiny surfels", "far from a world", "mips, far", "coarser than pixels ask for"}
+    assert set(SCENES) - set(covered) == {*far, "nothing", "nothing in front"}
+    for name in SCENES:
+        if "mips" in name and name != "mips, near":
+            assert max(oracle(name)[0].visible.mips) > 0
     scene = oracle("blocks of 2^40 pixels")[0]
     edges = [scene.camera.cell_frame(block.cell).edge_px for block in scene.visible.blocks]
     assert min(edges) > 2.0**38
@@ -315,11 +344,13 @@ def test_the_fast_picture_is_the_full_view_as_bytes(renderer: Any, name: str) ->
     assert np.abs(picture[..., :3] - levels).max() <= 0.5 + 1e-4
 
 
-def test_merged_levels_and_odd_residencies_are_refused(renderer: Any) -> None:
+def test_odd_levels_and_odd_residencies_are_refused(renderer: Any) -> None:
     scene = a_cloud()
     count = len(scene.visible.blocks)
     for wrong in (
-        replace(scene.visible, mips=(1,) * count),
+        replace(scene.visible, shared=((1, 2),) * count),
+        replace(scene.visible, mips=(2,) * count, shared=((0, 1),) * count),
+        replace(scene.visible, mips=(-1,) * count, shared=((-1, 1),) * count),
         replace(scene.visible, residencies=(1.5,) * count),
         replace(scene.visible, residencies=(math.nan,) * count),
     ):

@@ -24,7 +24,7 @@ from wonderzoom.runtime.renderers.cuda_projection import (
     project,
 )
 from wonderzoom.runtime.renderers.cuda_residency import SlabPool
-from wonderzoom.runtime.renderers.projection import BLUR, project_block
+from wonderzoom.runtime.renderers.projection import BLUR, DrawnBlock, project_block
 from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import Camera, quat_to_matrix
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
@@ -57,7 +57,7 @@ def test_splats_are_those_of_the_definition(modulation: scales.Modulation, metri
     splats = arrays(projected(visible, camera, settings)[0])
     first, expected = 0, []
     for block, residency in zip(visible.blocks, visible.residencies, strict=True):
-        found = project_block(block, residency, camera, settings)
+        found = project_block(DrawnBlock(block, residency, residency), camera, settings)
         expected.append((found, first + found.rows, block.surfels.colors[found.rows] / 255.0))
         first += len(block.surfels)
     ids = np.concatenate([rows for _, rows, _ in expected])
@@ -236,7 +236,7 @@ def test_gsplats_own_antialiasing_is_the_same_law() -> None:
         RenderSettings(h_ref=48, modulation="none"),
     )
     splats = arrays(projected(visible, camera, settings)[0])
-    surfels = [(b, project_block(b, 1.0, camera, settings)) for b in visible.blocks]
+    surfels = [(b, project_block(DrawnBlock(b), camera, settings)) for b in visible.blocks]
     means, covars, opacities = [], [], []
     for block, found in surfels:
         frame = camera.cell_frame(block.cell)

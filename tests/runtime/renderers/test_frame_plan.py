@@ -60,13 +60,14 @@ def test_chunks_know_their_block_and_their_place_in_the_visible_set() -> None:
     plan = make_plan(visible, camera.pivot.cell, BlockCache(1 << 24))
     sizes = [len(block.surfels) for block in blocks]
     starts = np.cumsum([0, *sizes])
-    assert max(sizes) > 256 and len(plan.blocks) == count - 1
+    assert max(sizes) > 256 and len(plan.drawn) == count - 1
     assert plan.rows.sum() == sum(sizes)
     for c in range(len(plan.rows)):
-        b = next(k for k, block in enumerate(blocks) if block is plan.blocks[plan.block_of[c]])
+        b = next(k for k, block in enumerate(blocks) if block is plan.drawn[plan.block_of[c]].block)
         assert plan.first_ids[c] == starts[b] + plan.first_rows[c]
         assert plan.first_rows[c] + plan.rows[c] <= sizes[b]
         assert plan.residencies[plan.block_of[c]].tolist() == [visible.residencies[b]] * 2
+        assert plan.levels_of[plan.block_of[c]].tolist() == [0, 0, 0]
 
 
 def test_a_plan_lasts_until_blocks_residencies_or_the_pivot_cell_change() -> None:
@@ -79,7 +80,8 @@ def test_a_plan_lasts_until_blocks_residencies_or_the_pivot_cell_change() -> Non
     assert plan.fits(equal, camera)
     assert not plan.fits(visible, camera.zoomed(8.0))
     assert not plan.fits(replace(visible, residencies=(0.5,) * len(visible.blocks)), camera)
-    assert not plan.fits(replace(visible, mips=(1,) * len(visible.blocks)), camera)
+    assert not plan.fits(replace(visible, mips=(1,) * len(visible.blocks), shared=()), camera)
+    assert not plan.fits(replace(visible, shared=((0, 1),) * len(visible.blocks)), camera)
     fewer = len(visible.blocks) - 1
     assert not plan.fits(VisibleSet(visible.blocks[:-1], (0,) * fewer, (1.0,) * fewer, 1), camera)
     other = (

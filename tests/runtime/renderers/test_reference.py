@@ -13,6 +13,7 @@ from wonderzoom.runtime.renderers.projection import (
     KEY_SIGMAS,
     MAX_ALPHA,
     MIN_ALPHA,
+    DrawnBlock,
     project_block,
 )
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
@@ -100,7 +101,7 @@ def test_the_nearer_surfel_is_in_front_whatever_the_order_of_the_blocks() -> Non
 def test_of_two_layers_on_one_surface_the_finer_is_in_front() -> None:
     """The sort key is the depth and three sigmas more."""
     fine, coarse = surfel(sigma=(1.0, 1.0)), surfel(sigma=(2.0, 2.0), octaves=1.0)
-    (key,) = project_block(coarse, 1.0, CAMERA, RenderSettings(h_ref=25)).keys
+    (key,) = project_block(DrawnBlock(coarse), CAMERA, RenderSettings(h_ref=25)).keys
     assert key == pytest.approx(KEY_SIGMAS * 2.0, abs=1e-3)
     assert shown(coarse, fine).surfel_ids[12, 16] == 1
     assert shown(fine, coarse).surfel_ids[12, 16] == 0
@@ -154,7 +155,7 @@ def test_a_splat_is_the_derivative_of_the_projection(seed: int, focal: float) ->
     camera = a_camera(focal=focal, quat=tuple((quat / norm).tolist()), squeeze=0.2, off_centre=(3.0, -2.0))
     visible = cloud(camera, 1, seed, margin=0.0, bounded=False, sigma=0.2)
     (block,) = visible.blocks
-    splats = project_block(block, 1.0, camera, RenderSettings(h_ref=48))
+    splats = project_block(DrawnBlock(block), camera, RenderSettings(h_ref=48))
     if not len(splats.rows):
         return  # nearer than 3 sigma
     frame, s = camera.cell_frame(block.cell), block.surfels

@@ -1,0 +1,111 @@
+"""The blocks of an octree as rows of arrays: what walks and choices compare of thousands of them at once.
+
+Rows of removed blocks are used again. Nothing here depends on which row a block has but the order of the arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.extent import bounds_interval, native_interval
+from wonderzoom.scene_graph.mips import level_count
+from wonderzoom.scene_graph.surfels import Block
+
+F64 = NDArray[np.float64]
+Key = tuple[str, Cell]
+_FIRST = 64  # rows to begin with
+_MOST_LEVELS = 24  # of a pyramid: a native scale is e**-MAX_LN_SIZE edges at least
+
+
+class BlockRows:
+    """Blocks by row, with the columns below; scales are ln root edges per pixel."""
+
+    def __init__(self) -> None:
+        self.slot = np.zeros(_FIRST, np.intp)  # of the block's cell in its octree
+        self.box = np.zeros((_FIRST, 2, 3))  # with 3 sigma, edges from the cell's centre
+        self.interval = np.zeros((_FIRST, 2))  # [least x_child, greatest x_parent]: no weight outside
+        self.native = np.zeros((_FIRST, 2))  # least and greatest native scale
+        self.levels = np.zeros(_FIRST, np.int64)  # of the block's pyramid
+        self.sizes = np.zeros((_FIRST, _MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
+        self._rows: dict[Key, int] = {}
+        self._blocks: list[Block | None] = []
+        self._order: list[tuple[str | int, ...]] = []  # node and cell, quicker to compare than a Key
+        self._free: list[int] = []
+
+    def copy(self) -> BlockRows:
+        """The same rows of the same blocks."""
+        other = BlockRows()
+        for name, part in vars(self).items():
+            setattr(other, name, copy(part))
+        return other
+
+    def __len__(self) -> int:
+        """Number of blocks."""
+        return len(self._rows)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
+    def of(self, key: Key) -> int:
+        """The row of a block; KeyError when there is none."""
+        return self._rows[key]
+
+    def block(self, row: int) -> Block:
+        """The block of a row that has one."""
+        block = self._blocks[row]
+        assert block is not None
+        return block
+
+    def blocks(self, rows: Iterable[int]) -> list[Block]:
+        """The blocks of such rows."""
+        return [self.block(row) for row in rows]
+
+    def ordered(self, rows: list[int] | None = None) -> list[int]:
+        """Rows (default: of all blocks) in the (node, cell) order of their blocks."""
+        return sorted(self._rows.values() if rows is None else rows, key=self._order.__getitem__)
+
+    # ---- changes --------------------------------------------------------------------------------
+    def put(self, block: Block, box: F64, slot: int) -> int:
+        """A row for a block that has none yet."""
+        if self._free:
+            row = self._free.pop()
+        else:
+            row = len(self._blocks)
+            self._blocks.append(None)
+            self._order.append(())
+            if row >= len(self.slot):
+                for name in ("slot", "box", "interval", "native", "levels", "sizes"):
+                    column = getattr(self, name)
+                    setattr(self, name, np.resize(column, (2 * row, *column.shape[1:])))
+        self._rows[block.key] = row
+        self._order[row] = (block.node, block.cell.level, *block.cell.index)
+        self.slot[row], self.box[row] = slot, box
+        self.native[row] = native_interval(block.cell, block.columns)
+        self.levels[row] = level_count(block)
+        return self.rebound(block)
+
+    def rebound(self, block: Block) -> int:
+        """The same block with other bounds columns; its row."""
+        row = self._rows[block.key]
+        self._blocks[row] = block
+        self.interval[row] = bounds_interval(block.cell, block.limits)
+        self.sizes[row] = 0
+        return row
+
+    def measure(self, rows: Iterable[int]) -> None:
+        """Note the sizes of pyramids that are made to their ends."""
+        for row in rows:
+            block = self.block(row)
+            sizes = [each.count for each in (block, *block.mips)]
+            self.sizes[row, : len(sizes)] = sizes
+
+    def drop(self, key: Key) -> None:
+        """Give a row up."""
+        row = self._rows.pop(key)
+        self._blocks[row] = None
+        self._free.append(row)
