@@ -54,7 +54,7 @@ def test_a_block_in_the_pool_is_the_packed_block(count: int) -> None:
     packed = pack_block(block)
     np.testing.assert_array_equal(data, packed.data[:, :, :CHUNK])
     np.testing.assert_array_equal(culling[:, :4], packed.spheres)
-    np.testing.assert_array_equal(culling[:, 4:], packed.intervals[:, :2])
+    np.testing.assert_array_equal(culling[:, 4:], packed.intervals)
     np.testing.assert_array_equal(rows_of(block), packed.places[:, 1])
     assert block in pool and pool.uploads == 1
 
@@ -76,7 +76,7 @@ def test_changed_bounds_are_patched_where_the_block_is() -> None:
     data, culling = read(pool, changed)
     packed = pack_block(changed)
     np.testing.assert_array_equal(data, packed.data[:, :, :CHUNK])
-    np.testing.assert_array_equal(culling[:, 4:], packed.intervals[:, :2])
+    np.testing.assert_array_equal(culling[:, 4:], packed.intervals)
     assert (pool.uploads, pool.patches) == (1, 1)
     (after,) = pool.place([changed])
     np.testing.assert_array_equal(before, after)
