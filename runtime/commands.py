@@ -15,6 +15,7 @@ from tyro.conf import Positional, arg, subcommand
 from wonderzoom.generation.jobs import Mode
 from wonderzoom.runtime.words import (
     path_word,
+    read_budget,
     read_degrees,
     read_factor,
     read_focal,
@@ -188,6 +189,8 @@ class Render:
     """How a surfel's weight acts on its opacity. paper and none are for comparison."""
     memory: _Memory = None
     """Memory for surfels, such as 800M or 4G; the rest stays on disk. Default: a quarter of the machine's."""
+    budget: Annotated[int | None, word(read_budget, "--budget", "N"), _ABSENT] = None
+    """The most surfels in a picture; where that is too few, they are coarser. Default: as many as pixels ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +312,8 @@ class Serve:
     """How many people may be in a world at a time."""
     memory: _Memory = None
     """Memory for surfels, such as 800M or 4G; the rest stays on disk. Default: a quarter of the machine's."""
+    budget: Annotated[int | None, word(read_budget, "--budget", "N"), _ABSENT] = None
+    """The most surfels in a picture; where that is too few, they are coarser. Default: as many as pixels ask for."""
     lan: bool = False
     """Open it to the local network: encrypted, with a certificate of its own. Shows a link as a QR code, too."""
     generator: _Generator = DEFAULT_GENERATOR

@@ -43,7 +43,8 @@ _ENOUGH = 1 << 62  # bytes: no bound
 class Drawing:
     """A world as frames and picks. ``lanes`` of them are made at a time.
 
-    ``room``: bytes that the blocks of one view may take, where the world is larger than memory.
+    ``budget``: surfels in a frame at most; what that leaves out is drawn coarser. ``room``: bytes that the blocks of
+    one view may take, where the world is larger than memory.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class Drawing:
         world: World,
         renderer: Painter,
         lanes: int = 1,
+        budget: int | None = None,
         room: int = _ENOUGH,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._budget = budget
         self._world, self._renderer, self.lanes = world, renderer, lanes
         self._room, self._clock = room, clock
         self._lock = threading.Lock()
@@ -61,7 +64,7 @@ class Drawing:
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="draw")
         self._loader = Loader()
         self._sights: OrderedDict[str, Sight] = OrderedDict()  # by viewer; who looked last is last
-        self._pyramids = Pyramids(room // 4)  # a pyramid has a third of its block's surfels
+        self._pyramids = Pyramids(room // 4, self._lock)  # a pyramid has a third of its block's surfels
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
@@ -85,6 +88,7 @@ class Drawing:
         """Finish what is being drawn and end the threads."""
         self._pool.shutdown()
         self._loader.close()
+        self._pyramids.close()
 
     # ---- in a thread ----------------------------------------------------------------------------
     def _keep(self, commit: Commit) -> None:
@@ -105,12 +109,13 @@ class Drawing:
         return Drawn(payload, sized, revision, drawn - begun, time.perf_counter() - drawn, settled)
 
     def _picture(self, camera: Camera, viewer: str) -> tuple[NDArray[np.uint8], int, bool]:
-        settings = settings_of(self._world.header)
+        settings = settings_of(self._world.header, budget=self._budget)
         while True:
             with self._lock:
                 sight = self._sight(viewer)
                 if viewer:
-                    seen = sight.see(self._world, camera, settings, self._clock(), self._loader.lost)
+                    now, lost, later = self._clock(), self._loader.lost, self._pyramids.later
+                    seen = sight.see(self._world, camera, settings, now, lost, later)
                 else:
                     seen = Seen(sight.whole(self._world, camera, settings), True)
                 octree = self._world.octree

@@ -42,10 +42,19 @@ class Aim:
 
 
 def settings_of(
-    header: WorldHeader, modulation: Modulation = "optical_mass", mips: bool = True
+    header: WorldHeader,
+    modulation: Modulation = "optical_mass",
+    mips: bool = True,
+    budget: int | None = None,
 ) -> RenderSettings:
-    """How the pictures of a world are drawn for people; without ``mips`` every surfel is drawn by itself."""
-    return RenderSettings(header.h_ref, header.metric, header.background, modulation, mips=mips)
+    """How the pictures of a world are drawn for people, of ``budget`` surfels at most.
+
+    Without ``mips``, and with modulation ``none``, every surfel is drawn by itself.
+    """
+    mips = mips and modulation != "none"
+    return RenderSettings(
+        header.h_ref, header.metric, header.background, modulation, mips=mips, budget=budget if mips else None
+    )
 
 
 def frame_of(node: ScaleNode, header: WorldHeader) -> Camera:

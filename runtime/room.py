@@ -47,6 +47,7 @@ class Parts:
     metrics: Metrics = field(default_factory=Metrics)
     lanes: Lanes = field(default_factory=Lanes)  # of all rooms together
     pages: PageCache = field(default_factory=PageCache)  # of all rooms together
+    budget: int | None = None  # surfels in a frame at most
 
 
 class _Timed:
@@ -94,8 +95,9 @@ class Room:
         try:
             timed = _Timed(store, parts.pages, parts.metrics.store_appended)
             world = await loop.run_in_executor(None, timed.load)
+            replica = await loop.run_in_executor(None, world.copy)
             most = int(FILL * parts.pages.max_bytes)
-            drawing = Drawing(await loop.run_in_executor(None, world.copy), parts.renderer, room=most)
+            drawing = Drawing(replica, parts.renderer, budget=parts.budget, room=most)
             # The committer, the desk and the session know each other: what is named first is made last.
             commits = CommitThread(Committer(timed, world, lambda commit: session.committed(commit)))
             executor = parts.executor(path)

@@ -64,9 +64,13 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
     renderer = maker.renderer
     maker.generator_name(command.generator)
     parts = Parts(
-        renderer, lambda path: worker_executor(path, os.environ), command.generator, command.viewers,
+        renderer,
+        lambda path: worker_executor(path, os.environ),
+        command.generator,
+        command.viewers,
         pages=maker.pages,
-    )  # fmt: skip
+        budget=command.budget,
+    )
     links, note = kept_links(command.place, data_folder(os.environ), renew=command.new_link)
     if note:
         maker.reporter.note(note)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.extent import surfel_boxes
+from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.residency import Fades, Links, links, shown
 from wonderzoom.scene_graph.surfels import Block, BlockLost
@@ -58,9 +59,25 @@ class Sight:
     _before: VisibleSet | None = None  # what was drawn last, as far as it was in the world
 
     def see(
-        self, world: World, camera: Camera, settings: RenderSettings, now: float, lost: Collection[str]
+        self,
+        world: World,
+        camera: Camera,
+        settings: RenderSettings,
+        now: float,
+        lost: Collection[str],
+        later: Callable[[Missing], None] | None = None,
     ) -> Seen:
-        """What a moving picture shows ``now`` (seconds): what is there, and on its way."""
+        """What a moving picture shows ``now`` (seconds): what is there, and on its way.
+
+        ``later`` hears of levels of pyramids that are missing, which are then not waited for (``visible_set``).
+        """
+        unmade: list[Missing] = []
+
+        def note(missing: Missing) -> None:
+            unmade.append(missing)
+            if later is not None:
+                later(missing)
+
         rows = wanted_rows(world, camera, settings)
         wanted = tuple(world.octree.rows.blocks(rows.tolist()))
         fitting = _fitting(wanted, self.room)
@@ -81,8 +98,10 @@ class Sight:
         lacking = _coarse_first(missing)
         if not lacking and self.ahead:
             lacking = self._around(world, camera, settings, lost)
-        settled = not missing and self._fades.settled(there)
-        return Seen(self._picture(world, camera, settings, rows, wanted, there), settled, tuple(lacking))
+        hear = None if later is None else note
+        visible = self._picture(world, camera, settings, rows, wanted, there, hear)
+        settled = not missing and not unmade and self._fades.settled(there)
+        return Seen(visible, settled, tuple(lacking))
 
     def whole(self, world: World, camera: Camera, settings: RenderSettings) -> VisibleSet:
         """What a picture shows that waits for everything: all blocks but those that are lost."""
@@ -123,12 +142,12 @@ class Sight:
 
     def _picture(
         self, world: World, camera: Camera, settings: RenderSettings, rows: Rows, wanted: tuple[Block, ...],
-        there: dict[str, bool], *, patient: bool = False,
+        there: dict[str, bool], later: Callable[[Missing], None] | None = None, *, patient: bool = False,
     ) -> VisibleSet:  # fmt: skip
         """The visible set by the shares of ``_fades``; ``patient``: what stands by is read, too."""
         shares = self._fades.shares
         if len(shares) == len(wanted) and all(share == 1.0 for share in shares.values()):
-            self._before = with_levels(world, rows, camera, settings, self._before)
+            self._before = with_levels(world, rows, camera, settings, self._before, later)
             return self._before
         table = world.octree.rows
         asked = {block.hash for block in (*wanted, *self._leaving.values())}
@@ -158,7 +177,7 @@ class Sight:
             if is_live[row]
         }
         drawn = np.array([table.of(key) for key in resident], np.intp)
-        self._before = with_levels(world, drawn, camera, settings, self._before)
+        self._before = with_levels(world, drawn, camera, settings, self._before, later)
         leaving = [
             (blocks[row], share)
             for row, share in zip(found.rows.tolist(), found.residencies.tolist(), strict=True)

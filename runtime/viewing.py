@@ -131,7 +131,7 @@ def draw_picture(command: commands.Render, given: Camera | None, world: World, m
 
     node = newest(world) if command.node is None else node_of(world, command.node, command.world)
     camera = sized(given or frame_of(node, world.header), command.size)
-    settings = settings_of(world.header, command.modulation)
+    settings = settings_of(world.header, command.modulation, budget=command.budget)
     visible = all_of_it().whole(world, camera, settings)
     write_png(command.output, maker.renderer.render_color(visible, camera, settings))
 
@@ -156,7 +156,7 @@ def draw_film(command: commands.Render, given: Camera | None, world: World, make
     from wonderzoom.runtime.frames import settings_of
 
     path = film_path(command, given, world)
-    settings = settings_of(world.header, command.modulation)
+    settings = settings_of(world.header, command.modulation, budget=command.budget)
     cameras = [path.camera(moment) for moment in path.frames(FPS)]
     comment = film_provenance(world, command)
     with maker.reporter.task("drawing the film", len(cameras)) as done:
@@ -166,7 +166,8 @@ def draw_film(command: commands.Render, given: Camera | None, world: World, make
 def film_provenance(world: World, command: commands.Render) -> str:
     """What a film was made of: the same text, the same film."""
     size = "" if command.size is None else f" {command.size[0]}x{command.size[1]}"
-    return f"wonderzoom {world.digest()} {command.path or DESCENT} {command.modulation}{size}"
+    budget = "" if command.budget is None else f" {command.budget} surfels"
+    return f"wonderzoom {world.digest()} {command.path or DESCENT} {command.modulation} mips{size}{budget}"
 
 
 def film_path(command: commands.Render, given: Camera | None, world: World) -> CameraPath:

@@ -24,6 +24,7 @@ LEAST_MEMORY = (
 )  # bytes: half of it holds half a million surfels, more than a picture shows of one layer
 # Beyond this neither a screen nor H.264 (16384) has a use for more; a frame of it takes 1.3 GB while drawn.
 MAX_SIDE = 8192
+MIN_BUDGET, MAX_BUDGET = 1_000, 100_000_000  # surfels in a picture
 MIN_SIDE = 16
 # A frame that moves by more than its own size shows nothing that exists.
 MAX_PAN = 1.0
@@ -94,6 +95,11 @@ def _whole(text: str, least: int, most: int, what: str) -> int:
 def read_port(text: str) -> int:
     """A TCP port."""
     return _whole(text, 0, 65535, "a port is 0 to 65535")
+
+
+def read_budget(text: str) -> int:
+    """Surfels in a picture."""
+    return _whole(text, MIN_BUDGET, MAX_BUDGET, f"{MIN_BUDGET:,} to {MAX_BUDGET:,} surfels are possible")
 
 
 def read_viewers(text: str) -> int:

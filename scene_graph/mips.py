@@ -14,7 +14,9 @@ times (SPREAD squared).
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import NEAR, Camera
 from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.frustum import CellTable
 from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels, concatenate
 
 F64 = NDArray[np.float64]
@@ -42,6 +45,19 @@ _FAR_PX = 2.0**30  # pixels of a view end here
 _KEY_BITS = 62
 # Blocks are merged together up to this many rows: numpy is slow for the few hundred rows of one.
 _BATCH_ROWS = 1 << 16
+_adding = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Levels of pyramids of blocks of one node that somebody asked for: ``make`` them, in any thread."""
+
+    blocks: tuple[Block, ...]
+    level: int
+    cameras: tuple[Camera, ...]
+
+    def make(self) -> None:
+        make_mips(self.blocks, self.level, self.cameras)
 
 
 def level_count(block: Block) -> int:
@@ -99,8 +115,7 @@ def _make(blocks: list[Block], level: int, cameras: Sequence[Camera]) -> None:
 
     sizes = np.diff(np.append(starts, len(order)))
     of = np.repeat(np.arange(len(starts)), sizes)
-    u, v, n = (tuple(part[order] for part in axis) for axis in axes)
-    merged = _moments(surfels.take(order), (u, v, n), of, starts)
+    merged = _moments(surfels, axes, order, of, starts)
     parent, child, last = parent[order], child[order], last[order][starts]
     # The bounds of a run are all finite or all infinite, but for the last level's: those stay visible as long as any
     # of what they stand for, so that there is never a hole.
@@ -123,7 +138,10 @@ def _make(blocks: list[Block], level: int, cameras: Sequence[Camera]) -> None:
             merged_parent[rows], merged_child[rows], *np.ascontiguousarray(owners[rows].T), block.limits.owners,
             block.limits.revision,
         )  # fmt: skip
-        block.mips.append(Block(block.cell, block.node, merged.take(rows), own))
+        made = Block(block.cell, block.node, merged.take(rows), own)
+        with _adding:
+            if len(block.mips) == level - 1:  # another thread may have been as quick
+                block.mips.append(made)
 
 
 def _runs(
@@ -171,17 +189,16 @@ def _in_views(
     u, v, zeta = np.zeros(len(means)), np.zeros(len(means)), np.zeros(len(means))
     number = np.minimum(surfels.view, len(cameras) - 1)
     views = np.unique(number).tolist()
+    cells = CellTable()
+    for b, block in enumerate(blocks):
+        cells.put(b, block.cell)
     for view in views:
         camera = cameras[view]
         rows = slice(None) if len(views) == 1 else np.flatnonzero(number == view)
         which = block_of[rows]
-        present = np.flatnonzero(np.bincount(which, minlength=len(blocks)))
-        origins, edges = np.zeros((len(blocks), 3)), np.zeros(len(blocks))
-        for b in present.tolist():
-            frame = camera.cell_frame(blocks[b].cell)
-            origins[b], edges[b] = frame.origin, frame.edge_px
+        centres, edges = cells.seen_from(camera).of(np.arange(len(blocks)))
         turned = means[rows] @ camera.rotation.T
-        x, y, z = (turned * edges[which, None] + origins[which]).T
+        x, y, z = (turned * edges[which, None] + (centres @ camera.rotation.T)[which]).T
         w = np.maximum(1.0 + z * camera.inverse_f, NEAR)
         (ax, ay) = camera.aspect
         for target, place in ((u, ax * x / w + camera.cx), (v, ay * y / w + camera.cy)):
@@ -202,16 +219,19 @@ def _packed(columns: list[I64]) -> I64:
     return key
 
 
-def _moments(s: Surfels, axes: tuple[Axis, Axis, Axis], of: I64, starts: I64) -> Surfels:
-    """One surfel for each run of rows; ``of`` numbers the run of each row, ``starts`` says where runs begin."""
+def _moments(s: Surfels, axes: tuple[Axis, Axis, Axis], order: I64, of: I64, starts: I64) -> Surfels:
+    """One surfel for each run of rows ``order``; ``of`` numbers the run of each, ``starts`` says where runs begin."""
 
     def total(values: NDArray[np.floating]) -> F64:
         return np.add.reduceat(values, starts)
 
-    u, v, n = axes
+    def mean(column: NDArray[np.floating] | NDArray[np.integer]) -> F64:
+        return total(share * column[order])
+
+    u, v, n = (tuple(part[order] for part in axis) for axis in axes)
     opacity = np.minimum(s.opacities, np.float32(scales.MAX_OPACITY))
     size = np.exp(s.log_scales.sum(1, dtype=np.float64))
-    mass = size * np.interp(opacity, scales.LI2_INVERSE_TABLE, _MASSES)
+    mass = (size * np.interp(opacity, scales.LI2_INVERSE_TABLE, _MASSES))[order]
     masses = total(mass)
     share = mass / masses[of]
 
@@ -231,8 +251,8 @@ def _moments(s: Surfels, axes: tuple[Axis, Axis, Axis], of: I64, starts: I64) ->
     def onto(axis: Axis, plane: Axis) -> F64:
         return axis[0] * plane[0][of] + axis[1] * plane[1][of] + axis[2] * plane[2][of]
 
-    means = [total(share * s.means[:, k]) for k in range(3)]
-    d = tuple(SPREAD * (s.means[:, k] - means[k][of]) for k in range(3))
+    means = [mean(s.means[:, k]) for k in range(3)]
+    d = tuple(SPREAD * (s.means[order, k] - means[k][of]) for k in range(3))
     parts = [(onto(axis, across), onto(axis, along)) for axis in (u, v, d)]
     aa, bb = (total(share * sum(part[k] * part[k] for part in parts)) for k in (0, 1))
     ab = total(share * sum(a * b for a, b in parts))
@@ -248,10 +268,10 @@ def _moments(s: Surfels, axes: tuple[Axis, Axis, Axis], of: I64, starts: I64) ->
         quats=_rows([w * cosine, x * cosine + y * sine, y * cosine - x * sine, w * sine]),
         log_scales=_rows([np.log(long), np.log(short)]),
         opacities=np.maximum(opacities, _LEAST_OPACITY).astype(np.float32),
-        colors=np.rint(np.stack([total(share * s.colors[:, k]) for k in range(3)], -1)).astype(np.uint8),
-        native=total(share * s.native).astype(np.float32),
-        view=s.view[starts],
-        kind=s.kind[starts],
+        colors=np.rint(np.stack([mean(s.colors[:, k]) for k in range(3)], -1)).astype(np.uint8),
+        native=mean(s.native).astype(np.float32),
+        view=s.view[order[starts]],
+        kind=s.kind[order[starts]],
     )
 
 

@@ -7,7 +7,7 @@ answer depends on the world, the camera, the settings and what was drawn before 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import groupby
 
@@ -18,7 +18,7 @@ from wonderzoom.scene_graph.block_rows import BlockRows
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import LN2
 from wonderzoom.scene_graph.frustum import Frustum, boxes_in_pixels
-from wonderzoom.scene_graph.mips import make_mips, mip
+from wonderzoom.scene_graph.mips import Missing, mip
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.refinement import Candidates, refine
@@ -37,7 +37,11 @@ _REACH = 0.5 + 0.5 * MIP_FADE
 
 
 def visible_set(
-    world: World, camera: Camera, settings: RenderSettings, before: VisibleSet | None = None
+    world: World,
+    camera: Camera,
+    settings: RenderSettings,
+    before: VisibleSet | None = None,
+    later: Callable[[Missing], None] | None = None,
 ) -> VisibleSet:
     """The blocks that can show in ``camera``'s image, in (node, cell, level) order, all of them fully resident.
 
@@ -48,8 +52,11 @@ def visible_set(
     With ``settings.mips`` a block comes as those levels of its pyramid that have a share at the sizes of pixels over
     its box. With ``settings.budget`` these are coarser ones where all together would be more surfels than that; what
     was drawn ``before``, the visible set of this viewer's last frame, then stays where it is nearly as good.
+
+    Pyramids are made when they are first seen, 2 microseconds a surfel. Who can't wait passes ``later``, which hears
+    what is missing: until it is made, such blocks are drawn as they are. (A budget waits: it needs to know all sizes.)
     """
-    return with_levels(world, wanted_rows(world, camera, settings), camera, settings, before)
+    return with_levels(world, wanted_rows(world, camera, settings), camera, settings, before, later)
 
 
 def wanted_rows(world: World, camera: Camera, settings: RenderSettings, *, standing_by: bool = False) -> Rows:
@@ -65,7 +72,12 @@ def wanted_rows(world: World, camera: Camera, settings: RenderSettings, *, stand
 
 
 def with_levels(
-    world: World, rows: Rows, camera: Camera, settings: RenderSettings, before: VisibleSet | None = None
+    world: World,
+    rows: Rows,
+    camera: Camera,
+    settings: RenderSettings,
+    before: VisibleSet | None = None,
+    later: Callable[[Missing], None] | None = None,
 ) -> VisibleSet:
     """The blocks of some rows as they are drawn: whole, or as levels of their pyramids; see ``visible_set``."""
     table, radial = world.octree.rows, settings.metric == "radial"
@@ -76,16 +88,22 @@ def with_levels(
     finest, coarsest = wanted.finest, wanted.coarsest
     if settings.budget is not None and not _surely_fits(wanted, table, rows, settings.budget):
         unknown = rows[table.sizes[rows, 0] == 0].tolist()
-        _make(world, [(table.block(row), int(table.levels[row]) - 1) for row in unknown])
+        for each in _missing(world, [(table.block(row), int(table.levels[row]) - 1) for row in unknown]):
+            each.make()
         table.measure(unknown)
         wanted = replace(wanted, sizes=table.sizes[rows])
         if wanted.cost(finest).sum() > settings.budget:
             finest, drawn = refine(wanted, settings.budget, _levels_of(before, table, rows))
             rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
     coarsest = np.maximum(finest, coarsest)
-    blocks = table.blocks(rows.tolist())
-    _make(world, zip(blocks, coarsest.tolist(), strict=True))
-    return _as_set(world, blocks, finest.tolist(), coarsest.tolist(), wanted.last.tolist())
+    blocks, last = table.blocks(rows.tolist()), wanted.last
+    missing = _missing(world, zip(blocks, coarsest.tolist(), strict=True))
+    for each in missing:
+        (Missing.make if later is None else later)(each)
+    if later is not None and missing:
+        made = np.array([len(block.mips) for block in blocks]) >= coarsest
+        finest, coarsest, last = (np.where(made, levels, 0) for levels in (finest, coarsest, last))
+    return _as_set(world, blocks, finest.tolist(), coarsest.tolist(), last.tolist())
 
 
 def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Candidates:
@@ -147,11 +165,17 @@ def _as_set(
     return VisibleSet(drawn, numbers, (1.0,) * len(drawn), world.revision, shared)
 
 
-def _make(world: World, wanted: Iterable[tuple[Block, int]]) -> None:
-    """Make the pyramids of blocks to these levels, where they are not."""
+def _missing(world: World, wanted: Iterable[tuple[Block, int]]) -> list[Missing]:
+    """What has to be made of the pyramids of blocks, to these levels."""
     missing = sorted(
         [(block.node, level, block) for block, level in wanted if level > len(block.mips)],
         key=lambda each: each[:2],
     )
-    for (node, level), group in groupby(missing, lambda each: each[:2]):
-        make_mips([block for _, _, block in group], level, [view.camera for view in world.node(node).views])
+    return [
+        Missing(
+            tuple([block for _, _, block in group]),
+            level,
+            tuple([view.camera for view in world.node(node).views]),
+        )
+        for (node, level), group in groupby(missing, lambda each: each[:2])
+    ]

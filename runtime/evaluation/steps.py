@@ -66,8 +66,8 @@ def factor_of(parent: Camera, frame: Camera) -> float:
 def drawn(
     world: World, camera: Camera, renderer: Renderer, modulation: Modulation = "optical_mass"
 ) -> tuple[Shown, RenderedView, VisibleSet]:
-    """The stored surfels at a camera, by the renderer."""
-    settings = settings_of(world.header, modulation)
+    """The stored surfels at a camera, by the renderer, each by itself."""
+    settings = settings_of(world.header, modulation, mips=False)
     visible = visible_set(world, camera, settings)
     view = renderer.render(visible, camera, settings)
     return Shown(camera, view.color, view.alpha, view.zeta), view, visible

@@ -1,5 +1,6 @@
 """Pyramids of blocks on disk stay within their bound, and are made again when they are needed again."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,11 @@ def test_what_was_drawn_longest_ago_goes_first_and_comes_back(worlds: tuple[Worl
     lazy, _ = worlds
     a, b, c = lazy.blocks[:3]
     sizes = [whole_pyramid(lazy, block) for block in (a, b, c)]
-    kept = Pyramids(sizes[0] + sizes[2])
+    kept = Pyramids(sizes[0] + sizes[2], threading.Lock())
     kept.drawn([a, b])
     kept.drawn([a])
     kept.drawn([c])
+    kept.close()
     assert (len(a.mips), len(b.mips), len(c.mips)) == (level_count(a) - 1, 0, level_count(c) - 1)
     assert kept.nbytes == sizes[0] + sizes[2] <= kept.max_bytes
     assert whole_pyramid(lazy, b) == sizes[1]
@@ -50,7 +52,7 @@ def test_what_was_drawn_longest_ago_goes_first_and_comes_back(worlds: tuple[Worl
 def test_a_pyramid_that_grows_counts_as_it_is(worlds: tuple[World, World]) -> None:
     lazy, _ = worlds
     block = lazy.blocks[0]
-    kept = Pyramids(1 << 30)
+    kept = Pyramids(1 << 30, threading.Lock())
     make_mips([block], 1, [view.camera for view in lazy.node(block.node).views])
     kept.drawn([block])
     first = kept.nbytes
@@ -63,6 +65,6 @@ def test_blocks_that_are_in_memory_for_good_keep_theirs(worlds: tuple[World, Wor
     _, whole = worlds
     for block in whole.blocks:
         whole_pyramid(whole, block)
-    kept = Pyramids(0)
+    kept = Pyramids(0, threading.Lock())
     kept.drawn(whole.blocks)
     assert kept.nbytes == 0 and all(block.mips for block in whole.blocks)
