@@ -29,6 +29,7 @@ from wonderzoom.runtime.sight import Seen, Sight, in_memory
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
+from wonderzoom.scene_graph.ports import RenderSettings
 from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.world import World
 
@@ -111,26 +112,34 @@ class Drawing:
     def _picture(self, camera: Camera, viewer: str) -> tuple[NDArray[np.uint8], int, bool]:
         settings = settings_of(self._world.header, budget=self._budget)
         while True:
-            with self._lock:
-                sight = self._sight(viewer)
-                if viewer:
-                    now, lost, later = self._clock(), self._loader.lost, self._pyramids.later
-                    seen = sight.see(self._world, camera, settings, now, lost, later)
-                else:
-                    seen = Seen(sight.whole(self._world, camera, settings), True)
-                octree = self._world.octree
-                self._pyramids.drawn(
-                    octree.block(*key) for key in {b.key: None for b in seen.visible.blocks} if key in octree
-                )
-            if viewer:
-                self._loader.want(viewer, seen.lacking)
             try:
+                with self._lock:
+                    seen = self._seen(camera, settings, viewer)
+                if viewer:
+                    self._loader.want(viewer, seen.lacking)
                 picture = self._renderer.render_color(seen.visible, camera, settings)
-            except BlockLost as error:  # it was evicted, and can't be read again
-                if not self._loader.give_up(seen.visible.blocks, error):
-                    raise
-            else:
                 return picture, seen.visible.revision, seen.settled
+            except (
+                BlockLost
+            ) as error:  # it was evicted meanwhile, and can't be read again: once more, without it
+                if not self._give_up(error):
+                    raise
+
+    def _seen(self, camera: Camera, settings: RenderSettings, viewer: str) -> Seen:
+        sight, octree = self._sight(viewer), self._world.octree
+        if viewer:
+            now, lost, later = self._clock(), self._loader.lost, self._pyramids.later
+            seen = sight.see(self._world, camera, settings, now, lost, later)
+        else:
+            seen = Seen(sight.whole(self._world, camera, settings), True)
+        keys = dict.fromkeys(block.key for block in seen.visible.blocks)
+        self._pyramids.drawn(octree.block(*key) for key in keys if key in octree)
+        return seen
+
+    def _give_up(self, error: BlockLost) -> bool:
+        with self._lock:
+            octree, key = self._world.octree, (error.node, error.cell)
+            return key in octree and self._loader.give_up(octree.block(*key), error)
 
     def _sight(self, viewer: str) -> Sight:
         """What a viewer was shown so far; for nobody, a new one each time."""

@@ -48,17 +48,14 @@ class Loader:
         try:
             return len(block.surfels) == len(block.bounds)
         except BlockLost as error:
-            if block.hash not in self.lost:
-                self.lost.add(block.hash)
-                log.error("%s", error)
+            self.give_up(block, error)
             return False
 
-    def give_up(self, blocks: Sequence[Block], error: BlockLost) -> bool:
+    def give_up(self, block: Block, error: BlockLost) -> bool:
         """Count a block among the lost ones that somebody could not read; whether that is news."""
-        lost = {block.hash for block in blocks if (block.node, block.cell) == (error.node, error.cell)}
-        if lost <= self.lost:
+        if block.hash in self.lost:
             return False
-        self.lost |= lost
+        self.lost.add(block.hash)
         log.error("%s", error)
         return True
 

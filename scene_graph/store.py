@@ -51,9 +51,10 @@ from wonderzoom.scene_graph.store_errors import (
     WorldReadOnly,
     translated,
 )
+from wonderzoom.scene_graph.store_file import whole_file
 from wonderzoom.scene_graph.store_pages import Losses, StoredBlocks
 from wonderzoom.scene_graph.store_record import DATABASE, DATABASE_FILES, Record, Row, content_hash
-from wonderzoom.scene_graph.store_summary import decode_summary, summarised
+from wonderzoom.scene_graph.store_summary import summarised
 from wonderzoom.scene_graph.surfels import Bounds
 
 if TYPE_CHECKING:
@@ -263,26 +264,17 @@ class WorldStore:
         return found if len(found.blocks) == len(commit.blocks) else commit  # damaged already
 
     def _decoded(self, row: Row) -> Commit:
-        return decode_commit(self._whole(row))
-
-    def _whole(self, row: Row) -> bytes:
-        data = commit_file(self.path, row).read_bytes()
-        if content_hash(data) != row.hash:
-            raise ChangedBytes
-        return data
+        """A commit with all its columns. Raises BadCommit, NewerFormat, OSError."""
+        return decode_commit(whole_file(commit_file(self.path, row), row))
 
     def _opened(self, row: Row) -> Commit:
         """A commit with its columns on disk. Raises BadCommit, NewerFormat, OSError."""
         assert self._stored is not None
         kept = self._record.summary(row.revision)
-        if kept is None:
-            data = self._whole(row)
-            kept = summarised(decode_commit(data), data)
-            if self.writable:
-                self._record.keep_summary(row.revision, kept)
-        file = commit_file(self.path, row)
-        found = self._stored.open(file, row, decode_summary(kept)) if kept else None
-        return found or self._stored.follow(self._decoded(row))
+        commit, made = self._stored.read(commit_file(self.path, row), row, kept)
+        if made is not None and self.writable:
+            self._record.keep_summary(row.revision, made)
+        return commit
 
     def _read(self, row: Row, how: Callable[[Row], Commit]) -> Commit:
         reason = self._mismatch(row)

@@ -7,25 +7,20 @@ against its own hash, bounds against their key. A block that fails is lost (``Bl
 
 from __future__ import annotations
 
-import json
-import math
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.admission import wrong_with_bounds, wrong_with_surfels
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.commit import FORMAT, BoundsPatch, Commit
+from wonderzoom.scene_graph.commit import BoundsPatch, Commit
 from wonderzoom.scene_graph.manifest import (
     BadCommit,
     ChangedBytes,
     Json,
-    NewerFormat,
     parse_cell,
     parse_int,
     parse_node,
@@ -34,9 +29,20 @@ from wonderzoom.scene_graph.manifest import (
 )
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.scale_node import ScaleNode
-from wonderzoom.scene_graph.store_codec import BOUNDS_DTYPES, MAX_TENSOR_HEADER, file_format, unpack_view
+from wonderzoom.scene_graph.store_codec import (
+    BOUNDS_DTYPES,
+    decode_commit,
+    unpack_view,
+)
+from wonderzoom.scene_graph.store_file import CommitFile, OlderFile, whole_file
 from wonderzoom.scene_graph.store_record import Row
-from wonderzoom.scene_graph.store_summary import Limits, Summary, head_digest, node_key
+from wonderzoom.scene_graph.store_summary import (
+    Limits,
+    Summary,
+    decode_summary,
+    node_key,
+    summarised,
+)
 from wonderzoom.scene_graph.surfels import (
     DTYPES,
     Block,
@@ -46,14 +52,6 @@ from wonderzoom.scene_graph.surfels import (
     Surfels,
     block_hash,
 )
-
-Array = NDArray[np.generic]
-_WIDTHS = {"means": (3,), "quats": (4,), "log_scales": (2,), "colors": (3,)}
-_KINDS = {"F32": np.float32, "U8": np.uint8, "U16": np.uint16, "I16": np.int16}
-
-
-class OlderFile(Exception):
-    """A file of an older format: it is read whole and brought up to date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,96 +65,6 @@ class Losses:
         error = BlockLost(node, cell, reason)
         self.found.setdefault(node, str(error))
         return error
-
-
-@dataclass(frozen=True, slots=True)
-class CommitFile:
-    """One commit's file: where its tensors begin. Holds no descriptor, and outlives the store that made it."""
-
-    path: Path
-    hash: str  # of the whole file, as the record has it: names its pages in a cache
-    places: dict[str, tuple[int, tuple[int, ...], type]]  # tensor -> offset in the file, shape, type
-
-    @staticmethod
-    def open(path: Path, size: int, digest: str, head: str) -> tuple[CommitFile, Json]:
-        """The file, of ``size`` bytes, and its manifest, without its arrays; ``head``: what these hash to.
-
-        Raises BadCommit, NewerFormat, OlderFile, OSError.
-        """
-        with path.open("rb", buffering=0) as file:
-            start = _exactly(file, 8)
-            (length,) = struct.unpack("<Q", start)
-            if length > MAX_TENSOR_HEADER:
-                raise BadCommit(f"a header of {length} bytes")
-            text = _exactly(file, length)
-            try:
-                header: Json = json.loads(text)
-                if file_format(header) < FORMAT:
-                    raise OlderFile
-                places = {
-                    name: _place(said, 8 + length, size)
-                    for name, said in header.items()
-                    if name != "__metadata__"
-                }
-                offset, (long,), _ = places["manifest"]
-                file.seek(offset)
-                manifest = _exactly(file, long)
-                if head_digest(start + text, manifest) != head:
-                    raise ChangedBytes
-                return CommitFile(path, digest, places), json.loads(manifest)
-            except (ValueError, TypeError, LookupError, RecursionError) as error:
-                if isinstance(error, (BadCommit, NewerFormat)):
-                    raise
-                raise BadCommit(f"{type(error).__name__}: {error}") from error
-
-    def tensors(self, prefix: str) -> dict[str, Array]:
-        """The whole tensors whose names begin so. Raises OSError and ValueError."""
-        with self.path.open("rb", buffering=0) as file:
-            return {name: self._rows(file, name) for name in self.places if name.startswith(prefix)}
-
-    def columns(
-        self, prefix: str, dtypes: dict[str, np.dtype[Any]], start: int, count: int
-    ) -> dict[str, Array]:
-        """Some rows of the columns of blocks or bounds. Raises OSError and ValueError."""
-        with self.path.open("rb", buffering=0) as file:
-            return {name: self._rows(file, f"{prefix}.{name}", start, count) for name in dtypes}
-
-    def check_rows(self, prefix: str, dtypes: dict[str, np.dtype[Any]], rows: int) -> None:
-        """Raise ValueError unless the columns are there, and have so many rows."""
-        for name, dtype in dtypes.items():
-            _, shape, kind = self.places[f"{prefix}.{name}"]
-            if kind != dtype or shape != (rows, *(_WIDTHS.get(name, ()) if prefix == "surfels" else ())):
-                raise ValueError(f"tensor {prefix}.{name} is {np.dtype(kind)} {shape} for {rows} rows")
-
-    def _rows(self, file: Any, name: str, start: int = 0, count: int | None = None) -> Array:
-        offset, shape, kind = self.places[name]
-        array = np.empty(((shape[0] if count is None else count), *shape[1:]), kind)
-        step = array.itemsize * math.prod(shape[1:])
-        file.seek(offset + start * step)
-        view = memoryview(array.reshape(-1).view(np.uint8))
-        while view:
-            got = file.readinto(view)
-            if not got:
-                raise ValueError("its file ends too early")
-            view = view[got:]
-        array.flags.writeable = False
-        return array
-
-
-def _place(said: Json, base: int, size: int) -> tuple[int, tuple[int, ...], type]:
-    """Where a tensor is. Raises ValueError for one that is not in the file."""
-    start, stop = (base + parse_int(at) for at in said["data_offsets"])
-    shape, kind = tuple(parse_int(side) for side in said["shape"]), _KINDS[said["dtype"]]
-    if not (base <= start <= stop <= size and stop - start == math.prod(shape) * np.dtype(kind).itemsize):
-        raise ValueError(f"a tensor of shape {shape} at {start} to {stop} of {size} bytes")
-    return start, shape, kind
-
-
-def _exactly(file: Any, size: int) -> bytes:
-    data = file.read(size)
-    if len(data) != size:
-        raise BadCommit("its file ends too early")
-    return data
 
 
 # ---- columns on disk ----------------------------------------------------------------------------------
@@ -273,13 +181,28 @@ class StoredBlocks:
         self._surfels.update((block.key, block.columns) for block in commit.blocks)
         return commit
 
-    def open(self, path: Path, row: Row, summary: Summary) -> Commit | None:
-        """The commit in a file; None for a file of an older format. Raises BadCommit, NewerFormat, OSError."""
+    def read(self, path: Path, row: Row, kept: bytes | None) -> tuple[Commit, bytes | None]:
+        """The commit in a file; and its summary, where the one that was kept is missing or not of this file.
+
+        Raises BadCommit, NewerFormat, OSError.
+        """
         try:
-            file, manifest = CommitFile.open(path, row.size, row.hash, summary.head)
+            if kept is not None:
+                return self._open(path, row, kept), None
+        except BadCommit:
+            pass  # the file says which of the two is wrong
+        data = whole_file(path, row)
+        made = summarised(decode_commit(data), data)
+        return self._open(path, row, made), made
+
+    def _open(self, path: Path, row: Row, summary: bytes) -> Commit:
+        try:
+            if summary:
+                found = decode_summary(summary)
+                return self.commit(*CommitFile.open(path, row.size, row.hash, found.head), found)
         except OlderFile:
-            return None
-        return self.commit(file, manifest, summary)
+            pass
+        return self.follow(decode_commit(whole_file(path, row)))
 
     def commit(self, file: CommitFile, manifest: Json, summary: Summary) -> Commit:
         """The commit of a file; views and states are read, blocks and bounds are not. Raises BadCommit, OSError."""

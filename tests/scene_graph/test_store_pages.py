@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import Soil, Tree, Zoom, plant, zoom_lists
 
-from wonderzoom.scene_graph import store_pages
+from wonderzoom.scene_graph import store_file
 from wonderzoom.scene_graph.manifest import BadCommit
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import RenderSettings
@@ -241,7 +241,7 @@ def test_a_world_of_an_older_version_is_read_once_and_then_knows(
 
 def test_a_file_of_an_older_format_is_read_whole(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = written(place)
-    monkeypatch.setattr(store_pages, "FORMAT", 2)
+    monkeypatch.setattr(store_file, "FORMAT", 2)
     with WorldStore.open(place) as store:
         lazy = store.load(PageCache(0))
     assert all(isinstance(block.columns, Surfels) for block in lazy.blocks)
@@ -294,8 +294,18 @@ def test_a_summary_from_anywhere_is_no_danger(small_world: Path, data: st.DataOb
     assert verify(small_world).wrong
     with WorldStore.open(small_world) as store:
         lazy = store.load(PageCache(PLENTY))
+        assert len(lazy.nodes) == 2
         for block in lazy.blocks:
             try:
                 assert len(block.surfels) == len(block.bounds)
             except BlockLost:
                 assert block.node in store.damaged
+
+
+def test_a_summary_that_is_none_is_worked_out_anew_and_kept(place: Path) -> None:
+    world = written(place)
+    alter(place, 2, b"no summary at all")
+    for write in (False, True):
+        with WorldStore.open(place, write) as store:
+            assert store.load(PageCache(0)).digest() == world.digest() and store.damaged == {}
+        assert bool(verify(place).wrong) != write
