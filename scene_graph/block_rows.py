@@ -30,6 +30,7 @@ class BlockRows:
         self.box = np.zeros((_FIRST, 2, 3))  # with 3 sigma, edges from the cell's centre
         self.interval = np.zeros((_FIRST, 2))  # [least x_child, greatest x_parent]: no weight outside
         self.native = np.zeros((_FIRST, 2))  # least and greatest native scale
+        self.surfels = np.zeros(_FIRST, np.int64)
         self.levels = np.zeros(_FIRST, np.int64)  # of the block's pyramid
         self.sizes = np.zeros((_FIRST, _MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
         self._rows: dict[Key, int] = {}
@@ -63,7 +64,7 @@ class BlockRows:
 
     def blocks(self, rows: Iterable[int]) -> list[Block]:
         """The blocks of such rows."""
-        return [self.block(row) for row in rows]
+        return [block for row in rows if (block := self._blocks[row]) is not None]
 
     def ordered(self, rows: list[int] | None = None) -> list[int]:
         """Rows (default: of all blocks) in the (node, cell) order of their blocks."""
@@ -79,14 +80,14 @@ class BlockRows:
             self._blocks.append(None)
             self._order.append(())
             if row >= len(self.slot):
-                for name in ("slot", "box", "interval", "native", "levels", "sizes"):
+                for name in ("slot", "box", "interval", "native", "surfels", "levels", "sizes"):
                     column = getattr(self, name)
                     setattr(self, name, np.resize(column, (2 * row, *column.shape[1:])))
         self._rows[block.key] = row
         self._order[row] = (block.node, block.cell.level, *block.cell.index)
         self.slot[row], self.box[row] = slot, box
         self.native[row] = native_interval(block.cell, block.columns)
-        self.levels[row] = level_count(block)
+        self.surfels[row], self.levels[row] = block.count, level_count(block)
         return self.rebound(block)
 
     def rebound(self, block: Block) -> int:

@@ -50,6 +50,7 @@ class Octree:
         self._slots: dict[Cell, int] = {}
         self._cells: list[Cell] = []  # by slot
         self._own: list[list[int]] = []  # by slot: rows of its own blocks, sorted by node
+        self._one = np.full(64, -1, np.intp)  # by slot: the row of its own block; -1 for none, -2 for several
         self._parent: list[int] = []  # by slot; -1 for the root
         self._children = np.full((64, 8), -1, np.int32)  # [capacity, octant]
         self._box = np.zeros((64, 2, 3))
@@ -173,6 +174,7 @@ class Octree:
             return hit
 
         rows: list[int] = []
+        single: list[NDArray[np.intp]] = []
         frontier = np.array([self._root], np.intp)
         while len(frontier):
             gathered = [frontier]
@@ -183,10 +185,12 @@ class Octree:
                 total += len(frontier)
             slots = np.concatenate(gathered)
             hit = slots[seen(slots, self._box[slots], self._interval[slots])]
-            for slot in hit.tolist():
+            own = self._one[hit]
+            single.append(own[own >= 0])
+            for slot in hit[own == -2].tolist():
                 rows += self._own[slot]
             frontier = self._below(hit[np.isin(hit, frontier, assume_unique=True)])
-        found = np.array(rows, np.intp)
+        found = np.concatenate([np.array(rows, np.intp), *single])
         if not len(found):
             return np.empty(0, np.intp)
         return found[seen(self.rows.slot[found], self.rows.box[found], self.rows.interval[found])]
@@ -273,6 +277,7 @@ class Octree:
                 self._box = np.resize(self._box, (2 * slot, 2, 3))
                 self._interval = np.resize(self._interval, (2 * slot, 2))
                 self._counts = np.resize(self._counts, (2 * slot, 2))
+                self._one = np.resize(self._one, 2 * slot)
             self._children[slot] = -1
         self._slots[cell] = slot
         self._table.put(slot, cell)
@@ -354,7 +359,7 @@ class Octree:
         boxes = [self.rows.box[row] for row in own]
         intervals = [self.rows.interval[row] for row in own]
         blocks = len(own)
-        surfels = sum(self.rows.block(row).count for row in own)
+        surfels = sum(int(self.rows.surfels[row]) for row in own)
         for child in self._children_of(slot):
             there = self._cells[child]
             boxes.append(self._box[child] * there.edge_in(cell) + there.centre_from(cell))
@@ -365,3 +370,4 @@ class Octree:
         self._box[slot, 1] = np.max([box[1] for box in boxes], axis=0)
         self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
         self._counts[slot] = blocks, surfels
+        self._one[slot] = own[0] if len(own) == 1 else -2 if own else -1

@@ -36,6 +36,8 @@ class VisibleSet:
     revision: int
     shared: tuple[Span, ...] = ()  # levels that share the weight of each block; (): it draws it whole
     child_residencies: tuple[float, ...] = ()  # R_child of each block; (): as resident as the block itself
+    # Rows of its world's octree and the finest level of each: what the next frame's choice begins with.
+    chosen: tuple[NDArray[np.intp], NDArray[np.int64]] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.shared:

@@ -14,11 +14,10 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.block_rows import BlockRows
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import LN2
 from wonderzoom.scene_graph.frustum import Frustum, boxes_in_pixels
-from wonderzoom.scene_graph.mips import Missing, mip
+from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.refinement import Candidates, refine
@@ -27,6 +26,7 @@ from wonderzoom.scene_graph.surfels import Block
 from wonderzoom.scene_graph.world import World
 
 Rows = NDArray[np.intp]
+Levels = NDArray[np.int64]
 
 # A splat reaches beyond its 3 sigma by the low-pass filter of the renderer: 3 sqrt(0.1) = 0.95 pixels.
 GUARD_PX = 2.0
@@ -86,28 +86,32 @@ def with_levels(
         return VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), world.revision)
     wanted = candidates(world.octree, rows, camera, radial)
     finest, coarsest = wanted.finest, wanted.coarsest
-    if settings.budget is not None and not _surely_fits(wanted, table, rows, settings.budget):
+    # However little pyramids merge, they are no more than this.
+    most = int((table.surfels[rows] * (coarsest - finest + 1)).sum())
+    if settings.budget is not None and most > settings.budget:
         unknown = rows[table.sizes[rows, 0] == 0].tolist()
         for each in _missing(world, [(table.block(row), int(table.levels[row]) - 1) for row in unknown]):
             each.make()
         table.measure(unknown)
-        wanted = replace(wanted, sizes=table.sizes[rows])
+        wanted = replace(wanted, sizes=table.sizes[rows, : int(wanted.last.max()) + 1])
         if wanted.cost(finest).sum() > settings.budget:
-            finest, drawn = refine(wanted, settings.budget, _levels_of(before, table, rows))
+            finest, drawn = refine(wanted, settings.budget, _levels_of(before, world, rows))
             rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
     coarsest = np.maximum(finest, coarsest)
     blocks, last = table.blocks(rows.tolist()), wanted.last
-    missing = _missing(world, zip(blocks, coarsest.tolist(), strict=True))
-    for each in missing:
-        (Missing.make if later is None else later)(each)
-    if later is not None and missing:
-        made = np.array([len(block.mips) for block in blocks]) >= coarsest
+    made = np.array([len(block.mips) for block in blocks], np.int64) >= coarsest
+    if not made.all():
+        lacking = np.flatnonzero(~made).tolist()
+        for each in _missing(world, [(blocks[k], int(coarsest[k])) for k in lacking]):
+            (Missing.make if later is None else later)(each)
+        if later is None:
+            made[:] = True
         finest, coarsest, last = (np.where(made, levels, 0) for levels in (finest, coarsest, last))
-    return _as_set(world, blocks, finest.tolist(), coarsest.tolist(), last.tolist())
+    return _as_set(world, rows, finest, coarsest, last)
 
 
 def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Candidates:
-    """What the blocks of some rows ask for at the sizes of pixels over their boxes; their ``sizes`` as far as known."""
+    """What the blocks of some rows ask for at the sizes of pixels over their boxes, without ``sizes``."""
     table = octree.rows
     frustum = Frustum.of(camera, MIP_GUARD_PX)
     middle, halves = boxes_in_pixels(*octree.frames(camera).of(table.slot[rows]), table.box[rows])
@@ -125,44 +129,50 @@ def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Cand
     across = 2.0 * halves / np.sqrt(least * np.minimum(greatest, 1e6 * least))[:, None]
     x, y, z = np.minimum(across, 1e6).T
     coverage = np.clip((x * y + y * z + z * x) / 2.0, 1e-3, float(camera.width * camera.height))
-    return Candidates(table.sizes[rows], finest, coarsest, last, nearest, coverage)
+    return Candidates(np.zeros((len(rows), 1), np.int64), finest, coarsest, last, nearest, coverage)
 
 
-def _surely_fits(wanted: Candidates, table: BlockRows, rows: Rows, budget: int) -> bool:
-    """Whether the blocks fit however little their pyramids merge: without making any of these."""
-    most = np.array([block.count for block in table.blocks(rows.tolist())], np.int64)
-    return int((most * (wanted.coarsest - wanted.finest + 1)).sum()) <= budget
-
-
-def _levels_of(before: VisibleSet | None, table: BlockRows, rows: Rows) -> NDArray[np.int64] | None:
+def _levels_of(before: VisibleSet | None, world: World, rows: Rows) -> Levels | None:
     """The finest level of each row's block that a visible set has, -1 for none; None without a visible set."""
     if before is None:
         return None
-    levels = {block.key: span[0] for block, span in zip(before.blocks, before.shared, strict=True)}
-    return np.array([levels.get(block.key, -1) for block in table.blocks(rows.tolist())], np.int64)
+    table = world.octree.rows
+    if before.chosen is not None and before.revision == world.revision:
+        levels = np.full(len(table.slot), -1)
+        levels[before.chosen[0]] = before.chosen[1]
+        return levels[rows]
+    known = {block.key: span[0] for block, span in zip(before.blocks, before.shared, strict=True)}
+    return np.array([known.get(block.key, -1) for block in table.blocks(rows.tolist())], np.int64)
 
 
 def _kept(
     drawn: NDArray[np.bool_],
     rows: Rows,
-    finest: NDArray[np.int64],
-    coarsest: NDArray[np.int64],
+    finest: Levels,
+    coarsest: Levels,
     wanted: Candidates,
-) -> tuple[Rows, NDArray[np.int64], NDArray[np.int64], Candidates]:
+) -> tuple[Rows, Levels, Levels, Candidates]:
     """The rows that are drawn, of each."""
     if drawn.all():
         return rows, finest, coarsest, wanted
     return rows[drawn], finest[drawn], coarsest[drawn], replace(wanted, last=wanted.last[drawn])
 
 
-def _as_set(
-    world: World, blocks: list[Block], finest: list[int], coarsest: list[int], last: list[int]
-) -> VisibleSet:
-    levels = [range(low, high + 1) for low, high in zip(finest, coarsest, strict=True)]
-    drawn = tuple([mip(block, level) for block, some in zip(blocks, levels, strict=True) for level in some])
-    shared = tuple([(low, end) for low, end, some in zip(finest, last, levels, strict=True) for _ in some])
-    numbers = tuple([level for some in levels for level in some])
-    return VisibleSet(drawn, numbers, (1.0,) * len(drawn), world.revision, shared)
+def _as_set(world: World, rows: Rows, finest: Levels, coarsest: Levels, last: Levels) -> VisibleSet:
+    counts = coarsest - finest + 1
+    starts = np.cumsum(counts) - counts
+    levels = (np.arange(int(counts.sum())) - np.repeat(starts - finest, counts)).tolist()
+    blocks = world.octree.rows.blocks(np.repeat(rows, counts).tolist())
+    return VisibleSet(
+        tuple(
+            [block.mips[level - 1] if level else block for block, level in zip(blocks, levels, strict=True)]
+        ),
+        tuple(levels),
+        (1.0,) * len(levels),
+        world.revision,
+        tuple(zip(np.repeat(finest, counts).tolist(), np.repeat(last, counts).tolist(), strict=True)),
+        (rows, finest),
+    )
 
 
 def _missing(world: World, wanted: Iterable[tuple[Block, int]]) -> list[Missing]:

@@ -57,7 +57,7 @@ def test_where_a_pixel_is_not_larger_than_a_native_one_only_the_finest_is_drawn(
 
 
 # ---- what merges ------------------------------------------------------------------------------------
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(zoom_lists(most=3), st.floats(-0.6, 0.6))
 def test_levels_stand_for_what_they_are_made_of(zooms: tuple[Zoom, ...], tilt: float) -> None:
     """Fewer and fewer, one at last; as much mass, in the same place, under the same bounds."""
@@ -134,7 +134,7 @@ def world_depth(block: Block, camera: Camera) -> np.ndarray:
     return block.surfels.means @ frame.matrix[2] + frame.origin[2]
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(zoom_lists(most=3), st.integers(1, 4))
 def test_a_level_does_not_depend_on_what_it_is_made_with(zooms: tuple[Zoom, ...], level: int) -> None:
     """Alone or among the other blocks of its node, step by step or at once: the same to the bit."""

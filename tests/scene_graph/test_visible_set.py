@@ -15,6 +15,7 @@ from wonderzoom.scene_graph import octree
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, Position
 from wonderzoom.scene_graph.extent import bounds_interval
+from wonderzoom.scene_graph.mips import level_count, make_mips, mip
 from wonderzoom.scene_graph.octree import WALK_BATCH, Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels
@@ -106,6 +107,75 @@ def test_a_bias_of_octaves_shows_what_is_eight_times_coarser() -> None:
     coarse = visible_set(world, cameras[1], RenderSettings(h_ref=36, lod_bias=3.5))
     assert len({block.node for block in sharp.blocks} - {root}) == 1
     assert {block.node for block in coarse.blocks} == {root}
+
+
+def pyramids(world: World) -> VisibleSet:
+    """All levels of all blocks, whatever the camera."""
+    drawn: list[tuple[Block, int, tuple[int, int]]] = []
+    for block in world.blocks:
+        count = level_count(block)
+        make_mips([block], count, [view.camera for view in world.node(block.node).views])
+        drawn += [(mip(block, level), level, (0, count - 1)) for level in range(count)]
+    blocks, levels, shared = zip(*drawn, strict=True)
+    return VisibleSet(blocks, levels, (1.0,) * len(blocks), world.revision, shared)
+
+
+@settings(max_examples=6)
+@given(
+    zoom_lists(most=2), st.floats(-0.6, 0.6), st.integers(0, 2), st.floats(-0.8, 0.8), st.floats(-2.5, 0.5)
+)
+def test_levels_that_are_left_out_would_not_show(
+    zooms: tuple[Zoom, ...], tilt: float, which: int, yaw: float, ln_factor: float
+) -> None:
+    """The same picture from the levels that a camera asks for and from all of them."""
+    tree = plant(zooms, Soil(12, 9, tilt=tilt))
+    world = tree.world()
+    camera = tree.cameras[which % len(tree.cameras)].orbited(yaw, 0.2).zoomed(math.exp(ln_factor))
+    how = RenderSettings(h_ref=9, mips=True)
+    some, whole = visible_set(world, camera, how), pyramids(world)
+    assert len(some.blocks) < len(whole.blocks)
+    one, other = (ReferenceRenderer().render(visible, camera, how) for visible in (some, whole))
+    np.testing.assert_allclose(one.color, other.color, atol=1e-6)
+    assert one.drawn == other.drawn
+
+
+@settings(max_examples=8)
+@given(zoom_lists(most=4), st.integers(0, 4), st.floats(-1.5, 1.0), st.integers(1, 400))
+def test_a_budget_is_never_exceeded_and_drops_nothing(
+    zooms: tuple[Zoom, ...], which: int, ln_factor: float, budget: int
+) -> None:
+    """Law 8: it is kept to the surfel, by coarser levels of the same blocks; what was drawn before only matters
+    where both fit."""
+    tree = plant(zooms, Soil(24, 18))
+    world = tree.world()
+    camera = tree.cameras[which % len(tree.cameras)].zoomed(math.exp(ln_factor))
+    free = visible_set(world, camera, RenderSettings(h_ref=18, mips=True))
+    how = RenderSettings(h_ref=18, mips=True, budget=budget)
+    kept = visible_set(world, camera, how)
+    assert kept.surfel_count <= budget
+    keys = {block.key for block in free.blocks}
+    assert {block.key for block in kept.blocks} <= keys
+    if budget >= len(keys):
+        assert {block.key for block in kept.blocks} == keys
+    if budget >= free.surfel_count:
+        assert (kept.blocks, kept.shared) == (free.blocks, free.shared)
+    assert visible_set(world, camera, how, kept).shared == kept.shared
+    again = visible_set(world.copy(), camera, how)
+    assert (again.mips, again.shared) == (kept.mips, kept.shared)
+    with pytest.raises(ValueError, match="budget"):
+        RenderSettings(budget=budget)
+
+
+def test_what_was_drawn_before_is_known_across_commits() -> None:
+    """By node and cell where the world has changed since."""
+    world, cameras = nested_world(1)
+    how = RenderSettings(h_ref=36, mips=True, budget=600)
+    camera = cameras[0].zoomed(0.9)
+    before = visible_set(world, camera, how)
+    rows = np.arange(len(before.chosen[0])) if before.chosen else np.empty(0)
+    assert len(rows) == len({block.key for block in before.blocks})
+    world.revision += 1
+    assert visible_set(world, camera, how, before).shared == before.shared
 
 
 def specks(count: int, first: int) -> list[Block]:

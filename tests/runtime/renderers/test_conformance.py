@@ -136,8 +136,8 @@ def an_empty_block() -> Scene:
     blocks = list(scene.visible.blocks)
     nothing = replace(
         blocks[0],
-        surfels=blocks[0].surfels.take(slice(0, 0)),
-        bounds=type(blocks[0].bounds).open(0),
+        columns=blocks[0].surfels.take(slice(0, 0)),
+        limits=type(blocks[0].bounds).open(0),
         hash="",
     )
     blocks.insert(1, nothing)
