@@ -171,7 +171,7 @@ def _as_set(world: World, rows: Rows, finest: Levels, coarsest: Levels, last: Le
         (1.0,) * len(levels),
         world.revision,
         tuple(zip(np.repeat(finest, counts).tolist(), np.repeat(last, counts).tolist(), strict=True)),
-        (rows, finest),
+        chosen=(rows, finest),
     )
 
 
