@@ -24,6 +24,7 @@ from wonderzoom.scene_graph.visible_set import Rows, wanted_rows, with_levels
 from wonderzoom.scene_graph.world import World
 
 GUARD_BAND = 0.25  # of the view's longer side, on each side: what is read ahead
+AHEAD_EVERY_S = 0.1  # walking the octree once more costs half of what choosing blocks costs
 BYTES_A_SURFEL = 62  # columns and bounds, as they are read
 FILL = (
     0.8  # of the memory for blocks, what one view may ask for: the rest is for others and for the way there
@@ -56,6 +57,8 @@ class Sight:
         default_factory=dict[str, Block]
     )  # no longer in the world, and still shown
     _linked: tuple[tuple[int, ...], Links] | None = None
+    _beside: Sequence[Block] = ()  # missing around the view, when that was looked at
+    _looked_at: float = -1e9
     _before: VisibleSet | None = None  # what was drawn last, as far as it was in the world
 
     def see(
@@ -97,7 +100,9 @@ class Sight:
         missing = [b for b in wanted if b.hash in fitting and not there[b.hash] and b.hash not in lost]
         lacking = _coarse_first(missing)
         if not lacking and self.ahead:
-            lacking = self._around(world, camera, settings, lost)
+            if now >= self._looked_at + AHEAD_EVERY_S:
+                self._beside, self._looked_at = self._around(world, camera, settings, lost), now
+            lacking = [block for block in self._beside if not self.ready(block)]
         hear = None if later is None else note
         visible = self._picture(world, camera, settings, rows, wanted, there, hear)
         settled = not missing and not unmade and self._fades.settled(there)
