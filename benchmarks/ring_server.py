@@ -63,7 +63,7 @@ class RingDrawing(Drawing):
         self._ring = itertools.cycle([chance.bytes(size - _STAMP.size) for _ in range(RING)])
         self._revision = world.revision
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
+    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         """The next one, of whatever camera."""
         return Drawn(next(self._ring) + _STAMP.pack(time.monotonic()), camera, self._revision, DRAW_S, 0.0)
 

@@ -58,6 +58,10 @@ class Durable(Protocol):
         """The world as it is durable."""
         ...
 
+    def settled(self, commit: Commit) -> Commit:
+        """A commit that was appended, in the form in which it is kept: its columns perhaps on disk only."""
+        ...
+
     def entries(self) -> Iterable[LogEntry]:
         """What each revision brings and takes, oldest first."""
         ...
@@ -126,7 +130,9 @@ class Committer:
         where = Octree()
         where.change(added=_once([*gone, *commit.blocks]))
         self._changes.append(_Change(commit.revision, where))
-        self._told(commit)
+        settled = self.store.settled(commit)
+        self.world.settle(settled)
+        self._told(settled)
 
     def _stands(self, base: int, node: ScaleNode) -> bool:
         """Whether the views of a node that was proposed on ``base`` show nothing that has changed since."""

@@ -46,7 +46,7 @@ def nodes_of_rows(visible: VisibleSet) -> tuple[list[str], NDArray[np.int64]]:
     """Sorted node ids and, for every row of the visible set, the index of its node."""
     names = sorted({block.node for block in visible.blocks})
     index = {name: i for i, name in enumerate(names)}
-    rows = [np.full(len(block.surfels), index[block.node], np.int64) for block in visible.blocks]
+    rows = [np.full(block.count, index[block.node], np.int64) for block in visible.blocks]
     return names, np.concatenate(rows) if rows else np.zeros(0, np.int64)
 
 

@@ -18,8 +18,9 @@ from wonderzoom.generation.jobs import Created, CreateRequest, Watch, Zoomed, Zo
 from wonderzoom.runtime import graphics
 from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.generators import EMBEDDED, from_recipe, recipe_of
-from wonderzoom.runtime.platform import usable_threads
+from wonderzoom.runtime.platform import usable_memory_bytes, usable_threads
 from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.world import World
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from wonderzoom.scene_graph.ports import Fitter
 
 DEFAULT_GENERATOR = EMBEDDED
+MEMORY_SHARE = 0.25  # of the machine's: the worker that zooms takes more than half (``workers.MEMORY_SHARE``)
+_USUAL_MEMORY = 8 << 30  # bytes, where the system doesn't say
 IMAGINED_SIZE = (768, 512)  # of a picture that is made from words: H_ref on the short side
 _PATIENCE_S = 1.0  # loading compiled kernels ends within it
 
@@ -59,8 +62,13 @@ _WARMING = "Preparing zooms: their kernels are compiled once on a machine (about
 class App:
     """Renderer, fitter and generators of one program; a context manager that ends their threads."""
 
-    def __init__(self, threads: int | None = None, reporter: Reporter | None = None) -> None:
+    def __init__(
+        self, threads: int | None = None, reporter: Reporter | None = None, memory: int | None = None
+    ) -> None:
+        """``memory``: bytes for the blocks of worlds, as they are read and as they are drawn; half each."""
         self.threads = threads or usable_threads()
+        self._memory = memory or int(MEMORY_SHARE * (usable_memory_bytes() or _USUAL_MEMORY))
+        self.pages = PageCache(self._memory // 2)
         self.clock = time.monotonic
         self.reporter = reporter or Reporter(self.clock)
         self._renderer: CpuRenderer | CudaRenderer | None = None
@@ -83,7 +91,7 @@ class App:
             else:
                 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
-                self._renderer = CpuRenderer(self.threads)
+                self._renderer = CpuRenderer(self.threads, self._memory - self._memory // 2)
             self._renderer.warm_up(self.reporter.note)
         return self._renderer
 

@@ -33,6 +33,7 @@ from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.plans import ROOT, Plan, PlannedZoom
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import Renderer, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
@@ -62,6 +63,11 @@ class Maker(Protocol):
 
     @property
     def renderer(self) -> Painter: ...
+
+    @property
+    def pages(self) -> PageCache:
+        """Where worlds keep what they have read of themselves."""
+        ...
 
     @property
     def reporter(self) -> Reporter: ...

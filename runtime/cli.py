@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wonderzoom.runtime.errors import CommandError, UsageError
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None, make: _Make | None = None) -> int:
             return beside(argv[1:])
         command = parse(argv)
         as_json = getattr(command, "log_format", "") == "json"
-        code = carry_out(command, make or _app)
+        code = carry_out(command, make or partial(_app, getattr(command, "memory", None)))
         sys.stdout.flush()
         return code
     except SystemExit as asked:  # by tyro: --help
@@ -161,10 +162,10 @@ def _one_line(box: str) -> str:
 # ---- carrying out -------------------------------------------------------------------------------
 
 
-def _app() -> AbstractContextManager[Maker]:
+def _app(memory: int | None) -> AbstractContextManager[Maker]:
     from wonderzoom.runtime.app import App
 
-    return App()
+    return App(memory=memory)
 
 
 def carry_out(command: commands.Command, make: _Make) -> int:

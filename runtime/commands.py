@@ -19,6 +19,7 @@ from wonderzoom.runtime.words import (
     read_degrees,
     read_factor,
     read_focal,
+    read_memory,
     read_pan,
     read_point,
     read_port,
@@ -47,6 +48,7 @@ _ABSENT = arg(help_behavior_hint="")
 _Seed = Annotated[int, word(read_seed, "--seed", "N")]
 _Generator = Annotated[str, arg(metavar="NAME")]
 _Node = Annotated[str | None, arg(metavar="ID"), _ABSENT]
+_Memory = Annotated[int | None, word(read_memory, "--memory", "SIZE"), _ABSENT]
 _File = Annotated[Path | None, path_word("FILE", "FILE"), _ABSENT]
 
 
@@ -185,6 +187,8 @@ class Render:
     """The path of a film's camera: descent (the default), orbit, or a path file (docs/cameras.md)."""
     modulation: Modulation = "optical_mass"
     """How a surfel's weight acts on its opacity. paper and none are for comparison."""
+    memory: _Memory = None
+    """Memory for surfels, such as 800M or 4G; the rest stays on disk. Default: a quarter of the machine's."""
     budget: Annotated[int | None, word(read_budget, "--budget", "N"), _ABSENT] = None
     """The most surfels in a picture; where that is too few, they are coarser. Default: as many as pixels ask for."""
 
@@ -308,6 +312,8 @@ class Serve:
     """The port to listen on; 0 takes any free one. Without it: 8700, or the next free one."""
     viewers: Annotated[int, word(read_viewers, "--viewers", "N")] = 32
     """How many people may be in a world at a time."""
+    memory: _Memory = None
+    """Memory for surfels, such as 800M or 4G; the rest stays on disk. Default: a quarter of the machine's."""
     budget: Annotated[int | None, word(read_budget, "--budget", "N"), _ABSENT] = None
     """The most surfels in a picture; where that is too few, they are coarser. Default: as many as pixels ask for."""
     lan: bool = False

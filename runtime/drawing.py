@@ -4,7 +4,8 @@ A renderer that draws several pictures in one call gets those of one moment toge
 in other threads, picture by picture, while it draws the next. Where the CPU draws, a frame has one thread throughout.
 
 The drawn world is a replica: the writer has another. A commit is applied to it between two frames' visible
-sets, in the writer's thread, so that the loop waits for neither.
+sets, in the writer's thread, so that the loop waits for neither. What is not in memory is read in the background, and
+fades in (``sight``).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,18 +25,26 @@ from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.encoders import encode_jpeg
 from wonderzoom.runtime.frame_loop import Drawn, DrawTogether, Order, Together
 from wonderzoom.runtime.frames import settings_of
+from wonderzoom.runtime.loading import Loader
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.platform import usable_threads
+from wonderzoom.runtime.pyramids import Pyramids
+from wonderzoom.runtime.sight import Seen, Sight, in_memory
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
-from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.picking import Pick, pick
-from wonderzoom.scene_graph.ports import BatchRenderer, Look, RenderSettings, VisibleSet
-from wonderzoom.scene_graph.visible_set import visible_set
+from wonderzoom.scene_graph.ports import BatchRenderer, Look, RenderSettings
+from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.world import World
 
 _LEAST_SIDE = 16  # pixels: a frame is never smaller than this
 _PICK_SIDE = 3  # pixels drawn around a picked point
+_SIGHTS = (
+    64  # viewers whose last picture is remembered: twice as many as may be in a world, unless told otherwise
+)
+_ENOUGH = 1 << 62  # bytes: no bound
+
+_Render = Callable[[Sequence[Look]], Sequence[NDArray[np.uint8]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +56,30 @@ class _Picture:
     revision: int
     render_s: float
     sharing: int
+    settled: bool
 
 
 class Drawing:
-    """A world as frames and picks. ``lanes`` of them are made at a time."""
+    """A world as frames and picks. ``lanes`` of them are made at a time.
 
-    def __init__(self, world: World, renderer: Painter, lanes: int = 1, budget: int | None = None) -> None:
-        """``budget``: surfels in a frame at most; what that leaves out is drawn coarser."""
+    ``budget``: surfels in a frame at most; what that leaves out is drawn coarser. ``room``: bytes that the blocks of
+    one view may take, where the world is larger than memory.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        renderer: Painter,
+        lanes: int = 1,
+        budget: int | None = None,
+        room: int = _ENOUGH,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._budget = budget
         self._world, self._renderer, self.lanes = world, renderer, lanes
+        self._room, self._clock = room, clock
         self._lock = threading.Lock()
-        self.surfels = sum(len(block.surfels) for block in world.blocks)  # in memory
+        self.surfels = sum(block.count for block in world.blocks)
         self._pool = ThreadPoolExecutor(lanes, thread_name_prefix="draw")
         self._encoders: ThreadPoolExecutor | None = None
         self.together: Together | None = None  # where the renderer draws several frames in one call
@@ -66,20 +88,23 @@ class Drawing:
                 min(usable_threads(), renderer.together), thread_name_prefix="encode"
             )
             self.together = Together(renderer.together, self._drawn_together(renderer, self._encoders))
-        self._merging = ThreadPoolExecutor(1, thread_name_prefix="merge")
-        self._asked: set[tuple[str, int, int]] = set()  # pyramids being made: hash, revision of bounds, level
+        self._loader = Loader()
+        self._sights: OrderedDict[str, Sight] = OrderedDict()  # by viewer; who looked last is last
+        self._pyramids = Pyramids(room // 4, self._lock)  # a pyramid has a third of its block's surfels
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
+        self._keep(commit)
         with self._lock:
             gone = [block for name in commit.removed for block in self._world.blocks_of(name)]
             self._world.apply(commit)
-            self.surfels += sum(len(block.surfels) for block in commit.blocks)
-            self.surfels -= sum(len(block.surfels) for block in gone)
+            self.surfels += sum(block.count for block in commit.blocks)
+            self.surfels -= sum(block.count for block in gone)
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
-        """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._draw, camera, rung, still)
+    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+        """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``. For no viewer: when all is there."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._draw, camera, rung, still, viewer)
 
     async def pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """What the frame of ``camera`` shows at (u, v), shares of it in [0, 1]; None for nothing."""
@@ -90,14 +115,15 @@ class Drawing:
         self._pool.shutdown()
         if self._encoders is not None:
             self._encoders.shutdown()
-        self._merging.shutdown(cancel_futures=True)
+        self._loader.close()
+        self._pyramids.close()
 
     def _drawn_together(self, renderer: BatchRenderer, encoders: ThreadPoolExecutor) -> DrawTogether:
         """Several frames by one call of ``renderer``."""
 
         async def together(orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
             loop = asyncio.get_running_loop()
-            pictures = await loop.run_in_executor(self._pool, self._draw_all, renderer, orders)
+            pictures = await loop.run_in_executor(self._pool, self._pictures, orders, renderer.render_colors)
             return [
                 loop.run_in_executor(encoders, _encoded, picture, order)
                 for picture, order in zip(pictures, orders, strict=True)
@@ -106,46 +132,76 @@ class Drawing:
         return together
 
     # ---- in a thread ----------------------------------------------------------------------------
-    def _draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
-        begun = time.perf_counter()
-        settings, sized = settings_of(self._world.header, budget=self._budget), _sized(camera, rung)
-        (visible,), revision = self._visible([sized], settings)
-        pixels = self._renderer.render_color(visible, sized, settings)
-        picture = _Picture(pixels, sized, revision, time.perf_counter() - begun, 1)
-        return _encoded(picture, Order(camera, rung, still))
+    def _keep(self, commit: Commit) -> None:
+        """What is shown now and only gets other bounds stays in memory: it must not vanish until it is read again."""
+        for patch in commit.patches:
+            with self._lock:
+                known = self._world.octree.block(patch.node, patch.cell)
+            if known.in_memory:
+                self._loader.read(known.with_bounds(patch.limits))
 
-    def _draw_all(self, renderer: BatchRenderer, orders: Sequence[Order]) -> list[_Picture]:
+    def _draw(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Drawn:
+        order = Order(camera, rung, still, viewer)
+        (picture,) = self._pictures([order], self._one)
+        return _encoded(picture, order)
+
+    def _one(self, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
+        return [self._renderer.render_color(look.visible, look.camera, look.settings) for look in looks]
+
+    def _pictures(self, orders: Sequence[Order], render: _Render) -> list[_Picture]:
+        """What each order sees of one state of the world, by one call."""
         begun = time.perf_counter()
         settings = settings_of(self._world.header, budget=self._budget)
         cameras = [_sized(order.camera, order.rung) for order in orders]
-        visibles, revision = self._visible(cameras, settings)
-        looks = [Look(*each, settings) for each in zip(visibles, cameras, strict=True)]
-        drawn = renderer.render_colors(looks)
+        while True:
+            try:
+                with self._lock:
+                    seen = [
+                        self._seen(camera, settings, order.viewer)
+                        for camera, order in zip(cameras, orders, strict=True)
+                    ]
+                for order, each in zip(orders, seen, strict=True):
+                    if order.viewer:
+                        self._loader.want(order.viewer, each.lacking)
+                looks = [
+                    Look(each.visible, camera, settings) for each, camera in zip(seen, cameras, strict=True)
+                ]
+                pictures = render(looks)
+                break
+            except BlockLost as error:
+                # It was evicted meanwhile, and can't be read again: once more, without it.
+                if not self._give_up(error):
+                    raise
         took = time.perf_counter() - begun
         return [
-            _Picture(pixels, camera, revision, took, len(orders))
-            for pixels, camera in zip(drawn, cameras, strict=True)
+            _Picture(pixels, camera, each.visible.revision, took, len(orders), each.settled)
+            for pixels, camera, each in zip(pictures, cameras, seen, strict=True)
         ]
 
-    def _visible(self, cameras: Sequence[Camera], settings: RenderSettings) -> tuple[list[VisibleSet], int]:
-        """What each camera sees of one state of the world, and its revision."""
+    def _seen(self, camera: Camera, settings: RenderSettings, viewer: str) -> Seen:
+        sight, octree = self._sight(viewer), self._world.octree
+        if viewer:
+            now, lost, later = self._clock(), self._loader.lost, self._pyramids.later
+            seen = sight.see(self._world, camera, settings, now, lost, later)
+        else:
+            seen = Seen(sight.whole(self._world, camera, settings), True)
+        keys = dict.fromkeys(block.key for block in seen.visible.blocks)
+        self._pyramids.drawn(octree.block(*key) for key in keys if key in octree)
+        return seen
+
+    def _give_up(self, error: BlockLost) -> bool:
         with self._lock:
-            visibles = [visible_set(self._world, each, settings, later=self._merge) for each in cameras]
-            return visibles, self._world.revision
+            octree, key = self._world.octree, (error.node, error.cell)
+            return key in octree and self._loader.give_up(octree.block(*key), error)
 
-    def _merge(self, missing: Missing) -> None:
-        """Have pyramids made beside the frames: no frame waits for them."""
-        names = [(block.hash, block.bounds.revision, missing.level) for block in missing.blocks]
-        new = [block for block, name in zip(missing.blocks, names, strict=True) if name not in self._asked]
-        if new:
-            self._asked.update(names)
-            wanted = replace(missing, blocks=tuple(new))
-            self._merging.submit(wanted.make).add_done_callback(partial(self._merged, names))
-
-    def _merged(self, names: list[tuple[str, int, int]], done: Future[None]) -> None:
-        self._asked.difference_update(names)
-        if not done.cancelled():
-            done.result()  # what went wrong is logged by the executor
+    def _sight(self, viewer: str) -> Sight:
+        """What a viewer was shown so far; for nobody, a new one each time."""
+        sight = self._sights.pop(viewer, None) or Sight(in_memory, self._loader.read, self._room)
+        if viewer:
+            self._sights[viewer] = sight
+            while len(self._sights) > _SIGHTS:
+                self._sights.popitem(last=False)
+        return sight
 
     def _pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """By a picture of a few pixels around the point: as exact as the whole, for the cost of what is there."""
@@ -158,7 +214,7 @@ class Drawing:
             self._world.header, mips=False
         )  # a place is a surfel's own, not a mean of many
         with self._lock:
-            visible = visible_set(self._world, around, settings)
+            visible = self._sight("").whole(self._world, around, settings)
         rendered = self._renderer.render(visible, around, settings)
         return pick(rendered, visible, around, middle, middle)
 
@@ -176,4 +232,12 @@ def _encoded(picture: _Picture, order: Order) -> Drawn:
     begun = time.perf_counter()
     payload = encode_jpeg(picture.pixels, order.rung.quality, still=order.still)
     encode_s = time.perf_counter() - begun
-    return Drawn(payload, picture.camera, picture.revision, picture.render_s, encode_s, picture.sharing)
+    return Drawn(
+        payload,
+        picture.camera,
+        picture.revision,
+        picture.render_s,
+        encode_s,
+        picture.sharing,
+        picture.settled,
+    )

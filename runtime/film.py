@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wonderzoom.runtime.errors import CommandError
+from wonderzoom.runtime.sight import all_of_it
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
-from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 FPS = 30
@@ -146,11 +146,11 @@ def drawn(
 ) -> Iterator[Picture]:
     """The pictures of the cameras, in order, drawn in another thread a few ahead of whoever takes them."""
     pending: deque[Future[Picture]] = deque()
+    sight = all_of_it()
     with ThreadPoolExecutor(1, thread_name_prefix="film") as pool:
         try:
-            visible: VisibleSet | None = None
             for done, camera in enumerate(cameras):
-                visible = visible_set(world, camera, settings, visible)
+                visible = sight.whole(world, camera, settings)
                 pending.append(pool.submit(painter.render_color, visible, camera, settings))
                 if len(pending) > _AHEAD:
                     yield pending.popleft().result()

@@ -48,6 +48,7 @@ class Drawn:
     render_s: float  # of the whole call of the renderer
     encode_s: float
     sharing: int = 1  # frames that were rendered in that call
+    settled: bool = True  # the same view would be drawn the same again: nothing fades, nothing is on its way
 
     @property
     def cost_s(self) -> float:
@@ -57,17 +58,21 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A frame to be drawn; ``camera`` has the viewport's resolution, ``rung`` says how much of it."""
+    """A frame to be drawn; ``camera`` has the viewport's resolution, ``rung`` says how much of it.
+
+    ``viewer`` is who it is for: what arrives in the world fades in, for each in their own time.
+    """
 
     camera: Camera
     rung: Rung
     still: bool
+    viewer: str
 
 
 class Draw(Protocol):
     """Renders and encodes one frame elsewhere; see ``Order``."""
 
-    def __call__(self, camera: Camera, rung: Rung, still: bool) -> Awaitable[Drawn]: ...
+    def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Awaitable[Drawn]: ...
 
 
 class DrawTogether(Protocol):
@@ -281,7 +286,7 @@ class FrameLoop:
         viewer.begun_at, viewer.drawing = now, True
         viewer.shown_seq, viewer.shown_revision, viewer.still_shown = viewer.camera_seq, self._revision, still
         assert viewer.camera is not None
-        order = Order(viewer.camera, rung, still)
+        order = Order(viewer.camera, rung, still, viewer.id)
         return _Begun(viewer, order, now, viewer.camera_seq, viewer.changed_at, viewer.begins)
 
     def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
@@ -333,7 +338,7 @@ class FrameLoop:
         except Exception as error:
             self._failed(frame, error)
             return
-        viewer.drawing = False
+        viewer.drawing, viewer.settled = False, drawn.settled
         self.cost += 0.25 * (drawn.cost_s - self.cost)
         self._lanes.turns.pay(self._prefix + viewer.id, drawn.cost_s)
         if not order.still:
@@ -368,7 +373,7 @@ def _one_by_one(draw: Draw) -> DrawTogether:
     async def together(orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
         (order,) = orders
         made: asyncio.Future[Drawn] = asyncio.get_running_loop().create_future()
-        made.set_result(await draw(order.camera, order.rung, order.still))
+        made.set_result(await draw(order.camera, order.rung, order.still, order.viewer))
         return [made]
 
     return together

@@ -137,7 +137,7 @@ class Gallery:
             serving, first, shown.session.revision if shown else 0, sum(len(each.nodes) for each in sessions),
             sum(each.viewers for each in sessions), shown.executor.state if shown else "starting",
             sum(room.executor.restarts for room in rooms.values()), zooms,
-            sum(room.drawing.surfels for room in rooms.values()),
+            sum(room.drawing.surfels for room in rooms.values()), self._parts.pages.statistics,
         )  # fmt: skip
 
     def _close_vacant(self) -> None:

@@ -31,6 +31,7 @@ from wonderzoom.generation.zoom_queue import Phase
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.runtime.line import Ending, Unsaid
 from wonderzoom.runtime.viewer import Dropped, Frame
+from wonderzoom.scene_graph.page_cache import PageStatistics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 PREFIX = "wonderzoom"
@@ -63,7 +64,8 @@ class Status:
     worker: WorkerState
     restarts: int  # of workers, since the start
     zooms: Mapping[Phase, int] = field(default_factory=dict[Phase, int])  # jobs, by how they stand
-    surfels: int = 0  # of the worlds that are open, in memory
+    surfels: int = 0  # of the worlds that are open
+    pages: PageStatistics = PageStatistics(0, 0, 0, 0, 0)  # what of them is in memory
     send_buffer: int = 0  # bytes that connections have not taken yet
 
 
@@ -249,8 +251,21 @@ class _Now:
         yield GaugeMetricFamily(f"{PREFIX}_viewers", "Viewers with a connection.", now.viewers)
         yield GaugeMetricFamily(f"{PREFIX}_world_revision", "Revision of the world.", now.revision)
         yield GaugeMetricFamily(f"{PREFIX}_world_nodes", "Nodes of the world.", now.nodes)
-        yield GaugeMetricFamily(
-            f"{PREFIX}_surfels_resident", "Surfels of the worlds that are open.", now.surfels
+        yield GaugeMetricFamily(f"{PREFIX}_surfels", "Surfels of the worlds that are open.", now.surfels)
+        memory = GaugeMetricFamily(
+            f"{PREFIX}_block_memory_bytes", "Memory for blocks as they are read.", labels=["what"]
+        )
+        memory.add_metric(["held"], now.pages.held_bytes)
+        memory.add_metric(["limit"], now.pages.max_bytes)
+        yield memory
+        asked = CounterMetricFamily(
+            f"{PREFIX}_block_reads", "Questions for columns of blocks, by where they were.", labels=["from"]
+        )
+        asked.add_metric(["memory"], now.pages.hits)
+        asked.add_metric(["disk"], now.pages.misses)
+        yield asked
+        yield CounterMetricFamily(
+            f"{PREFIX}_block_evictions", "Columns of blocks that made room for others.", now.pages.evictions
         )
         yield GaugeMetricFamily(
             f"{PREFIX}_send_buffer_bytes", "Bytes that connections have not taken yet.", now.send_buffer

@@ -1,7 +1,7 @@
 """One world that is open to people: its store, its writer, its zooms and its frames, put together and taken apart.
 
-Opening takes what reading the world takes; closing lets the zoom that runs finish first, and leaves the world with
-all that was acknowledged.
+Opening takes what reading the nodes takes: blocks are read when somebody looks at them. Closing lets the zoom that
+runs finish first, and leaves the world with all that was acknowledged.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -22,10 +23,12 @@ from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
+from wonderzoom.runtime.sight import FILL
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.store import WorldStore
 
 log = logging.getLogger(__name__)
@@ -43,14 +46,16 @@ class Parts:
     viewers: int  # in each room, at most
     metrics: Metrics = field(default_factory=Metrics)
     lanes: Lanes = field(default_factory=Lanes)  # of all rooms together
+    pages: PageCache = field(default_factory=PageCache)  # of all rooms together
     budget: int | None = None  # surfels in a frame at most
 
 
 class _Timed:
     """A store that tells how long it takes until a commit is durable."""
 
-    def __init__(self, store: WorldStore, took: Callable[[float], None]) -> None:
-        self.load, self.entries, self.commits = store.load, store.entries, store.commits
+    def __init__(self, store: WorldStore, pages: PageCache, took: Callable[[float], None]) -> None:
+        self.load = partial(store.load, pages)
+        self.entries, self.commits, self.settled = store.entries, store.commits, store.settled
         self._append, self._took = store.append, took
 
     def append(self, commit: Commit) -> None:
@@ -88,11 +93,12 @@ class Room:
         loop = asyncio.get_running_loop()
         store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
         try:
-            world = await loop.run_in_executor(None, store.load)
+            timed = _Timed(store, parts.pages, parts.metrics.store_appended)
+            world = await loop.run_in_executor(None, timed.load)
             replica = await loop.run_in_executor(None, world.copy)
-            drawing = Drawing(replica, parts.renderer, budget=parts.budget)
+            most = int(FILL * parts.pages.max_bytes)
+            drawing = Drawing(replica, parts.renderer, budget=parts.budget, room=most)
             # The committer, the desk and the session know each other: what is named first is made last.
-            timed = _Timed(store, parts.metrics.store_appended)
             commits = CommitThread(Committer(timed, world, lambda commit: session.committed(commit)))
             executor = parts.executor(path)
             service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))

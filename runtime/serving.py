@@ -68,6 +68,7 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
         lambda path: worker_executor(path, os.environ),
         command.generator,
         command.viewers,
+        pages=maker.pages,
         budget=command.budget,
     )
     links, note = kept_links(command.place, data_folder(os.environ), renew=command.new_link)

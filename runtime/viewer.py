@@ -44,6 +44,7 @@ class Viewer:
     shown_seq: int = -1
     shown_revision: int = -1
     still_shown: bool = False
+    settled: bool = True  # what was drawn last does not change by itself
     drawing: bool = False
     begins: int = 0  # how often it began anew: what was drawn before the last time is for nobody
     slot: Frame | None = None  # drawn, and not yet taken by the link; newest wins
@@ -69,11 +70,12 @@ class Viewer:
         self.begins += 1
         self.camera_seq = self.shown_seq = -1
         self.shown_revision, self.still_shown, self.slot = -1, False, None
+        self.settled = True
 
     def moving(self, revision: int) -> bool:
-        """Whether something is to be shown that never was."""
+        """Whether something is to be shown that never was: another view, another world, or a step of what fades."""
         return (
             self.camera is not None
             and not self.still_shown
-            and (self.shown_seq != self.camera_seq or self.shown_revision != revision)
+            and (not self.settled or self.shown_seq != self.camera_seq or self.shown_revision != revision)
         )

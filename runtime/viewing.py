@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.words import MAX_SIDE
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.store_verify import verify
 
@@ -34,7 +36,7 @@ def info(command: commands.Info) -> int:
     verified = verify(command.world) if command.verify else None
     for line in verified.wrong if verified else ():
         print(f"{command.world}: {line}", file=sys.stderr)
-    world, damaged = loaded(command.world)
+    world, damaged = loaded(command.world, None if command.check else PageCache(0))
     wrong = world.check() if command.check else []
     for line in wrong:
         print(f"wrong: {line}", file=sys.stderr)
@@ -56,14 +58,22 @@ def info(command: commands.Info) -> int:
     return int(bool((verified and verified.wrong) or (command.check and (damaged or wrong))))
 
 
-def loaded(path: Path) -> tuple[World, dict[str, str]]:
-    """The world and what of it is lost, which is told on stderr: the rest can still be looked at."""
+def loaded(path: Path, pages: PageCache | None = None) -> tuple[World, dict[str, str]]:
+    """The world and what of it is lost, which is told on stderr: the rest can still be looked at.
+
+    With ``pages`` its blocks are read when they are asked for, and what is lost of them shows then.
+    """
     with WorldStore.open(path) as store:
-        world = store.load()
+        world = store.load(pages)
         damaged = store.damaged
+    tell_lost(path, damaged)
+    return world, damaged
+
+
+def tell_lost(path: Path, damaged: Mapping[str, str]) -> None:
+    """Say which nodes are lost, and why."""
     for node, reason in damaged.items():
         print(f"{path}: {node} is lost: {reason}", file=sys.stderr)
-    return world, damaged
 
 
 # ---- render -------------------------------------------------------------------------------------
@@ -79,11 +89,14 @@ def render(command: commands.Render, maker: Maker) -> int:
     _check_options(command, suffix)
     check_target(command.output)
     given = _given_camera(command)
-    world, _ = loaded(command.world)
-    if suffix == _PICTURE:
-        draw_picture(command, given, world, maker)
-    else:
-        draw_film(command, given, world, maker)
+    with WorldStore.open(command.world) as store:
+        world = store.load(maker.pages)
+        tell_lost(command.world, known := store.damaged)
+        if suffix == _PICTURE:
+            draw_picture(command, given, world, maker)
+        else:
+            draw_film(command, given, world, maker)
+        tell_lost(command.world, {name: why for name, why in store.damaged.items() if name not in known})
     print(command.output)
     return 0
 
@@ -114,12 +127,12 @@ def draw_picture(command: commands.Render, given: Camera | None, world: World, m
     """One view: the camera that is given, or the frame of a node (default: the newest)."""
     from wonderzoom.runtime.film import write_png
     from wonderzoom.runtime.frames import frame_of, newest, node_of, settings_of
-    from wonderzoom.scene_graph.visible_set import visible_set
+    from wonderzoom.runtime.sight import all_of_it
 
     node = newest(world) if command.node is None else node_of(world, command.node, command.world)
     camera = sized(given or frame_of(node, world.header), command.size)
     settings = settings_of(world.header, command.modulation, budget=command.budget)
-    visible = visible_set(world, camera, settings)
+    visible = all_of_it().whole(world, camera, settings)
     write_png(command.output, maker.renderer.render_color(visible, camera, settings))
 
 

@@ -19,6 +19,9 @@ from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.optics import FOCAL_RANGE_MM
 
 MAX_SEED = 1 << 63
+LEAST_MEMORY = (
+    64 << 20
+)  # bytes: half of it holds half a million surfels, more than a picture shows of one layer
 # Beyond this neither a screen nor H.264 (16384) has a use for more; a frame of it takes 1.3 GB while drawn.
 MAX_SIDE = 8192
 MIN_BUDGET, MAX_BUDGET = 1_000, 100_000_000  # surfels in a picture
@@ -102,6 +105,17 @@ def read_budget(text: str) -> int:
 def read_viewers(text: str) -> int:
     """How many people."""
     return _whole(text, 1, MAX_VIEWERS, f"1 to {MAX_VIEWERS} people fit")
+
+
+def read_memory(text: str) -> int:
+    """Bytes: ``800M``, ``4G``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT])i?B?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError(f"{text[:40]!r} is no amount of memory; write 800M or 4G")
+    size = int(float(found[1]) * 2.0 ** {"M": 20, "G": 30, "T": 40}[found[2].upper()])
+    if size < LEAST_MEMORY:
+        raise ValueError(f"{text[:40]} is too little; at least {LEAST_MEMORY >> 20}M")
+    return size
 
 
 def _between(text: str, low: float, high: float, what: str) -> float:

@@ -24,13 +24,15 @@ from wonderzoom.scene_graph.follower import Follower
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
 
+BLOCK_SHARE = 0.3  # of the memory of a worker, for the world's blocks: the rest is for pictures and models
+
 
 class WorldWorkshop:
     """One world, and the pipelines that zoom into it. Implements ``generation.worker.Workshop``."""
 
     def __init__(self, store: WorldStore, app: App) -> None:
-        self._app, self._following = app, Follower(store)
-        self._world = World(store.header)
+        self._app, self._store = app, store
+        self._seen: tuple[World, Follower] | None = None  # from the first zoom on
 
     def warm_up(self) -> None:
         """Read the world and make the pipeline; the kernels of zooms are compiled in another thread meanwhile."""
@@ -50,15 +52,20 @@ class WorldWorkshop:
 
     def _newest(self) -> World:
         """The world with every commit that is durable by now."""
-        for commit in self._following.new():
-            self._world.apply(commit)
-        return self._world
+        if self._seen is None:
+            world = self._store.load(self._app.pages)
+            self._seen = world, Follower(self._store, world.revision)
+        world, following = self._seen
+        for commit in following.new():
+            world.apply(commit)
+            world.settle(self._store.settled(commit))
+        return world
 
 
 @contextmanager
-def open_workshop(world: Path, threads: int) -> Generator[WorldWorkshop]:
-    """Raises StoreError."""
-    app = App(threads, Reporter(time.monotonic, sys.stderr))
+def open_workshop(world: Path, threads: int, memory: int = 0) -> Generator[WorldWorkshop]:
+    """``memory``: bytes that the process may take; 0: no bound. Raises StoreError."""
+    app = App(threads, Reporter(time.monotonic, sys.stderr), int(BLOCK_SHARE * memory) or None)
     # Not closed as a command is, which waits for the compiler: this process ends when its parent says so.
     with WorldStore.open(world) as store:
         yield WorldWorkshop(store, app)
@@ -77,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.memory:
         platform.limit_memory(options.memory)
     inward, outward = private_pipes()
-    serve(inward, outward, lambda: open_workshop(options.world, options.threads), time.monotonic)
+    serve(
+        inward, outward, lambda: open_workshop(options.world, options.threads, options.memory), time.monotonic
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.tree import Tree
 from wonderzoom.runtime.camera_file import cell_out
 from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.paths import zoom_ln
+from wonderzoom.runtime.sight import BYTES_A_SURFEL
 from wonderzoom.scene_graph.camera import bounded_exp
 from wonderzoom.scene_graph.scale_node import Interval, ScaleNode
 from wonderzoom.scene_graph.world import World
@@ -24,7 +25,7 @@ def magnification(world: World, node: ScaleNode) -> float:
 
 def surfel_count(world: World, node: ScaleNode) -> int:
     """Surfels of this node alone."""
-    return sum(len(block.surfels) for block in world.blocks_of(node.id))
+    return sum(block.count for block in world.blocks_of(node.id))
 
 
 def as_json(world: World) -> dict[str, object]:
@@ -32,10 +33,11 @@ def as_json(world: World) -> dict[str, object]:
 
     ``cell`` is ``[level, ix, iy, iz]``, integers beyond 2**53 as strings; the three scales are [least,
     greatest] natural logarithms of root edges per pixel, null where there is no bound. Nodes are in the order
-    in which they came.
+    in which they came. ``memory_bytes``: what all its surfels together take in memory.
     """
     return {
         "revision": world.revision,
+        "memory_bytes": BYTES_A_SURFEL * sum(block.count for block in world.blocks),
         "nodes": [
             {
                 "id": node.id,

@@ -86,15 +86,15 @@ class BlockRows:
         self._rows[block.key] = row
         self._order[row] = (block.node, block.cell.level, *block.cell.index)
         self.slot[row], self.box[row] = slot, box
-        self.native[row] = native_interval(block.cell, block.surfels)
-        self.surfels[row], self.levels[row] = len(block.surfels), level_count(block.surfels)
+        self.native[row] = native_interval(block.cell, block.columns)
+        self.surfels[row], self.levels[row] = block.count, level_count(block)
         return self.rebound(block)
 
     def rebound(self, block: Block) -> int:
         """The same block with other bounds columns; its row."""
         row = self._rows[block.key]
         self._blocks[row] = block
-        self.interval[row] = bounds_interval(block.cell, block.bounds)
+        self.interval[row] = bounds_interval(block.cell, block.limits)
         self.sizes[row] = 0
         return row
 
@@ -102,7 +102,7 @@ class BlockRows:
         """Note the sizes of pyramids that are made to their ends."""
         for row in rows:
             block = self.block(row)
-            sizes = [len(each.surfels) for each in (block, *block.mips)]
+            sizes = [each.count for each in (block, *block.mips)]
             self.sizes[row, : len(sizes)] = sizes
 
     def drop(self, key: Key) -> None:

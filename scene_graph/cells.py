@@ -191,3 +191,9 @@ class Position:
 
 
 ORIGIN = Position(ORIGIN_CELL, (0.0, 0.0, 0.0))
+
+
+def octant(cell: Cell, below: Cell) -> int:
+    """Which of the eight children of ``cell`` contains ``below``."""
+    shift = below.level - cell.level - 1
+    return ((below.ix >> shift) & 1) | (((below.iy >> shift) & 1) << 1) | (((below.iz >> shift) & 1) << 2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.ports import Metric
 from wonderzoom.scene_graph.scale_node import ScaleNode
-from wonderzoom.scene_graph.surfels import Block, Bounds
+from wonderzoom.scene_graph.surfels import Block, Bounds, StoredBounds
 
 FORMAT = 1
 
@@ -43,7 +43,13 @@ class BoundsPatch:
 
     node: str
     cell: Cell
-    bounds: Bounds
+    limits: Bounds | StoredBounds
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds columns. Raises BlockLost."""
+        limits = self.limits
+        return limits if isinstance(limits, Bounds) else limits.read()
 
 
 @dataclass(frozen=True, slots=True)

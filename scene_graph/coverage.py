@@ -75,7 +75,7 @@ class _Batch:
         table = CellTable()
         for number, block in enumerate(blocks):
             table.put(number, block.cell)
-        of_block = np.repeat(np.arange(len(blocks)), [len(block.surfels) for block in blocks])
+        of_block = np.repeat(np.arange(len(blocks)), [block.count for block in blocks])
         ln_edges = np.array([block.cell.ln_edge for block in blocks])
         surfels = [block.surfels for block in blocks]
         log_scales = np.concatenate([each.log_scales for each in surfels])
@@ -258,7 +258,7 @@ def _batches(blocks: Sequence[Block]) -> Iterator[range]:
     """Runs of blocks of about BATCH_ROWS rows."""
     start = rows = 0
     for number, block in enumerate(blocks):
-        rows += len(block.surfels)
+        rows += block.count
         if rows >= BATCH_ROWS or number == len(blocks) - 1:
             yield range(start, number + 1)
             start, rows = number + 1, 0

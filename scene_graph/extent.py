@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.scale_node import Interval
-from wonderzoom.scene_graph.surfels import THICKNESS, Bounds, Surfels
+from wonderzoom.scene_graph.surfels import THICKNESS, Bounds, StoredBounds, StoredSurfels, Surfels
 
 # How far a surfel reaches, in standard deviations: renderers cut there.
 REACH = 3.0
@@ -17,19 +17,26 @@ REACH = 3.0
 _BATCH_ROWS = 1 << 14
 
 
-def surfel_boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:
+def surfel_boxes(parts: Sequence[Surfels | StoredSurfels]) -> NDArray[np.float64]:
     """For each part the box [2, 3] of its surfels with their 3-sigma ellipsoids: [B, 2, 3].
 
-    In edges of the part's cell, from its centre; parts hold one surfel at least.
+    In edges of the part's cell, from its centre; parts hold one surfel at least. Nothing is read: what is on disk
+    says its box.
     """
     boxes = np.empty((len(parts), 2, 3))
-    start = rows = 0
+    here: list[tuple[int, Surfels]] = []
+    rows = 0
     for number, part in enumerate(parts):
+        if not isinstance(part, Surfels):
+            boxes[number] = part.box
+            continue
+        here.append((number, part))
         rows += len(part)
-        if rows >= _BATCH_ROWS or number == len(parts) - 1:
-            some = parts[start : number + 1]
-            boxes[start : number + 1] = _boxes(some)
-            start, rows = number + 1, 0
+        if rows >= _BATCH_ROWS:
+            boxes[[i for i, _ in here]] = _boxes([some for _, some in here])
+            here, rows = [], 0
+    if here:
+        boxes[[i for i, _ in here]] = _boxes([some for _, some in here])
     return boxes
 
 
@@ -59,11 +66,12 @@ def _boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:
     return found
 
 
-def bounds_interval(cell: Cell, bounds: Bounds) -> Interval:
+def bounds_interval(cell: Cell, bounds: Bounds | StoredBounds) -> Interval:
     """[min x_child, max x_parent] of a block, in ln root edges per pixel."""
-    return (float(bounds.child.min()) + cell.ln_edge, float(bounds.parent.max()) + cell.ln_edge)
+    return (bounds.child_interval[0] + cell.ln_edge, bounds.parent_interval[1] + cell.ln_edge)
 
 
-def native_interval(cell: Cell, surfels: Surfels) -> Interval:
+def native_interval(cell: Cell, surfels: Surfels | StoredSurfels) -> Interval:
     """Least and greatest native scale of a block, in ln root edges per pixel."""
-    return (float(surfels.native.min()) + cell.ln_edge, float(surfels.native.max()) + cell.ln_edge)
+    least, greatest = surfels.native_interval
+    return (least + cell.ln_edge, greatest + cell.ln_edge)

@@ -23,6 +23,13 @@ class BadCommit(ValueError):
     """This is no commit, or no header, of this format."""
 
 
+class ChangedBytes(BadCommit):
+    """What is on the disk is not what was written."""
+
+    def __init__(self) -> None:
+        super().__init__("its bytes have changed")
+
+
 class NewerFormat(ValueError):
     """Written in a format that only a newer version of the program knows."""
 

@@ -60,11 +60,11 @@ class Missing:
         make_mips(self.blocks, self.level, self.cameras)
 
 
-def level_count(surfels: Surfels) -> int:
-    """Levels of the pyramid of a block with these surfels, itself included; the last is a single surfel."""
-    if len(surfels) <= 1:
+def level_count(block: Block) -> int:
+    """Levels of the pyramid of a block, itself included; the last is a single surfel. Reads nothing."""
+    if block.count <= 1:
         return 1
-    across = -float(surfels.native.mean(dtype=np.float64)) / LN2  # log2 of the pixels across the cell
+    across = -block.columns.native_mean / LN2  # log2 of the pixels across the cell
     return 2 + max(0, math.ceil(across))
 
 
@@ -77,10 +77,10 @@ def make_mips(blocks: Sequence[Block], level: int, cameras: Sequence[Camera]) ->
         batch: list[Block] = []
         rows = 0
         for block in blocks:
-            if len(block.mips) >= number or number >= level_count(block.surfels):
+            if len(block.mips) >= number or number >= level_count(block):
                 continue
             batch.append(block)
-            rows += len(mip(block, number - 1).surfels)
+            rows += mip(block, number - 1).count
             if rows >= _BATCH_ROWS:
                 _make(batch, number, cameras)
                 batch, rows = [], 0
@@ -103,7 +103,7 @@ def _make(blocks: list[Block], level: int, cameras: Sequence[Camera]) -> None:
     surfels = concatenate([each.surfels for each in finer])
     counts = np.array([len(each.surfels) for each in finer])
     block_of = np.repeat(np.arange(len(blocks)), counts)
-    last = np.array([level == level_count(block.surfels) - 1 for block in blocks])[block_of]
+    last = np.array([level == level_count(block) - 1 for block in blocks])[block_of]
     bounds = [each.bounds for each in finer]
     parent, child = (np.concatenate([getattr(b, side) for b in bounds]) for side in ("parent", "child"))
     owners = np.stack(
@@ -135,8 +135,8 @@ def _make(blocks: list[Block], level: int, cameras: Sequence[Camera]) -> None:
         rows = rank[begin:end]
         begin = end
         own = Bounds(
-            merged_parent[rows], merged_child[rows], *np.ascontiguousarray(owners[rows].T), block.bounds.owners,
-            block.bounds.revision,
+            merged_parent[rows], merged_child[rows], *np.ascontiguousarray(owners[rows].T), block.limits.owners,
+            block.limits.revision,
         )  # fmt: skip
         made = Block(block.cell, block.node, merged.take(rows), own)
         with _adding:

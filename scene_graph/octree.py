@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.block_rows import BlockRows, Key
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.cells import Cell, common_ancestor
+from wonderzoom.scene_graph.cells import Cell, common_ancestor, octant
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import Box, Interval
@@ -140,17 +140,23 @@ class Octree:
         margin: float = 0.0,
         scale_offset: float | None = None,
         radial: bool = False,
+        standing_by: bool = False,
     ) -> list[Block]:
         """The blocks whose box touches the frustum widened by ``margin`` px, in (node, cell) order.
 
-        With ``scale_offset``, those only whose interval meets the render scales over their box, where a
-        point at depth w (in D) is seen at ``scale_offset + ln w``.
+        With ``scale_offset``, those only whose interval meets the render scales over their box, where a point at
+        depth w (in D) is seen at ``scale_offset + ln w``; and coarser ones, where these are ``standing_by``.
         """
-        rows = self.walk(camera, margin, scale_offset, radial)
+        rows = self.walk(camera, margin, scale_offset, radial, standing_by)
         return self.rows.blocks(self.rows.ordered(rows.tolist()))
 
     def walk(
-        self, camera: Camera, margin: float, scale_offset: float | None, radial: bool
+        self,
+        camera: Camera,
+        margin: float,
+        scale_offset: float | None,
+        radial: bool,
+        standing_by: bool = False,
     ) -> NDArray[np.intp]:
         """The rows (``rows``) of the blocks of ``touching``, in no order."""
         if self._root < 0:
@@ -162,7 +168,8 @@ class Octree:
             hit = frustum.touches(middle, halves)
             if scale_offset is not None:
                 least, greatest = frustum.depths(middle, halves, radial)
-                hit &= intervals[:, 0] + SCALE_SLACK < scale_offset + np.log(greatest)
+                if not standing_by:
+                    hit &= intervals[:, 0] + SCALE_SLACK < scale_offset + np.log(greatest)
                 hit &= scale_offset + np.log(least) + SCALE_SLACK < intervals[:, 1]
             return hit
 
@@ -199,7 +206,7 @@ class Octree:
         for key in removed:
             self._remove(key, dirty)
         added = list(added)
-        for block, box in zip(added, surfel_boxes([block.surfels for block in added]), strict=True):
+        for block, box in zip(added, surfel_boxes([block.columns for block in added]), strict=True):
             self._add(block, box, dirty)
         self._refresh(dirty)
 
@@ -252,7 +259,7 @@ class Octree:
                 return slot
             if not here.contains(cell):
                 return -1
-            slot = int(self._children[slot, _octant(here, cell)])
+            slot = int(self._children[slot, octant(here, cell)])
         return -1
 
     def _new_slot(self, cell: Cell, dirty: set[int]) -> int:
@@ -282,7 +289,7 @@ class Octree:
         if parent < 0:
             self._root = child
         else:
-            self._children[parent, _octant(self._cells[parent], self._cells[child])] = child
+            self._children[parent, octant(self._cells[parent], self._cells[child])] = child
 
     def _slot_for(self, cell: Cell, dirty: set[int]) -> int:
         """The slot of ``cell``, made with the branching cell that it needs."""
@@ -293,10 +300,10 @@ class Octree:
         if above < 0:
             slot = self._root
         else:
-            slot = int(self._children[above, _octant(self._cells[above], cell)])
+            slot = int(self._children[above, octant(self._cells[above], cell)])
         while slot >= 0 and self._cells[slot].contains(cell):
             above = slot
-            slot = int(self._children[above, _octant(self._cells[above], cell)])
+            slot = int(self._children[above, octant(self._cells[above], cell)])
         new = self._new_slot(cell, dirty)
         if slot < 0:
             self._attach(above, new)
@@ -329,7 +336,7 @@ class Octree:
             if children:
                 self._attach(above, children[0])
             elif above >= 0:
-                self._children[above, _octant(self._cells[above], cell)] = -1
+                self._children[above, octant(self._cells[above], cell)] = -1
             else:
                 self._root = -1
             del self._slots[cell]
@@ -364,9 +371,3 @@ class Octree:
         self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
         self._counts[slot] = blocks, surfels
         self._one[slot] = own[0] if len(own) == 1 else -2 if own else -1
-
-
-def _octant(cell: Cell, below: Cell) -> int:
-    """Which of the eight children of ``cell`` contains ``below``."""
-    shift = below.level - cell.level - 1
-    return ((below.ix >> shift) & 1) | (((below.iy >> shift) & 1) << 1) | (((below.iz >> shift) & 1) << 2)

@@ -57,9 +57,9 @@ def pick(rendered: RenderedView, visible: VisibleSet, camera: Camera, u: float, 
 def _row_of(visible: VisibleSet, row: int) -> tuple[Block, int]:
     """Block and row in it of a row of the concatenated visible set."""
     for block in visible.blocks:
-        if row < len(block.surfels):
+        if row < block.count:
             return block, row
-        row -= len(block.surfels)
+        row -= block.count
     raise ValueError(f"surfel id {row} past the end of the visible set: the picture shows another one")
 
 

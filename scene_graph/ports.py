@@ -35,18 +35,22 @@ class VisibleSet:
     residencies: tuple[float, ...]  # R in [0, 1] of each block
     revision: int
     shared: tuple[Span, ...] = ()  # levels that share the weight of each block; (): it draws it whole
+    child_residencies: tuple[float, ...] = ()  # R_child of each block; (): as resident as the block itself
     # Rows of its world's octree and the finest level of each: what the next frame's choice begins with.
     chosen: tuple[NDArray[np.intp], NDArray[np.int64]] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.shared:
             object.__setattr__(self, "shared", tuple(zip(self.mips, self.mips, strict=True)))
-        if not len(self.blocks) == len(self.mips) == len(self.residencies) == len(self.shared):
+        if not self.child_residencies:
+            object.__setattr__(self, "child_residencies", self.residencies)
+        columns = (self.mips, self.residencies, self.shared, self.child_residencies)
+        if any(len(column) != len(self.blocks) for column in columns):
             raise ValueError("blocks, mips, residencies and shared levels must be aligned")
 
     @property
     def surfel_count(self) -> int:
-        return sum(len(block.surfels) for block in self.blocks)
+        return sum(block.count for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)

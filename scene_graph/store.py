@@ -23,19 +23,17 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.commit import BoundsPatch, Commit, LogEntry, WorldHeader
 from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_durably
-from wonderzoom.scene_graph.manifest import BadCommit, NewerFormat
-from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
+from wonderzoom.scene_graph.manifest import BadCommit, ChangedBytes, NewerFormat
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.store_codec import (
     decode_commit,
     decode_outline,
@@ -43,6 +41,7 @@ from wonderzoom.scene_graph.store_codec import (
     encode_outline,
     outline_entry,
 )
+from wonderzoom.scene_graph.store_damage import opened, without
 from wonderzoom.scene_graph.store_errors import (
     FormatTooNew,
     RevisionMismatch,
@@ -52,7 +51,10 @@ from wonderzoom.scene_graph.store_errors import (
     WorldReadOnly,
     translated,
 )
+from wonderzoom.scene_graph.store_file import whole_file
+from wonderzoom.scene_graph.store_pages import Losses, StoredBlocks
 from wonderzoom.scene_graph.store_record import DATABASE, DATABASE_FILES, Record, Row, content_hash
+from wonderzoom.scene_graph.store_summary import summarised
 from wonderzoom.scene_graph.surfels import Bounds
 
 if TYPE_CHECKING:
@@ -94,6 +96,8 @@ class WorldStore:
     def __init__(self, path: Path, record: Record, lock: WriterLock | None) -> None:
         self.path = path
         self._broken: dict[int, str] = {}  # revision -> what is wrong with its file
+        self._losses = Losses()  # blocks that were lost when they were read
+        self._stored: StoredBlocks | None = None  # of the world that was loaded with its columns on disk
         self._record = record
         self._lock = lock
         self._appending = threading.Lock()  # one append at a time; others may read while its file is written
@@ -202,9 +206,9 @@ class WorldStore:
         """Live node -> why its blocks are lost; "revision N" for a lost commit that adds no node.
 
         Files are measured on opening and hashed when they are read: once every commit has been read, every
-        damaged one is here.
+        damaged one is here. Of a world that was loaded with ``pages`` a block is looked at when it is read.
         """
-        found: dict[str, str] = {}
+        found = dict(self._losses.found)
         for row in self._record.rows() if self._broken else ():
             added, removed = self._ids(row)
             found = {name: reason for name, reason in found.items() if name not in removed}
@@ -218,41 +222,67 @@ class WorldStore:
 
         A damaged one comes as its outline (module docstring).
         """
+        return self._commits(after, until, self._decoded)
+
+    def _commits(self, after: int, until: int | None, how: Callable[[Row], Commit]) -> Iterator[Commit]:
         lost: set[str] = set()  # nodes without blocks
-        for row in self._record.rows(
-            0 if self._broken else after
-        ):  # what is lost may be of an earlier revision
+        for row in self._record.rows(0 if self._broken else after):  # lost may be what an earlier one brought
             if until is not None and row.revision > until:
                 return
-            commit = self._read(row) if row.revision > after else None
+            commit = self._read(row, how) if row.revision > after else None
             if self._broken:
                 added, removed = self._ids(row)
                 lost.difference_update(removed)
                 lost.update(added if row.revision in self._broken else ())
             if commit is not None:
-                yield _without(commit, lost) if lost else commit
+                yield without(commit, lost) if lost else commit
 
     def entries(self) -> Iterator[LogEntry]:
         """What each revision brings and takes, oldest first, from the record alone."""
         return (self._entry(row) for row in self._record.rows())
 
-    def load(self) -> World:
-        """The live world: every commit applied in order."""
+    def load(self, pages: PageCache | None = None) -> World:
+        """The live world: every commit applied in order.
+
+        With ``pages`` the columns of blocks stay on disk, and are read through that cache when somebody asks for
+        them; also after this store is closed.
+        """
         from wonderzoom.scene_graph.world import World
 
         world = World(self.header)
-        for commit in self.commits():
+        if pages is not None:
+            self._stored = StoredBlocks(pages, self._losses)
+        for commit in self._commits(0, None, self._decoded if pages is None else self._opened):
             world.apply(commit)
         return world
 
-    def _read(self, row: Row) -> Commit:
+    def settled(self, commit: Commit) -> Commit:
+        """A commit that was appended; with its columns on disk, if the world was loaded so."""
+        if self._stored is None:
+            return commit
+        found = self._read(self._record.rows(commit.revision - 1)[0], self._opened)
+        return found if len(found.blocks) == len(commit.blocks) else commit  # damaged already
+
+    def _decoded(self, row: Row) -> Commit:
+        """A commit with all its columns. Raises BadCommit, NewerFormat, OSError."""
+        return decode_commit(whole_file(commit_file(self.path, row), row))
+
+    def _opened(self, row: Row) -> Commit:
+        """A commit with its columns on disk. Raises BadCommit, NewerFormat, OSError."""
+        assert self._stored is not None
+        kept = self._record.summary(row.revision)
+        commit, made = self._stored.read(commit_file(self.path, row), row, kept)
+        if made is not None and self.writable:
+            self._record.keep_summary(row.revision, made)
+        return commit
+
+    def _read(self, row: Row, how: Callable[[Row], Commit]) -> Commit:
         reason = self._mismatch(row)
         if not reason:
             try:
-                data = commit_file(self.path, row).read_bytes()
-                if content_hash(data) == row.hash:
-                    return decode_commit(data)
-                reason = "its bytes have changed"
+                return how(row)
+            except ChangedBytes as error:
+                reason = str(error)
             except NewerFormat as error:
                 what = f"revision {row.revision} has {error}"
                 raise FormatTooNew(self.path, what, "install a newer version of wonderzoom") from error
@@ -304,7 +334,7 @@ class WorldStore:
             latest |= {block.key: block.bounds for block in earlier.blocks}
             latest |= {(patch.node, patch.cell): patch.bounds for patch in earlier.patches}
         return tuple(
-            BoundsPatch(node, cell, replace(_opened(bounds, removed), revision=commit.revision))
+            BoundsPatch(node, cell, replace(opened(bounds, removed), revision=commit.revision))
             for (node, cell), bounds in latest.items()
             if node not in removed and removed.intersection(bounds.owners)
         )
@@ -338,7 +368,7 @@ class WorldStore:
             row = Row(commit.revision, len(data), content_hash(data))
             try:
                 write_durably(commit_file(self.path, row), data)
-                self._record.insert(row, encode_outline(commit))
+                self._record.insert(row, encode_outline(commit), summarised(commit, data))
             except (OSError, sqlite3.Error) as error:
                 # The file may stay: a row whose sync failed can turn up after a crash, and must find it.
                 raise translated(self.path, f"store revision {commit.revision}", error) from error
@@ -359,29 +389,3 @@ class WorldStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _without(commit: Commit, lost: set[str]) -> Commit:
-    """A commit in a damaged world: no patch of a lost block, no bounds that wait for one."""
-    blocks = tuple(block.with_bounds(_opened(block.bounds, lost)) for block in commit.blocks)
-    patches = tuple(
-        replace(patch, bounds=_opened(patch.bounds, lost))
-        for patch in commit.patches
-        if patch.node not in lost
-    )
-    return replace(commit, blocks=blocks, patches=patches)
-
-
-def _opened(bounds: Bounds, gone: set[str]) -> Bounds:
-    """Bounds that no longer wait for blocks of ``gone`` nodes: what these stood for shows without them."""
-    indices = [i for i, owner in enumerate(bounds.owners) if owner in gone]
-    if not indices:
-        return bounds
-    no_parent, no_child = np.isin(bounds.parent_owner, indices), np.isin(bounds.child_owner, indices)
-    return replace(
-        bounds,
-        parent=np.where(no_parent, np.float32(NO_PARENT), bounds.parent),
-        child=np.where(no_child, np.float32(NO_CHILD), bounds.child),
-        parent_owner=np.where(no_parent, np.int16(-1), bounds.parent_owner),
-        child_owner=np.where(no_child, np.int16(-1), bounds.child_owner),
-    )

@@ -48,7 +48,7 @@ MAX_GENERATOR_STATE = 2**20  # bytes, the contract of ScaleNode
 
 Array = NDArray[np.generic]
 Tensors = dict[str, Array]
-_BOUNDS: dict[str, np.dtype[Any]] = {
+BOUNDS_DTYPES: dict[str, np.dtype[Any]] = {
     "parent": np.dtype(np.float32),
     "child": np.dtype(np.float32),
     "parent_owner": np.dtype(np.int16),
@@ -70,7 +70,8 @@ def _pack_view(view: View, name: str) -> Tensors:
     return tensors
 
 
-def _unpack_view(value: Json, tensors: Tensors, name: str) -> View:
+def unpack_view(value: Json, tensors: Tensors, name: str) -> View:
+    """The view that ``value`` says, with its arrays. Raises what ``decode_commit`` makes BadCommit of."""
     camera = parse_camera(value["camera"])
     shape = (camera.height, camera.width)
     pixels = camera.height * camera.width
@@ -126,7 +127,7 @@ def _bounds(bounds: Bounds) -> Json:
 def _pack_bounds(prefix: str, all_bounds: list[Bounds]) -> Tensors:
     return {
         f"{prefix}.{name}": _joined([getattr(bounds, name) for bounds in all_bounds], dtype)
-        for name, dtype in _BOUNDS.items()
+        for name, dtype in BOUNDS_DTYPES.items()
     }
 
 
@@ -185,7 +186,7 @@ def decode_commit(data: bytes) -> Commit:
         tensors, manifest = _open(data)
         added: list[ScaleNode] = []
         for i, node in enumerate(manifest["added"]):
-            views = tuple(_unpack_view(v, tensors, f"view.{i}.{j}") for j, v in enumerate(node["views"]))
+            views = tuple(unpack_view(v, tensors, f"view.{i}.{j}") for j, v in enumerate(node["views"]))
             state = tensors.get(f"state.{i}")
             if state is not None and state.nbytes > MAX_GENERATOR_STATE:
                 raise ValueError(f"a generator_state of {state.nbytes} bytes, at most 1 MiB")
@@ -213,20 +214,26 @@ def _open(data: bytes) -> tuple[Tensors, Json]:
     (length,) = struct.unpack_from("<Q", data)
     if length > min(MAX_TENSOR_HEADER, len(data) - 8):
         raise ValueError(f"a header of {length} bytes in a file of {len(data)}")
-    found = json.loads(data[8 : 8 + length])["__metadata__"][_METADATA]
-    if (version := int(parse_text(found).split(" ", 1)[0])) > FORMAT:
-        raise NewerFormat(version)
+    version = file_format(json.loads(data[8 : 8 + length]))
     tensors: Tensors = dict(load_tensors(data))
     for array in tensors.values():
         array.flags.writeable = False
     return upgraded((tensors, json.loads(tensors["manifest"].tobytes())), version, FORMAT)
 
 
+def file_format(header: Json) -> int:
+    """The format of a file by its header. Raises NewerFormat."""
+    found = header["__metadata__"][_METADATA]
+    if (version := int(parse_text(found).split(" ", 1)[0])) > FORMAT:
+        raise NewerFormat(version)
+    return version
+
+
 def _parse_blocks(values: list[Json], tensors: Tensors) -> Iterator[Block]:
     if not values:
         return
     rows = [parse_int(value["bounds"]["rows"]) for value in values]
-    bounds = _cut(tensors, "bounds", _BOUNDS, rows)
+    bounds = _cut(tensors, "bounds", BOUNDS_DTYPES, rows)
     for value, columns, bound in zip(values, _cut(tensors, "surfels", DTYPES, rows), bounds, strict=True):
         surfels = Surfels(**columns)  # type: ignore[arg-type]
         parsed = _parse_bounds(value["bounds"], bound)
@@ -239,7 +246,7 @@ def _parse_patches(values: list[Json], tensors: Tensors) -> Iterator[BoundsPatch
     if not values:
         return
     rows = [parse_int(value["bounds"]["rows"]) for value in values]
-    for value, bound in zip(values, _cut(tensors, "patches", _BOUNDS, rows), strict=True):
+    for value, bound in zip(values, _cut(tensors, "patches", BOUNDS_DTYPES, rows), strict=True):
         yield BoundsPatch(
             parse_text(value["node"]), parse_cell(value["cell"]), _parse_bounds(value["bounds"], bound)
         )

@@ -7,6 +7,7 @@ tree stands even where a file is lost. Nothing in a database from someone else i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import sqlite3
@@ -44,6 +45,9 @@ _SCHEMA = (
         outline TEXT NOT NULL,
         created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)""",
 )
+# A cache of what can be worked out from the files: a record without it is whole.
+_SUMMARIES = "CREATE TABLE IF NOT EXISTS summaries (revision INTEGER PRIMARY KEY, summary BLOB NOT NULL)"
+_INSERT_SUMMARY = "INSERT OR REPLACE INTO summaries (revision, summary) VALUES (?, ?)"
 
 
 def content_hash(data: bytes) -> str:
@@ -90,7 +94,7 @@ class Record:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA:
+            for statement in (*_SCHEMA, _SUMMARIES):
                 connection.execute(statement)
             connection.execute("INSERT INTO header VALUES (1, ?, ?)", (text, content_hash(text.encode())))
             connection.execute(f"PRAGMA user_version={FORMAT}")
@@ -111,6 +115,7 @@ class Record:
             if write:
                 connection.execute("PRAGMA synchronous=FULL")
                 migrate_record(world, connection, FORMAT)
+                connection.execute(_SUMMARIES)
             elif connection.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
                 older, connection = connection, migrated_copy(world, connection, FORMAT)
                 older.close()
@@ -152,22 +157,39 @@ class Record:
     def outline(self, revision: int) -> str:
         return str(self._select("SELECT outline FROM commits WHERE revision = ?", revision)[0][0])
 
+    def summary(self, revision: int) -> bytes | None:
+        """The summary of a commit, if the record has it."""
+        if not self._select("SELECT 1 FROM sqlite_schema WHERE name = 'summaries'"):
+            return None  # by an older version, and nobody has written to the world since
+        found = self._select("SELECT summary FROM summaries WHERE revision = ?", revision)
+        return found[0][0] if found and isinstance(found[0][0], bytes) else None
+
     def integrity(self) -> list[str]:
         """What SQLite finds wrong with every page and index; slower than what ``open`` looks at."""
         found = [str(row[0]) for row in self._select("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
 
     # ---- writing --------------------------------------------------------------------------------
-    def insert(self, row: Row, outline: str) -> None:
+    def insert(self, row: Row, outline: str, summary: bytes) -> None:
         """Make a commit exist; durable on return. Raises sqlite3.Error, and then it does not exist."""
+        values = (row.revision, row.size, row.hash, outline)
+        self._write(
+            ("INSERT INTO commits (revision, bytes, hash, outline) VALUES (?, ?, ?, ?)", values),
+            (_INSERT_SUMMARY, (row.revision, summary)),
+        )
+
+    def keep_summary(self, revision: int, summary: bytes) -> None:
+        """Keep what was worked out from a file, if there is room: it can be worked out again."""
+        with contextlib.suppress(sqlite3.Error):
+            self._write((_INSERT_SUMMARY, (revision, summary)))
+
+    def _write(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
         with self._guard:
             connection = self.require_open()
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.execute(
-                    "INSERT INTO commits (revision, bytes, hash, outline) VALUES (?, ?, ?, ?)",
-                    (row.revision, row.size, row.hash, outline),
-                )
+                for statement, values in statements:
+                    connection.execute(statement, values)
                 connection.execute("COMMIT")
             except sqlite3.Error:
                 try:

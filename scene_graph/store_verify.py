@@ -18,6 +18,7 @@ from wonderzoom.scene_graph.store import commit_file, foreign_files, require_wor
 from wonderzoom.scene_graph.store_codec import decode_commit, encode_outline
 from wonderzoom.scene_graph.store_errors import translated
 from wonderzoom.scene_graph.store_record import DATABASE, Record, Row, content_hash
+from wonderzoom.scene_graph.store_summary import summarised
 from wonderzoom.scene_graph.surfels import block_hash
 
 
@@ -54,7 +55,8 @@ def verify(path: Path) -> Verified:
                 wrong.append(f"{file.name}: it can't be read: {error.strerror}")
                 continue
             size += len(data)
-            wrong += [f"{file.name}: {line}" for line in _differing(data, row, record.outline(row.revision))]
+            kept = record.outline(row.revision), record.summary(row.revision)
+            wrong += [f"{file.name}: {line}" for line in _differing(data, row, *kept)]
         beside = foreign_files(path, rows)
     except (OSError, sqlite3.Error) as error:
         raise translated(path, "verify the world", error) from error
@@ -63,7 +65,7 @@ def verify(path: Path) -> Verified:
     return Verified(len(rows), size, tuple(wrong), tuple(beside))
 
 
-def _differing(data: bytes, row: Row, outline: str) -> list[str]:
+def _differing(data: bytes, row: Row, outline: str, summary: bytes | None) -> list[str]:
     """What is wrong with one file."""
     if len(data) != row.size:
         return [f"it has {len(data)} bytes instead of {row.size}"]
@@ -78,6 +80,8 @@ def _differing(data: bytes, row: Row, outline: str) -> list[str]:
         wrong.append(f"it says that it is revision {commit.revision}")
     if encode_outline(commit) != outline:
         wrong.append(f"{DATABASE} tells of other nodes than the file holds")
+    if summary is not None and summary != summarised(commit, data):
+        wrong.append(f"{DATABASE} has a summary of other blocks than the file holds")
     wrong += [
         f"the block of node {block.node!r} in {block.cell} does not have its hash"
         for block in commit.blocks

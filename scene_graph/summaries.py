@@ -6,20 +6,20 @@ Owns these sums alone: the world keeps them up to date as bounds change, the val
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from wonderzoom.scene_graph.cells import Cell, common_ancestor
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.scale_node import Interval
-from wonderzoom.scene_graph.surfels import Block, Surfels
+from wonderzoom.scene_graph.surfels import Block, StoredSurfels, Surfels
 
 Placed = tuple[Cell, Surfels]
 Scales = tuple[Interval, Interval]  # parent and child bounds of a block
 
 
-def placed_in(blocks: list[Placed]) -> dict[str, object]:
+def placed_in(blocks: Sequence[tuple[Cell, Surfels | StoredSurfels]]) -> dict[str, object]:
     """``cell``, ``bounds`` and ``native_scale`` of a node with these blocks."""
     cell = common_ancestor([each for each, _ in blocks])
     boxes = [
@@ -29,17 +29,17 @@ def placed_in(blocks: list[Placed]) -> dict[str, object]:
     low = np.min([box[0] for box in boxes], axis=0).tolist()
     high = np.max([box[1] for box in boxes], axis=0).tolist()
     native = (
-        min(float(surfels.native.min()) + each.ln_edge for each, surfels in blocks),
-        max(float(surfels.native.max()) + each.ln_edge for each, surfels in blocks),
+        min(surfels.native_interval[0] + each.ln_edge for each, surfels in blocks),
+        max(surfels.native_interval[1] + each.ln_edge for each, surfels in blocks),
     )
     return {"cell": cell, "bounds": (tuple(low), tuple(high)), "native_scale": native}
 
 
 def scales_of(block: Block) -> Scales:
     """The parent and child intervals of a block, in ln root edges per pixel."""
-    edge, bounds = block.cell.ln_edge, block.bounds
-    parent = float(bounds.parent.min()) + edge, float(bounds.parent.max()) + edge
-    return parent, (float(bounds.child.min()) + edge, float(bounds.child.max()) + edge)
+    edge = block.cell.ln_edge
+    (coarse, coarsest), (finest, fine) = block.limits.parent_interval, block.limits.child_interval
+    return (coarse + edge, coarsest + edge), (finest + edge, fine + edge)
 
 
 def scales_over(scales: Iterable[Scales]) -> dict[str, Interval]:

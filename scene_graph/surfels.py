@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,16 @@ class Surfels:
 
     def __len__(self) -> int:
         return len(self.means)
+
+    @property
+    def native_interval(self) -> tuple[float, float]:
+        """Least and greatest native log-scale."""
+        return float(self.native.min()), float(self.native.max())
+
+    @property
+    def native_mean(self) -> float:
+        """Mean native log-scale."""
+        return float(self.native.mean(dtype=np.float64))
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Name -> array, in declaration order (what is hashed, stored and sent)."""
@@ -132,12 +143,51 @@ class Bounds:
     child_owner: NDArray[np.int16]  # [N]
     owners: tuple[str, ...] = ()  # node ids, sorted
     revision: int = 0  # the commit that last changed them
+    digest: str = field(default="", init=False, compare=False)  # filled when ``key`` is first asked for
 
     @staticmethod
     def open(n: int) -> Bounds:
         """No parent, no child, for n surfels."""
         none = np.full(n, -1, np.int16)
         return Bounds(np.full(n, NO_PARENT, np.float32), np.full(n, NO_CHILD, np.float32), none, none.copy())
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    @property
+    def key(self) -> str:
+        """128-bit BLAKE2b, hexadecimal, of the content without its revision: equal bounds, equal keys."""
+        if not self.digest:
+            digest = hashlib.blake2b(f"{self.owners}".encode(), digest_size=16)
+            for column in (self.parent, self.child, self.parent_owner, self.child_owner):
+                digest.update(np.ascontiguousarray(column).tobytes())
+            object.__setattr__(self, "digest", digest.hexdigest())
+        return self.digest
+
+    @property
+    def parent_interval(self) -> tuple[float, float]:
+        """Least and greatest parent bound."""
+        return float(self.parent.min()), float(self.parent.max())
+
+    @property
+    def child_interval(self) -> tuple[float, float]:
+        """Least and greatest child bound."""
+        return float(self.child.min()), float(self.child.max())
+
+    @property
+    def parents(self) -> frozenset[str]:
+        """The nodes that set parent bounds."""
+        return self._named(self.parent_owner)
+
+    @property
+    def children(self) -> frozenset[str]:
+        """The nodes that set child bounds."""
+        return self._named(self.child_owner)
+
+    def _named(self, column: NDArray[np.int16]) -> frozenset[str]:
+        used = np.zeros(len(self.owners) + 1, np.bool_)  # -1 finds the last entry
+        used[column] = True
+        return frozenset(name for name, here in zip(self.owners, used.tolist(), strict=False) if here)
 
     def same_as(self, other: Bounds) -> bool:
         """Equal in content (owners compared by name), whatever the revision."""
@@ -150,22 +200,94 @@ class Bounds:
         )
 
 
-@dataclass(frozen=True, slots=True)
+class StoredSurfels(Protocol):
+    """Write-once columns that may be on disk only, and what is known of them without reading."""
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """[2, 3] low and high corner with 3 sigma, in cell edges from the centre."""
+        ...
+
+    @property
+    def native_interval(self) -> tuple[float, float]: ...
+
+    @property
+    def native_mean(self) -> float: ...
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether ``read`` would not touch the disk."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self) -> Surfels:
+        """The columns. Raises BlockLost."""
+        ...
+
+
+class StoredBounds(Protocol):
+    """Bounds columns that may be on disk only, and what is known of them without reading."""
+
+    @property
+    def owners(self) -> tuple[str, ...]: ...
+
+    @property
+    def revision(self) -> int: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def parent_interval(self) -> tuple[float, float]: ...
+
+    @property
+    def child_interval(self) -> tuple[float, float]: ...
+
+    @property
+    def parents(self) -> frozenset[str]: ...
+
+    @property
+    def children(self) -> frozenset[str]: ...
+
+    @property
+    def in_memory(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def read(self) -> Bounds:
+        """The columns. Raises BlockLost."""
+        ...
+
+
+class BlockLost(Exception):
+    """What is on the disk of a block is not what was written; the rest of the world goes on without it."""
+
+    def __init__(self, node: str, cell: Cell, reason: str) -> None:
+        super().__init__(f"the block of node {node!r} in {cell} is lost: {reason}")
+        self.node, self.cell, self.reason = node, cell, reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """What one node has in one cell: the unit of culling, upload, streaming, storage and eviction."""
+    """What one node has in one cell: the unit of culling, upload, streaming, storage and eviction.
+
+    A value, wherever its columns are: ``surfels`` and ``bounds`` read what is not in memory, within the bound
+    of the cache that they go through. What they give stays valid; hold it while you work on it.
+    """
 
     cell: Cell
     node: str
-    surfels: Surfels
-    bounds: Bounds
+    columns: Surfels | StoredSurfels
+    limits: Bounds | StoredBounds
     hash: str = field(default="")  # of the write-once columns, the cell and the node; filled when empty
     mips: list[Block] = field(
         default_factory=list["Block"], init=False, repr=False, compare=False
     )  # see ``mips``
 
     def __post_init__(self) -> None:
-        if len(self.bounds.parent) != len(self.surfels):
-            raise ValueError(f"{len(self.bounds.parent)} bounds for {len(self.surfels)} surfels")
+        if len(self.limits) != len(self.columns):
+            raise ValueError(f"{len(self.limits)} bounds for {len(self.columns)} surfels")
         if not self.hash:
             object.__setattr__(self, "hash", block_hash(self.cell, self.node, self.surfels))
 
@@ -173,8 +295,43 @@ class Block:
     def key(self) -> tuple[str, Cell]:
         return (self.node, self.cell)
 
-    def with_bounds(self, bounds: Bounds) -> Block:
-        return replace(self, bounds=bounds)
+    @property
+    def count(self) -> int:
+        """Number of surfels; reads nothing."""
+        return len(self.columns)
+
+    @property
+    def surfels(self) -> Surfels:
+        """The write-once columns. Raises BlockLost."""
+        columns = self.columns
+        return columns if isinstance(columns, Surfels) else columns.read()
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds columns. Raises BlockLost."""
+        limits = self.limits
+        return limits if isinstance(limits, Bounds) else limits.read()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all columns can be had without touching the disk."""
+        columns, limits = self.columns, self.limits
+        return (isinstance(columns, Surfels) or columns.in_memory) and (
+            isinstance(limits, Bounds) or limits.in_memory
+        )
+
+    @property
+    def parents(self) -> frozenset[str]:
+        """The nodes that set parent bounds here."""
+        return self.limits.parents
+
+    @property
+    def children(self) -> frozenset[str]:
+        """The nodes that set child bounds here."""
+        return self.limits.children
+
+    def with_bounds(self, bounds: Bounds | StoredBounds) -> Block:
+        return replace(self, limits=bounds)
 
 
 def block_hash(cell: Cell, node: str, surfels: Surfels) -> str:

@@ -56,17 +56,34 @@ def visible_set(
     Pyramids are made when they are first seen, 2 microseconds a surfel. Who can't wait passes ``later``, which hears
     what is missing: until it is made, such blocks are drawn as they are. (A budget waits: it needs to know all sizes.)
     """
-    if settings.modulation == "none":
-        scale_offset = None
-    else:
-        scale_offset = camera.ln_render_scale(settings.h_ref, settings.lod_bias)
-    radial = settings.metric == "radial"
+    return with_levels(world, wanted_rows(world, camera, settings), camera, settings, before, later)
+
+
+def wanted_rows(world: World, camera: Camera, settings: RenderSettings, *, standing_by: bool = False) -> Rows:
+    """The rows of the octree's blocks that can show, in (node, cell) order.
+
+    ``standing_by``: with those whose surfels have all handed over to finer ones: they show where these are not there.
+    """
+    every = settings.modulation == "none"
+    scale_offset = None if every else camera.ln_render_scale(settings.h_ref, settings.lod_bias)
+    guard = MIP_GUARD_PX if settings.mips else GUARD_PX
+    found = world.octree.walk(camera, guard, scale_offset, settings.metric == "radial", standing_by)
+    return np.array(world.octree.rows.ordered(found.tolist()), np.intp)
+
+
+def with_levels(
+    world: World,
+    rows: Rows,
+    camera: Camera,
+    settings: RenderSettings,
+    before: VisibleSet | None = None,
+    later: Callable[[Missing], None] | None = None,
+) -> VisibleSet:
+    """The blocks of some rows as they are drawn: whole, or as levels of their pyramids; see ``visible_set``."""
+    table, radial = world.octree.rows, settings.metric == "radial"
     if not settings.mips:
-        blocks = tuple(world.octree.touching(camera, GUARD_PX, scale_offset, radial))
+        blocks = tuple(table.blocks(rows.tolist()))
         return VisibleSet(blocks, (0,) * len(blocks), (1.0,) * len(blocks), world.revision)
-    table = world.octree.rows
-    walked = world.octree.walk(camera, MIP_GUARD_PX, scale_offset, radial)
-    rows = np.array(table.ordered(walked.tolist()), np.intp)
     wanted = candidates(world.octree, rows, camera, radial)
     finest, coarsest = wanted.finest, wanted.coarsest
     # However little pyramids merge, they are no more than this.
@@ -154,7 +171,7 @@ def _as_set(world: World, rows: Rows, finest: Levels, coarsest: Levels, last: Le
         (1.0,) * len(levels),
         world.revision,
         tuple(zip(np.repeat(finest, counts).tolist(), np.repeat(last, counts).tolist(), strict=True)),
-        (rows, finest),
+        chosen=(rows, finest),
     )
 
 

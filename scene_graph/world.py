@@ -162,7 +162,7 @@ class World:
                 raise UnknownNode(node.parent)
             own = self._made(node, placed)
             nodes[node.id] = replace(
-                node, **placed_in([(block.cell, block.surfels) for block in own]), children=()
+                node, **placed_in([(block.cell, block.columns) for block in own]), children=()
             )
             made += sorted(own, key=lambda block: block.cell)
         return self._resolve(_Proposal(tuple(nodes.values()), tuple(made), gone))
@@ -227,7 +227,7 @@ class World:
             raise RevisionConflict(self.revision + 1, commit.revision)
         self._check_fits(commit)
         gone = [(node, cell) for node in commit.removed for cell in self._cells[node]]
-        patched = [self.octree.block(p.node, p.cell).with_bounds(p.bounds) for p in commit.patches]
+        patched = [self.octree.block(p.node, p.cell).with_bounds(p.limits) for p in commit.patches]
         for node in commit.removed:
             parent = self.nodes[node].parent
             if parent is not None and parent not in commit.removed:
@@ -249,6 +249,13 @@ class World:
             self.nodes[node] = replace(self.nodes[node], **scales_over(self._cells[node].values()))
         self.views = self.views.changed(commit.removed, commit.added)
         self.revision = commit.revision
+
+    def settle(self, commit: Commit) -> None:
+        """The commit that was applied last lies on disk now: let go of its columns. Digests do not change."""
+        if commit.revision != self.revision:
+            raise RevisionConflict(self.revision, commit.revision)
+        patched = [self.octree.block(p.node, p.cell).with_bounds(p.limits) for p in commit.patches]
+        self.octree.rebound([*commit.blocks, *patched])
 
     def _check_fits(self, commit: Commit) -> None:
         removed = set(commit.removed)
@@ -281,8 +288,8 @@ class World:
         for patch in commit.patches:
             if patch.node in removed or (patch.node, patch.cell) not in self.octree:
                 raise InvalidCommit(f"a patch names {patch.node!r} in {patch.cell}, which is not there")
-            surfels = self.octree.block(patch.node, patch.cell).surfels
-            if wrong := wrong_with_bounds(surfels, patch.bounds):
+            block = self.octree.block(patch.node, patch.cell)
+            if wrong := _wrong_with_patch(block, patch):
                 raise InvalidCommit(f"a patch of {patch.node!r} in {patch.cell}: {wrong}")
 
     def _check_blocks(self, blocks: Sequence[Block], views: dict[str, int]) -> None:
@@ -322,6 +329,15 @@ class World:
     def check(self) -> list[str]:
         """Every law of this room that does not hold, in words; empty for a sound world. Slow (``validator``)."""
         return violations(self, self._cells)
+
+
+def _wrong_with_patch(block: Block, patch: BoundsPatch) -> str:
+    """Why a patch can't be of a block; what lies on disk is looked at by whoever reads it."""
+    if len(patch.limits) != block.count:
+        return f"{len(patch.limits)} bounds for {block.count} surfels"
+    if isinstance(patch.limits, Bounds):
+        return wrong_with_bounds(block.surfels, patch.limits)
+    return ""
 
 
 def _described(node: ScaleNode) -> tuple[object, ...]:

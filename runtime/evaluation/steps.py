@@ -90,9 +90,7 @@ def edited(view: RenderedView, visible: VisibleSet, node: str) -> Mask:
     A material that was laid is a surface like any other and not known afterwards to be new.
     """
     kinds = [
-        (block.surfels.kind == STRUCTURE) & (block.node == node)
-        for block in visible.blocks
-        if len(block.surfels)
+        (block.surfels.kind == STRUCTURE) & (block.node == node) for block in visible.blocks if block.count
     ]
     if not kinds:
         return np.zeros(view.alpha.shape, np.bool_)

@@ -291,8 +291,8 @@ def _cull(
     size = (float(camera.width), float(camera.height))
     count = kernels.cull(
         plan.spheres, plan.intervals, plan.block_of, frames.origins, frames.edges_px, frames.render_scales,
-        plan.levels_of, rotation, lens, size, settings.metric == "radial", settings.modulation != "none",
-        pixel_octaves(camera, settings), kept, centers,
+        plan.residencies, plan.levels_of, rotation, lens, size, settings.metric == "radial",
+        settings.modulation != "none", pixel_octaves(camera, settings), kept, centers,
     )  # fmt: skip
     return kept[:count], centers[:count]
 

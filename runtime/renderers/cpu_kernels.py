@@ -116,8 +116,8 @@ def see_blocks(
 
 @njit(**KERNEL)
 def cull(
-    spheres, intervals, block_of, origins, edges_px, render_scales, levels_of, rotation, lens, size, radial,
-    weighted, pixel_octaves, kept, centers,
+    spheres, intervals, block_of, origins, edges_px, render_scales, residencies, levels_of, rotation, lens, size,
+    radial, weighted, pixel_octaves, kept, centers,
 ):  # fmt: skip
     """Write the chunks that may touch the picture to ``kept``, their view centres [C, 3]; returns how many.
 
@@ -154,7 +154,9 @@ def cull(
             depth = math.sqrt((x * inverse_f) ** 2 + (y * inverse_f) ** 2 + w * w) if radial else w
             nearest = render_scales[b] + math.log(max(depth - deep, NEAR))
             farthest = render_scales[b] + math.log(max(depth + deep, NEAR))
-            if weighted and (nearest > intervals[c, 1] or farthest < intervals[c, 0]):
+            # What finer blocks have taken over is drawn where they have not come all the way.
+            over = farthest < intervals[c, 0] and residencies[b, 1] == residencies[b, 0]
+            if weighted and (nearest > intervals[c, 1] or over):
                 continue
             if finest < coarsest:
                 level = levels_of[b, LEVEL]

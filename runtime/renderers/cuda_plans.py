@@ -70,9 +70,7 @@ class PlanBook:
             for plan in found:
                 self._pool.touch([each.block for each in plan.drawn])
             return found
-        drawn = [
-            tuple(each for each in drawn_blocks(visible) if len(each.block.surfels)) for visible in visibles
-        ]
+        drawn = [tuple(each for each in drawn_blocks(visible) if each.block.count) for visible in visibles]
         places = iter(self._pool.place([each.block for some in drawn for each in some]))
         made = [
             _plan(visible, pivot, some, [next(places) for _ in some], self._pool.version)
@@ -97,7 +95,7 @@ def _plan(
     visible: VisibleSet, pivot: Cell, drawn: tuple[DrawnBlock, ...], places: list[I64], version: int
 ) -> Plan:
     blocks = [each.block for each in drawn]
-    counts = np.array([len(block.surfels) for block in visible.blocks], np.int64)
+    counts = np.array([block.count for block in visible.blocks], np.int64)
     kept = np.flatnonzero(counts)
     first_ids = (np.cumsum(counts) - counts)[kept]
     rows = [rows_of(block) for block in blocks]

@@ -201,7 +201,9 @@ def _cull(culling: Any, known: Any, settings: RenderSettings, reach_px: float) -
     nearest = render_scale + torch.log((depth - deep).clamp(min=NEAR))
     farthest = render_scale + torch.log((depth + deep).clamp(min=NEAR))
     if settings.modulation != "none":
-        kept &= (nearest <= interval[:, 1]) & (farthest >= interval[:, 0])
+        # What finer blocks have taken over is drawn where they have not come all the way.
+        resident, below = known[:, RESIDENCIES].unbind(1)
+        kept &= (nearest <= interval[:, 1]) & ((farthest >= interval[:, 0]) | (resident != below))
     level, finest, coarsest = known[:, LEVELS].unbind(1)
     native = culling[:, NATIVE]
     least = (nearest - native[:, 1]) / LN2 + known[:, OCTAVES]

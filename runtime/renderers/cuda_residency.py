@@ -27,7 +27,7 @@ from wonderzoom.runtime.renderers.packing_kernels import (
     LEAST_SPAN,
     PARENT_SLOPE,
 )
-from wonderzoom.scene_graph.surfels import Block, Bounds
+from wonderzoom.scene_graph.surfels import Block
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
@@ -49,7 +49,7 @@ class _Resident:
     """A block in the pool."""
 
     slabs: I64  # its chunks, in order
-    bounds: Bounds  # what its bounds columns were written with
+    key: str  # of the bounds that its bounds columns were written with
 
 
 class SlabPool:
@@ -81,7 +81,9 @@ class SlabPool:
         return (self._slabs - len(self._free)) * SLAB_BYTES
 
     def __contains__(self, block: Block) -> bool:
-        return block.hash in self._residents
+        """Whether a block can be drawn without its columns."""
+        resident = self._residents.get(block.hash)
+        return resident is not None and resident.key == block.limits.key
 
     # ---- frames -----------------------------------------------------------------------------------
     def place(self, blocks: Sequence[Block]) -> list[I64]:
@@ -93,8 +95,7 @@ class SlabPool:
         """
         wanted = {block.hash: block for block in blocks}
         for block in blocks:
-            known = wanted[block.hash].bounds
-            if known is not block.bounds and not known.same_as(block.bounds):
+            if wanted[block.hash].limits.key != block.limits.key:
                 raise ValueError(f"block {block.node!r} in {block.cell} comes with two different bounds")
         needed = sum(_slabs_of(block) for block in wanted.values())
         if needed > self._most:
@@ -111,9 +112,9 @@ class SlabPool:
         for name, block in wanted.items():
             resident = self._residents[name]
             self._residents.move_to_end(name)
-            if resident.bounds is not block.bounds and not resident.bounds.same_as(block.bounds):
+            if resident.key != block.limits.key:
                 self._patch(resident, block)
-            resident.bounds = block.bounds
+                resident.key = block.limits.key
         return [self._residents[block.hash].slabs for block in blocks]
 
     def touch(self, blocks: Sequence[Block]) -> None:
@@ -174,7 +175,7 @@ class SlabPool:
         self.data[where] = torch.from_numpy(columns).to(self._device)
         culling = np.concatenate([packed.spheres, packed.intervals], 1)
         self.culling[where] = torch.from_numpy(culling).to(self._device)
-        self._residents[block.hash] = _Resident(slabs, block.bounds)
+        self._residents[block.hash] = _Resident(slabs, block.limits.key)
         self.uploads += 1
 
     def _patch(self, resident: _Resident, block: Block) -> None:
@@ -206,9 +207,9 @@ def bounds_columns(block: Block) -> tuple[F32, F64]:
 
 def rows_of(block: Block) -> I64:
     """How many surfels each slab of a block holds."""
-    count = len(block.surfels)
+    count = block.count
     return np.minimum(count - np.arange(0, count, CHUNK), CHUNK)
 
 
 def _slabs_of(block: Block) -> int:
-    return -(-len(block.surfels) // CHUNK)
+    return -(-block.count // CHUNK)

@@ -63,13 +63,15 @@ def same_blocks(one: VisibleSet, other: VisibleSet) -> bool:
     if one.blocks is not other.blocks:
         if len(one.blocks) != len(other.blocks) or any(map(is_not, one.blocks, other.blocks)):
             return False
-    return (one.residencies, one.mips, one.shared) == (other.residencies, other.mips, other.shared)
+    return (one.residencies, one.child_residencies, one.mips, one.shared) == (
+        other.residencies, other.child_residencies, other.mips, other.shared
+    )  # fmt: skip
 
 
 def make_plan(visible: VisibleSet, pivot: Cell, cache: BlockCache) -> FramePlan:
     """Pack what is not packed yet and lay out the tables; ValueError for what can't be drawn."""
     check_visible(visible)
-    counts = [len(block.surfels) for block in visible.blocks]
+    counts = [block.count for block in visible.blocks]
     kept = [b for b, count in enumerate(counts) if count]
     everything = drawn_blocks(visible)
     drawn = tuple(everything[b] for b in kept)

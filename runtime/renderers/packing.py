@@ -20,7 +20,7 @@ from wonderzoom.runtime.renderers.packing_kernels import CHUNK, COLUMNS, pack
 from wonderzoom.runtime.renderers.projection import MIN_ALPHA
 from wonderzoom.runtime.renderers.simd import aligned_empty
 from wonderzoom.scene_graph import scales
-from wonderzoom.scene_graph.surfels import THICKNESS, Block, Bounds
+from wonderzoom.scene_graph.surfels import THICKNESS, Block
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -38,7 +38,6 @@ _MASSES = scales.LI2_MAX * np.arange(scales.LI2_TABLE_SIZE) / (scales.LI2_TABLE_
 class PackedBlock:
     """One block ready for the kernels; C chunks."""
 
-    bounds: Bounds  # what it was packed with
     data: F32  # [C, COLUMNS, STRIDE]
     places: (
         I64  # [C, 3] address of the chunk's data, surfels in it (CHUNK in all but the last), its first row
@@ -73,7 +72,7 @@ def pack_block(block: Block) -> PackedBlock:
     places[:, 1] = CHUNK
     places[-1, 1] = len(s) - (chunks - 1) * CHUNK
     places[:, 2] = CHUNK * np.arange(chunks)
-    return PackedBlock(bounds, data, places, spheres, intervals)
+    return PackedBlock(data, places, spheres, intervals)
 
 
 def _as_input(array: NDArray[Any]) -> NDArray[Any]:
@@ -94,7 +93,7 @@ class BlockCache:
             raise ValueError(f"a cache holds 0 bytes or more, got {max_bytes}")
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._packed: OrderedDict[tuple[str, int], PackedBlock] = OrderedDict()
+        self._packed: OrderedDict[tuple[str, str], PackedBlock] = OrderedDict()  # by the content of a block
         self._bytes = 0
         self.evictions = 0  # blocks dropped for room so far
 
@@ -105,14 +104,12 @@ class BlockCache:
 
     def get(self, block: Block) -> PackedBlock:
         """The packed form of a block with at least one surfel."""
-        key = (block.hash, block.bounds.revision)
+        key = (block.hash, block.limits.key)
         with self._lock:
             packed = self._packed.get(key)
             if packed is not None:
                 self._packed.move_to_end(key)
-        # Two worlds may number different bounds of one block alike.
-        if packed is not None and (packed.bounds is block.bounds or packed.bounds.same_as(block.bounds)):
-            return packed
+                return packed
         packed = pack_block(block)
         with self._lock:
             old = self._packed.pop(key, None)

@@ -65,16 +65,9 @@ class DrawnBlock:
 
 
 def drawn_blocks(visible: VisibleSet) -> list[DrawnBlock]:
-    """The blocks of a visible set as they are drawn.
-
-    A block's finer successors are as resident as the block itself, as far as a visible set can tell.
-    """
-    return [
-        DrawnBlock(block, residency, residency, mip, shared)
-        for block, residency, mip, shared in zip(
-            visible.blocks, visible.residencies, visible.mips, visible.shared, strict=True
-        )
-    ]
+    """The blocks of a visible set as they are drawn."""
+    columns = (visible.blocks, visible.residencies, visible.child_residencies, visible.mips, visible.shared)
+    return [DrawnBlock(*each) for each in zip(*columns, strict=True)]
 
 
 def depth_ratio(points: F64, camera: Camera, radial: bool) -> F64:
@@ -237,6 +230,6 @@ def check_visible(visible: VisibleSet) -> None:
     for level, (finest, coarsest) in set(zip(visible.mips, visible.shared, strict=True)):
         if not 0 <= finest <= level <= coarsest:
             raise ValueError(f"level {level} of a pyramid can't share with the levels {finest} to {coarsest}")
-    for residency in set(visible.residencies):
+    for residency in {*visible.residencies, *visible.child_residencies}:
         if not 0.0 <= residency <= 1.0:
             raise ValueError(f"a residency lies in [0, 1], got {residency}")

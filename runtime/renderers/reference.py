@@ -46,12 +46,11 @@ class ReferenceRenderer:
         first = 0
         for drawn in drawn_blocks(visible):
             splats = project_block(drawn, camera, settings)
-            surfels = drawn.block.surfels
             if len(splats.rows):
                 blocks.append(splats)
-                colors.append(surfels.colors)
+                colors.append(drawn.block.surfels.colors)
                 ids.append(first)
-            first += len(surfels)
+            first += drawn.block.count
         keys = np.concatenate([splats.keys for splats in blocks]) if blocks else np.empty(0)
         which = np.repeat(np.arange(len(blocks)), [len(splats.rows) for splats in blocks])
         index = np.concatenate([np.arange(len(s.rows)) for s in blocks]) if blocks else np.empty(0, np.intp)

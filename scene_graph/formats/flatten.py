@@ -97,7 +97,7 @@ def flatten(
     root = world.root
     parts: list[Cloud] = []
     other = fine = 0
-    outside = sum(len(block.surfels) for block in world.blocks) - sum(len(block.surfels) for block in blocks)
+    outside = sum(block.count for block in world.blocks) - sum(block.count for block in blocks)
     floor = ln_step + math.log(STEPS_PER_PIXEL)
     for number, block in enumerate(blocks):
         means = _means(block, frame)
@@ -191,7 +191,7 @@ def _native(block: Block, frame: Frame) -> Array:
 def _detail(block: Block, detail: Camera | None, world: World, frame: Frame) -> Array:
     """ln r at each surfel, in units of the file; -inf where the finest is wanted."""
     if detail is None:
-        return np.full(len(block.surfels), -np.inf)
+        return np.full(block.count, -np.inf)
     local = detail.cell_frame(block.cell)
     points = block.surfels.means.astype(np.float64) @ local.matrix.T + local.origin
     reference = math.log(min(detail.width, detail.height) / world.header.h_ref)

@@ -100,7 +100,7 @@ def _no_finite(commit: Commit) -> Commit:
     means[0] = float("nan")
     return replace(
         commit,
-        blocks=(replace(block, surfels=replace(block.surfels, means=means), hash=""), *commit.blocks[1:]),
+        blocks=(replace(block, columns=replace(block.surfels, means=means), hash=""), *commit.blocks[1:]),
     )
 
 

@@ -196,7 +196,7 @@ def test_info_shows_the_tree_to_people_and_json_to_programs(garden: Desk) -> Non
     assert all(node.id in out for node in nodes()) and "'moss'" in out
     values = json.loads(garden.must("info", "garden", "--json"))
     assert [node["id"] for node in values["nodes"]] == [node.id for node in nodes()]
-    assert set(values) == {"revision", "nodes"}
+    assert set(values) == {"revision", "memory_bytes", "nodes"}
 
 
 def test_check_asks_whether_the_laws_hold_and_gives_the_digest(garden: Desk) -> None:

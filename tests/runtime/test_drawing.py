@@ -32,21 +32,23 @@ class Several(CpuRenderer):
 def test_a_call_for_several_viewers_draws_for_each_what_it_would_see_alone() -> None:
     world, cameras = nested_world(1, width=36, height=27)
     orders = [
-        Order(cameras[0], STILL, True),
-        Order(cameras[1].orbited(0.1, 0.0), LADDER[3], False),
-        Order(cameras[1].resized(40, 20), LADDER[0], False),
+        Order(cameras[0], STILL, True, "a"),
+        Order(cameras[1].orbited(0.1, 0.0), LADDER[3], False, "b"),
+        Order(cameras[1].resized(40, 20), LADDER[0], False, "c"),
     ]
 
     async def body() -> tuple[list[Drawn], list[Drawn]]:
         assert drawing.together is not None and drawing.together.most == 3
         shared = [await each for each in await drawing.together.draw(orders)]
-        return shared, [await drawing.draw(order.camera, order.rung, order.still) for order in orders]
+        return shared, [
+            await drawing.draw(order.camera, order.rung, order.still, order.viewer) for order in orders
+        ]
 
     with Several() as renderer:
         drawing = Drawing(world.copy(), renderer)
         try:
             asyncio.run(body())
-            drawing._merging.submit(lambda: None).result()  # pyramids are there from now on
+            drawing._pyramids._thread.submit(lambda: None).result()  # pyramids are there from now on
             renderer.calls.clear()
             shared, alone = asyncio.run(body())
         finally:
@@ -80,10 +82,10 @@ def test_pyramids_are_made_beside_the_frames(budget: int | None) -> None:
     with CpuRenderer(1) as renderer:
         drawing = Drawing(world, renderer, budget=budget)
         try:
-            asyncio.run(drawing.draw(camera, FULL, False))
+            asyncio.run(drawing.draw(camera, FULL, False, "somebody"))
             first = renderer.statistics.drawn
-            drawing._merging.submit(lambda: None).result()  # what was asked before it is done
-            asyncio.run(drawing.draw(camera, FULL, False))
+            drawing._pyramids._thread.submit(lambda: None).result()  # what was asked before it is done
+            asyncio.run(drawing.draw(camera, FULL, False, "somebody"))
             second = renderer.statistics.drawn
         finally:
             drawing.close()

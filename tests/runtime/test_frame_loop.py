@@ -40,6 +40,32 @@ async def test_who_wishes_less_gets_moving_frames_of_it_and_stills_as_ever() -> 
 
 
 @on_virtual_time
+async def test_what_fades_is_drawn_until_it_has_come_and_then_once_more_still() -> None:
+    """Nobody moves; blocks arrive for 0.4 s: twelve frames of that, one more, a still, and nothing after it."""
+    async with staged() as stage:
+        stage.renderer.settles_at = now() + 0.4
+        client = stage.join(Client("a"))
+        stage.loop.look(client.viewer, turned(1), 1)
+        await asyncio.sleep(5.0)
+        *fading, still = [frame for _, frame in client.shown]
+        assert 12 <= len(fading) <= 15 and not any(frame.still for frame in fading)
+        assert still.still and {frame.camera_seq for frame in (*fading, still)} == {1}
+        assert stage.renderer.calls == len(client.shown)
+
+
+@on_virtual_time
+async def test_a_picture_that_fails_while_it_fades_is_not_tried_for_ever() -> None:
+    async with staged() as stage:
+        stage.renderer.settles_at = now() + 1e6
+        client = stage.join(Client("a"))
+        stage.loop.look(client.viewer, turned(1), 1)
+        await asyncio.sleep(0.5)
+        stage.renderer.fails = True
+        await asyncio.sleep(5.0)
+        assert len(stage.failed) == 1
+
+
+@on_virtual_time
 async def test_a_still_view_costs_nothing() -> None:
     async with staged() as stage:
         client = stage.join(Client("a"))

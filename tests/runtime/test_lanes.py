@@ -46,7 +46,7 @@ class Room:
         viewer.pacer.rtt = 0.005
         return viewer
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
+    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         self.running += 1
         _most.append(sum(room.running for room in _rooms))
         try:
@@ -57,7 +57,7 @@ class Room:
 
     async def draw_together(self, orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
         """A call in which each frame takes as long as alone: nothing is gained, and nobody may lose."""
-        drawn = [await self.draw(order.camera, order.rung, order.still) for order in orders]
+        drawn = [await self.draw(order.camera, order.rung, order.still, order.viewer) for order in orders]
         took, sharing = self.seconds * len(orders), len(orders)
         return [_done(replace(each, render_s=took, sharing=sharing)) for each in drawn]
 

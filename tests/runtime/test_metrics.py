@@ -40,9 +40,13 @@ from wonderzoom.runtime.wire import pose
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.page_cache import PageStatistics
 
 FRAME = Frame(1, None, 1, 1, b"x" * 5000, False, 80, 0.02, 0.03, 0.004)  # type: ignore[arg-type]
-STATUS = Status("ok", "garden", 7, 5, 3, "starting", 2, {"waiting": 4, "running": 1}, 1_500_000, 4096)
+STATUS = Status(
+    "ok", "garden", 7, 5, 3, "starting", 2, {"waiting": 4, "running": 1}, 1_500_000,
+    PageStatistics(900, 1000, 70, 30, 20), 4096,
+)  # fmt: skip
 
 Values = dict[str, float]
 M = TypeVar("M")
@@ -200,7 +204,12 @@ def test_what_is_is_read_when_somebody_asks() -> None:
         "viewers": 3,
         "world_revision": 7,
         "world_nodes": 5,
-        "surfels_resident": 1_500_000,
+        "surfels": 1_500_000,
+        "block_memory_bytes{what=held}": 900,
+        "block_memory_bytes{what=limit}": 1000,
+        "block_reads_total{from=memory}": 70,
+        "block_reads_total{from=disk}": 30,
+        "block_evictions_total": 20,
         "send_buffer_bytes": 4096,
         "zoom_jobs{state=waiting}": 4,
         "zoom_jobs{state=running}": 1,
@@ -298,7 +307,7 @@ def test_frames_that_are_drawn_for_nothing_are_told() -> None:
     told: list[Dropped] = []
     stuck = asyncio.Event()
 
-    async def draw(camera: Any, rung: Any, still: bool) -> Drawn:
+    async def draw(camera: Any, rung: Any, still: bool, viewer: str) -> Drawn:
         await asyncio.sleep(0.01)
         return Drawn(b"picture", camera, 1, 0.01, 0.0)
 

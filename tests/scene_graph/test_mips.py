@@ -21,7 +21,7 @@ from wonderzoom.scene_graph.world import World
 
 def pyramid(block: Block, cameras: list[Camera]) -> list[Block]:
     """All levels."""
-    count = level_count(block.surfels)
+    count = level_count(block)
     make_mips([block], count, cameras)
     return [mip(block, level) for level in range(count)]
 
@@ -162,7 +162,7 @@ def test_other_bounds_have_a_pyramid_of_their_own() -> None:
 def test_levels_end() -> None:
     world, cameras = nested_world(0)
     block = world.blocks[0]
-    count = level_count(block.surfels)
+    count = level_count(block)
     make_mips([block], 99, cameras)
     assert len(block.mips) == count - 1
     assert math.log2(len(block.surfels)) / 2 <= count <= 3 + -float(block.surfels.native.mean()) / LN2

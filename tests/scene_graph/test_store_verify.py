@@ -86,7 +86,7 @@ def wrong_revision(path: Path) -> None:
 def repainted(path: Path) -> None:
     commit: Commit = simple_commit(2, 20)
     block = commit.blocks[0]
-    painted = replace(block, surfels=replace(block.surfels, colors=255 - block.surfels.colors))
+    painted = replace(block, columns=replace(block.surfels, colors=255 - block.surfels.colors))
     put(path, encode_commit(replace(commit, blocks=(painted,))))  # with the old hash
 
 

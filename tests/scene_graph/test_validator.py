@@ -47,7 +47,7 @@ def second_root(world: World, tree: Tree) -> None:
 def repainted(world: World, tree: Tree) -> None:
     block = world.blocks_of(tree.id(2))[0]
     painted = replace(block.surfels, colors=255 - block.surfels.colors)
-    world.octree.rebound([replace(block, surfels=painted)])  # with the old hash
+    world.octree.rebound([replace(block, columns=painted)])  # with the old hash
 
 
 def rebounded(world: World, tree: Tree) -> None:
@@ -88,7 +88,7 @@ def spoiled(world: World, tree: Tree) -> None:
     block = world.blocks_of(tree.id(2))[0]
     means = block.surfels.means.copy()
     means[0] = np.nan
-    world.octree.rebound([replace(block, surfels=replace(block.surfels, means=means))])
+    world.octree.rebound([replace(block, columns=replace(block.surfels, means=means))])
 
 
 def doubled(world: World, tree: Tree) -> None:

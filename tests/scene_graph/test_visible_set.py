@@ -113,7 +113,7 @@ def pyramids(world: World) -> VisibleSet:
     """All levels of all blocks, whatever the camera."""
     drawn: list[tuple[Block, int, tuple[int, int]]] = []
     for block in world.blocks:
-        count = level_count(block.surfels)
+        count = level_count(block)
         make_mips([block], count, [view.camera for view in world.node(block.node).views])
         drawn += [(mip(block, level), level, (0, count - 1)) for level in range(count)]
     blocks, levels, shared = zip(*drawn, strict=True)

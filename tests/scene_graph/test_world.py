@@ -238,7 +238,7 @@ def first_bounds(commit: Commit, **columns: np.ndarray) -> Commit:
 def first_patch(commit: Commit, **columns: np.ndarray) -> Commit:
     patch = commit.patches[0]
     return replace(
-        commit, patches=(replace(patch, bounds=replace(patch.bounds, **columns)), *commit.patches[1:])
+        commit, patches=(replace(patch, limits=replace(patch.bounds, **columns)), *commit.patches[1:])
     )
 
 
@@ -256,7 +256,7 @@ TAMPERED: dict[str, Callable[[Commit], Commit]] = {
     "no node 'x'": lambda c: replace(c, removed=("x",)),
     "removed twice": lambda c: replace(c, removed=("x", "x")),
     "which is not there": lambda c: replace(c, patches=(BoundsPatch("x", Cell(0, 0, 0, 0), Bounds.open(1)),)),
-    "bounds for": lambda c: replace(c, patches=(replace(c.patches[0], bounds=Bounds.open(1)),)),
+    "bounds for": lambda c: replace(c, patches=(replace(c.patches[0], limits=Bounds.open(1)),)),
     "means holds a number that is not finite": lambda c: first_block(
         c, means=np.full_like(c.blocks[0].surfels.means, np.nan)
     ),

@@ -35,13 +35,14 @@ class Renderer:
     running: int = 0
     most: int = 0
     fails: bool = False
+    settles_at: float = 0.0  # until then every picture changes by itself
     together: int = 1  # frames that may share a call
     more: float = 0.0  # seconds of each frame in a call after its first
     encoding: float = 0.0  # seconds after a call in which each of its frames is encoded
     broken: Camera | None = None  # that can't be drawn
     shared: list[list[Camera]] = field(default_factory=list[list[Camera]])  # each call's
 
-    async def __call__(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
+    async def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         self.calls += 1
         self.running += 1
         self.most = max(self.most, self.running)
@@ -52,7 +53,10 @@ class Renderer:
         finally:
             self.running -= 1
         size = round(self.size * rung.weight)
-        return Drawn(b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds)
+        settled = self.loop.time() >= self.settles_at
+        return Drawn(
+            b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds, settled=settled
+        )
 
     async def all_at_once(self, orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
         """Several frames in one call; see ``frame_loop.DrawTogether``."""

@@ -49,6 +49,9 @@ class Disk:
             raise NoSpace("garden", "the disk is full", "free some space")
         self.log.append(commit)
 
+    def settled(self, commit: Commit) -> Commit:
+        return commit
+
     def load(self) -> World:
         world = World(HEADER)
         for commit in self.log:
@@ -146,7 +149,7 @@ class FakeDrawing:
         assert commit.revision == self.revision + 1
         self.revision = commit.revision
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool) -> Drawn:
+    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         self.calls += 1
         self.running += 1
         assert self.running <= self.lanes

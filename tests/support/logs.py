@@ -32,7 +32,8 @@ def same(a: Any, b: Any) -> bool:
             and np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
         )
     if is_dataclass(a):
-        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+        told = [f.name for f in fields(a) if f.compare]
+        return type(a) is type(b) and all(same(getattr(a, name), getattr(b, name)) for name in told)
     if isinstance(a, tuple):
         return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
     return repr(a) == repr(b)

@@ -17,6 +17,7 @@ from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.camera import Camera, initial_camera
 from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.world import World
@@ -73,7 +74,7 @@ class PlaneMaker:
     """Implements ``runtime.build.Maker``; ``before_zoom`` hears the number of each zoom."""
 
     def __init__(self, renderer: Painter, reporter: Reporter) -> None:
-        self.renderer, self.reporter = renderer, reporter
+        self.renderer, self.reporter, self.pages = renderer, reporter, PageCache()
         self.zooms = 0
         self.creations = 0
         self.before_zoom: Callable[[int], None] = lambda _number: None

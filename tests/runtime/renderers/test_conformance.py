@@ -113,7 +113,7 @@ def over_budget() -> Scene:
         (mip(block, level), level)
         for block in world.blocks
         for level in (1, 2)
-        if level < level_count(block.surfels)
+        if level < level_count(block)
         and not make_mips([block], level, [view.camera for view in world.node(block.node).views])
     ]
     blocks, levels = zip(*drawn, strict=True)
@@ -136,8 +136,8 @@ def an_empty_block() -> Scene:
     blocks = list(scene.visible.blocks)
     nothing = replace(
         blocks[0],
-        surfels=blocks[0].surfels.take(slice(0, 0)),
-        bounds=type(blocks[0].bounds).open(0),
+        columns=blocks[0].surfels.take(slice(0, 0)),
+        limits=type(blocks[0].bounds).open(0),
         hash="",
     )
     blocks.insert(1, nothing)

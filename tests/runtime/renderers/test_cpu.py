@@ -115,7 +115,7 @@ def test_a_number_that_is_not_finite_is_refused(renderer: CpuRenderer) -> None:
     block = visible.blocks[0]
     means = block.surfels.means.copy()
     means[0, 0] = np.nan
-    broken = replace(block, surfels=replace(block.surfels, means=means), hash="")
+    broken = replace(block, columns=replace(block.surfels, means=means), hash="")
     blocks = (broken, *visible.blocks[1:])
     with pytest.raises(ValueError, match="means holds a number that is not finite"):
         renderer.render(replace(visible, blocks=blocks), CAMERA, SETTINGS)

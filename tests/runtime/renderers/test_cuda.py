@@ -101,7 +101,7 @@ def test_the_clamp_of_alpha_is_all_that_the_versions_differ_in() -> None:
     camera = a_camera()
     visible = cloud(camera, 12, 3, octaves=(4.0, 4.2), depths=(0.95, 1.05), bounded=False, margin=-0.3)
     opaque = tuple(
-        replace(b, surfels=replace(b.surfels, opacities=np.ones(len(b.surfels), np.float32)), hash="")
+        replace(b, columns=replace(b.surfels, opacities=np.ones(len(b.surfels), np.float32)), hash="")
         for b in visible.blocks
     )
     visible = replace(visible, blocks=opaque)

@@ -19,7 +19,7 @@ def a_set(seed: int = 0) -> VisibleSet:
     """Blocks with one that is empty among them, half resident."""
     visible = cloud(a_camera(), 3000, seed, resident=(0.2, 0.9))
     first = visible.blocks[0]
-    empty = replace(first, surfels=first.surfels.take(slice(0, 0)), bounds=Bounds.open(0), hash="")
+    empty = replace(first, columns=first.surfels.take(slice(0, 0)), limits=Bounds.open(0), hash="")
     blocks = (visible.blocks[0], empty, *visible.blocks[1:])
     residencies = (visible.residencies[0], 0.5, *visible.residencies[1:])
     return VisibleSet(blocks, (0,) * len(blocks), residencies, 1)

@@ -120,7 +120,7 @@ def test_a_number_that_is_not_finite_is_refused() -> None:
     block = a_block("a", 10)
     means = block.surfels.means.copy()
     means[3] = np.nan
-    bad = replace(block, surfels=replace(block.surfels, means=means), hash="")
+    bad = replace(block, columns=replace(block.surfels, means=means), hash="")
     with pytest.raises(ValueError, match="not finite"):
         SlabPool(1 << 20, "cpu").place([bad])
 

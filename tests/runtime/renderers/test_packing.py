@@ -32,7 +32,7 @@ def a_block(count: int, seed: int = 0) -> Block:
         parent_owner=block.bounds.parent_owner[rows],
         child_owner=block.bounds.child_owner[rows],
     )
-    return replace(block, surfels=block.surfels.take(rows), bounds=bounds, hash="")
+    return replace(block, columns=block.surfels.take(rows), limits=bounds, hash="")
 
 
 @given(st.integers(1, 600), st.integers(0, 100))
@@ -99,7 +99,7 @@ def test_a_block_that_is_not_finite_is_refused() -> None:
     native = block.surfels.native.copy()
     native[2] = math.inf
     with pytest.raises(ValueError, match="native"):
-        pack_block(replace(block, surfels=replace(block.surfels, native=native), hash=""))
+        pack_block(replace(block, columns=replace(block.surfels, native=native), hash=""))
 
 
 def test_the_cache_packs_once_and_drops_the_oldest() -> None:
@@ -119,27 +119,28 @@ def test_the_cache_packs_once_and_drops_the_oldest() -> None:
 
 def test_the_cache_tells_bounds_apart_that_have_one_number() -> None:
     block = a_block(300)
-    other = block.with_bounds(replace(block.bounds, child=block.bounds.child - np.float32(1.0)))
+    other = block.with_bounds(replace(block.bounds, child=block.surfels.native - np.float32(1.0)))
     same = block.with_bounds(replace(block.bounds))
     cache = BlockCache(1 << 24)
     packed = cache.get(block)
     assert cache.get(same) is packed
     assert cache.get(other) is not packed
-    assert cache.get(other).bounds is other.bounds
-    assert cache.nbytes == packed.nbytes
+    assert np.isfinite(cache.get(other).intervals[0, 0]) and np.isinf(packed.intervals[0, 0])
+    assert cache.get(block) is packed
 
 
 def test_threads_may_ask_at_once() -> None:
     blocks = [a_block(300, seed) for seed in range(6)]
     size = pack_block(blocks[0]).nbytes
     cache = BlockCache(2 * size)
+    expected = {block.hash: pack_block(block).spheres for block in blocks}
     gate = threading.Barrier(4)
 
     def work(first: int) -> None:
         gate.wait()
         for k in range(60):
             block = blocks[(first + k * (first + 1)) % 6]
-            assert cache.get(block).bounds is block.bounds
+            assert np.array_equal(cache.get(block).spheres, expected[block.hash])
 
     with ThreadPoolExecutor(4) as pool:
         for job in [pool.submit(work, first) for first in range(4)]:

@@ -1,0 +1,72 @@
+"""The pyramids of blocks (``scene_graph.mips``): made beside the frames, and, of blocks on disk, kept within a bound.
+
+A pyramid is made when it is first asked for and stays with its block. Of a block that is in memory for good that is
+right; of one whose columns come and go it would be memory without end: those drawn longest ago give theirs up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from wonderzoom.runtime.sight import BYTES_A_SURFEL
+from wonderzoom.scene_graph.mips import Missing
+from wonderzoom.scene_graph.surfels import Block, Surfels
+
+
+class Pyramids:
+    """Of one world; ``choosing`` is held by whoever chooses levels, and calls ``later`` and ``drawn``."""
+
+    def __init__(self, max_bytes: int, choosing: threading.Lock) -> None:
+        self.max_bytes = max_bytes
+        self.nbytes = 0  # of blocks on disk, as far as they were drawn
+        self._choosing = choosing
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="merge")
+        self._asked: set[tuple[str, str, int]] = set()  # being made: block, its bounds, level
+        self._kept: OrderedDict[int, tuple[Block, int]] = OrderedDict()  # by identity; drawn last is last
+
+    def later(self, missing: Missing) -> None:
+        """Have levels made beside the frames: no frame waits for them."""
+        names = [(block.hash, block.limits.key, missing.level) for block in missing.blocks]
+        new = [block for block, name in zip(missing.blocks, names, strict=True) if name not in self._asked]
+        if new:
+            self._asked.update(names)
+            made = self._thread.submit(replace(missing, blocks=tuple(new)).make)
+            made.add_done_callback(partial(self._made, names))
+
+    def _made(self, names: list[tuple[str, str, int]], done: Future[None]) -> None:
+        self._asked.difference_update(names)
+        if not done.cancelled():
+            done.result()  # what went wrong is logged by the executor
+
+    def drawn(self, blocks: Iterable[Block]) -> None:
+        """Blocks whose pyramids, as far as they are made, were just used."""
+        for block in blocks:
+            if not block.mips or isinstance(block.columns, Surfels):
+                continue
+            size = BYTES_A_SURFEL * sum(level.count for level in block.mips)
+            _, before = self._kept.pop(id(block), (block, 0))
+            self._kept[id(block)] = block, size
+            self.nbytes += size - before
+        gone: list[Block] = []
+        while self.nbytes > self.max_bytes and len(self._kept) > 1:
+            _, (block, size) = self._kept.popitem(last=False)
+            self.nbytes -= size
+            gone.append(block)
+        if gone:
+            self._thread.submit(self._give_up, gone)
+
+    def _give_up(self, blocks: list[Block]) -> None:
+        """In the thread that makes pyramids, while nobody chooses among their levels."""
+        with self._choosing:
+            for block in blocks:
+                if id(block) not in self._kept:
+                    block.mips.clear()
+
+    def close(self) -> None:
+        """Finish the level that is being made, and end the thread."""
+        self._thread.shutdown(cancel_futures=True)

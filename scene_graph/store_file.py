@@ -1,0 +1,128 @@
+"""One commit's file, read in parts: its header and manifest, whole tensors, or some rows of columns.
+
+Owns offsets and their checks: nothing is allocated that the file, by its size in the record, can't hold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.commit import FORMAT
+from wonderzoom.scene_graph.manifest import BadCommit, ChangedBytes, Json, NewerFormat, parse_int
+from wonderzoom.scene_graph.store_codec import MAX_TENSOR_HEADER, file_format
+from wonderzoom.scene_graph.store_record import Row, content_hash
+from wonderzoom.scene_graph.store_summary import head_digest
+
+Array = NDArray[np.generic]
+_WIDTHS = {"means": (3,), "quats": (4,), "log_scales": (2,), "colors": (3,)}
+_KINDS = {"F32": np.float32, "U8": np.uint8, "U16": np.uint16, "I16": np.int16}
+
+
+class OlderFile(Exception):
+    """A file of an older format: it is read whole and brought up to date."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFile:
+    """One commit's file: where its tensors begin. Holds no descriptor, and outlives the store that made it."""
+
+    path: Path
+    hash: str  # of the whole file, as the record has it: names its pages in a cache
+    places: dict[str, tuple[int, tuple[int, ...], type]]  # tensor -> offset in the file, shape, type
+
+    @staticmethod
+    def open(path: Path, size: int, digest: str, head: str) -> tuple[CommitFile, Json]:
+        """The file, of ``size`` bytes, and its manifest, without its arrays; ``head``: what these hash to.
+
+        Raises BadCommit, NewerFormat, OlderFile, OSError.
+        """
+        with path.open("rb", buffering=0) as file:
+            start = _exactly(file, 8)
+            (length,) = struct.unpack("<Q", start)
+            if length > MAX_TENSOR_HEADER:
+                raise BadCommit(f"a header of {length} bytes")
+            text = _exactly(file, length)
+            try:
+                header: Json = json.loads(text)
+                if file_format(header) < FORMAT:
+                    raise OlderFile
+                places = {
+                    name: _place(said, 8 + length, size)
+                    for name, said in header.items()
+                    if name != "__metadata__"
+                }
+                offset, (long,), _ = places["manifest"]
+                file.seek(offset)
+                manifest = _exactly(file, long)
+                if head_digest(start + text, manifest) != head:
+                    raise ChangedBytes
+                return CommitFile(path, digest, places), json.loads(manifest)
+            except (ValueError, TypeError, LookupError, RecursionError) as error:
+                if isinstance(error, (BadCommit, NewerFormat)):
+                    raise
+                raise BadCommit(f"{type(error).__name__}: {error}") from error
+
+    def tensors(self, prefix: str) -> dict[str, Array]:
+        """The whole tensors whose names begin so. Raises OSError and ValueError."""
+        with self.path.open("rb", buffering=0) as file:
+            return {name: self._rows(file, name) for name in self.places if name.startswith(prefix)}
+
+    def columns(
+        self, prefix: str, dtypes: dict[str, np.dtype[Any]], start: int, count: int
+    ) -> dict[str, Array]:
+        """Some rows of the columns of blocks or bounds. Raises OSError and ValueError."""
+        with self.path.open("rb", buffering=0) as file:
+            return {name: self._rows(file, f"{prefix}.{name}", start, count) for name in dtypes}
+
+    def check_rows(self, prefix: str, dtypes: dict[str, np.dtype[Any]], rows: int) -> None:
+        """Raise ValueError unless the columns are there, and have so many rows."""
+        for name, dtype in dtypes.items():
+            _, shape, kind = self.places[f"{prefix}.{name}"]
+            if kind != dtype or shape != (rows, *(_WIDTHS.get(name, ()) if prefix == "surfels" else ())):
+                raise ValueError(f"tensor {prefix}.{name} is {np.dtype(kind)} {shape} for {rows} rows")
+
+    def _rows(self, file: Any, name: str, start: int = 0, count: int | None = None) -> Array:
+        offset, shape, kind = self.places[name]
+        array = np.empty(((shape[0] if count is None else count), *shape[1:]), kind)
+        step = array.itemsize * math.prod(shape[1:])
+        file.seek(offset + start * step)
+        view = memoryview(array.reshape(-1).view(np.uint8))
+        while view:
+            got = file.readinto(view)
+            if not got:
+                raise ValueError("its file ends too early")
+            view = view[got:]
+        array.flags.writeable = False
+        return array
+
+
+def _place(said: Json, base: int, size: int) -> tuple[int, tuple[int, ...], type]:
+    """Where a tensor is. Raises ValueError for one that is not in the file."""
+    start, stop = (base + parse_int(at) for at in said["data_offsets"])
+    shape, kind = tuple(parse_int(side) for side in said["shape"]), _KINDS[said["dtype"]]
+    if not (base <= start <= stop <= size and stop - start == math.prod(shape) * np.dtype(kind).itemsize):
+        raise ValueError(f"a tensor of shape {shape} at {start} to {stop} of {size} bytes")
+    return start, shape, kind
+
+
+def whole_file(path: Path, row: Row) -> bytes:
+    """All bytes of a commit's file, as they were written. Raises ChangedBytes, OSError."""
+    data = path.read_bytes()
+    if content_hash(data) != row.hash:
+        raise ChangedBytes
+    return data
+
+
+def _exactly(file: Any, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) != size:
+        raise BadCommit("its file ends too early")
+    return data

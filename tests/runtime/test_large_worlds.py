@@ -1,0 +1,118 @@
+"""A world larger than the memory it may take: it opens, and all of it is drawn."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.sight import Sight
+from wonderzoom.scene_graph.page_cache import PageCache
+from wonderzoom.scene_graph.ports import RenderSettings
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.visible_set import visible_set
+
+REPOSITORY = Path(__file__).parents[2]
+GIB = 1 << 30
+MIB = 1 << 20
+SMALL_SIDE, SMALL_NODES = 80, 5
+
+
+@pytest.fixture(scope="module")
+def large_world() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPOSITORY))
+        return importlib.import_module("benchmarks.large_world")
+
+
+@pytest.fixture(scope="module")
+def place(large_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("large") / "world"
+    large_world.write(path, SMALL_NODES, SMALL_SIDE)
+    return path
+
+
+def test_a_world_of_many_times_its_memory_is_drawn_as_if_all_were_there(
+    place: Path, large_world: ModuleType
+) -> None:
+    """A quarter of a megabyte of surfels to read, of a world of two: the same pictures to the byte."""
+    pages, settings = PageCache(MIB // 4), RenderSettings(h_ref=SMALL_SIDE)
+    with WorldStore.open(place) as store:
+        lazy, whole = store.load(pages), store.load()
+    assert lazy.digest() == whole.digest()
+    surfels = sum(block.count for block in lazy.blocks)
+    assert surfels == SMALL_NODES * SMALL_SIDE**2 and 62 * surfels > 6 * pages.max_bytes
+    views = [camera.resized(80, 60) for camera in large_world.cameras(SMALL_NODES, SMALL_SIDE)]
+    with CpuRenderer(1, MIB) as little, CpuRenderer(1) as plenty:
+        for camera in (*views, views[0]):
+            seen = Sight(
+                lambda block: block.in_memory,
+                lambda block: len(block.surfels) == len(block.bounds),
+                0,
+            ).whole(lazy, camera, settings)
+            expected = plenty.render_color(visible_set(whole, camera, settings), camera, settings)
+            assert np.array_equal(little.render_color(seen, camera, settings), expected)
+            assert expected[..., :3].std() > 10.0
+            assert pages.statistics.held_bytes <= pages.max_bytes
+        assert little.memory_bytes < plenty.memory_bytes
+    assert pages.statistics.evictions > 0
+
+
+CHILD = """
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]), int(sys.argv[2])))
+sys.path.insert(0, sys.argv[3])
+from benchmarks.large_world import cameras, peak_bytes
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.sight import all_of_it
+from wonderzoom.scene_graph.page_cache import PageCache
+from wonderzoom.scene_graph.ports import RenderSettings
+from wonderzoom.scene_graph.store import WorldStore
+
+pages = PageCache(128 << 20)
+with WorldStore.open(sys.argv[1]) as store:
+    world = store.load(pages)
+side = world.header.h_ref
+settings, alphas = RenderSettings(h_ref=side), []
+with CpuRenderer(1, 128 << 20) as renderer:
+    for number, camera in enumerate(cameras(len(world.nodes), side)):
+        # Far enough for the zooms to have no weight in the first picture, near enough for it to have none in them.
+        camera = camera.zoomed(1.1 if number else 0.9).resized(640, 480)
+        visible = all_of_it().whole(world, camera, settings)
+        view = renderer.render(visible, camera, settings)
+        alphas.append(float(view.alpha[120:360, 160:480].min()))  # beside the first picture there is nothing
+print(json.dumps({
+    "surfels": sum(block.count for block in world.blocks),
+    "alpha": min(alphas),
+    "views": len(alphas),
+    "held": pages.statistics.held_bytes,
+    "evictions": pages.statistics.evictions,
+    "peak": peak_bytes(),
+}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+def test_twenty_million_surfels_in_a_gibibyte(large_world: ModuleType, tmp_path: Path) -> None:
+    """All data of the process within the limit, enforced by the system; so is what it has mapped at most."""
+
+    path = tmp_path / "world"
+    large_world.write(path, 20, 1024)
+    told = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), str(GIB), str(REPOSITORY)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr[-2000:]
+    found = json.loads(told.stdout)
+    assert found["surfels"] == 20 * 1024**2 and found["views"] == 20
+    assert found["peak"] < GIB and found["held"] <= 128 << 20 and found["evictions"] > 0
+    assert found["alpha"] > 0.9
