@@ -1,13 +1,27 @@
-"""Frames do not wait for pyramids: the first are drawn without, later ones with them."""
+"""Frames do not wait: the first are drawn without what is not there yet, later ones with it."""
 
 import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from worlds import nested_world
 
 from wonderzoom.runtime.drawing import Drawing
+from wonderzoom.runtime.frame_loop import Drawn
+from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.renderers.reference import ReferenceRenderer
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.page_cache import PageCache
+from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.visible_set import visible_set
+from wonderzoom.scene_graph.world import World
 
 FULL = Rung(1.0, 90)
 
@@ -33,3 +47,90 @@ def test_pyramids_are_made_beside_the_frames(budget: int | None) -> None:
     else:
         assert 0 < second == first <= budget
     assert any(block.mips for block in world.blocks)
+
+
+# ---- a world on disk --------------------------------------------------------------------------------------
+class Painted:
+    """Keeps the visible set of each picture, and paints nothing."""
+
+    name = "painted"
+
+    def __init__(self) -> None:
+        self.seen: list[VisibleSet] = []
+
+    def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
+        return ReferenceRenderer().render(visible, camera, settings)
+
+    def render_color(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> NDArray[np.uint8]:
+        self.seen.append(visible)
+        return np.zeros((camera.height, camera.width, 4), np.uint8)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    world, _ = nested_world(2, ratio=2.5, width=32, height=24)
+    whole = World(world.header)
+    with WorldStore.create(tmp_path / "w", world.header) as store:
+        for node in world.nodes.values():
+            blocks = [(block.cell, block.surfels) for block in world.blocks_of(node.id)]
+            commit = whole.propose(replace(node, children=()), blocks)
+            whole.apply(commit)
+            store.append(commit)
+    return tmp_path / "w"
+
+
+def until_settled(drawing: Drawing, camera: Camera, now: list[float]) -> list[Drawn]:
+    """Frames 20 ms after each other, as the clock of the drawing goes, until nothing moves."""
+    frames: list[Drawn] = []
+    while not frames or not frames[-1].settled:
+        assert len(frames) < 500
+        frames.append(asyncio.run(drawing.draw(camera, FULL, False, "somebody")))
+        now[0] += 0.02
+        time.sleep(0.002)  # for the thread that reads
+    return frames
+
+
+def test_a_viewer_of_a_world_on_disk_gets_all_of_it_by_and_by(stored: Path) -> None:
+    """The root's blocks at once, the others as the thread brings them, each fading in; a pick needs no frame."""
+    with WorldStore.open(stored) as store:
+        world, whole = store.load(PageCache()), store.load()
+    camera = nested_world(2, ratio=2.5, width=32, height=24)[1][2]
+    painter, now = Painted(), [0.0]
+    drawing = Drawing(world, painter, clock=lambda: now[0])
+    try:
+        frames = until_settled(drawing, camera, now)
+        found = asyncio.run(drawing.pick(camera, 0.5, 0.5))
+    finally:
+        drawing.close()
+    root = world.root
+    assert root is not None and {block.node for block in painter.seen[0].blocks} == {root.id}
+    assert len(frames) >= 8  # 150 ms and more
+    shares = [max(seen.residencies[1:], default=0.0) for seen in painter.seen]
+    assert all(0.0 <= share <= 1.0 for share in shares)
+    expected = visible_set(whole, camera, settings_of(whole.header))
+    assert [block.hash for block in painter.seen[-1].blocks] == [block.hash for block in expected.blocks]
+    assert set(painter.seen[-1].residencies) == {1.0}
+    assert found is not None and found.node != root.id
+
+
+def test_a_damaged_block_is_said_once_and_the_viewer_sees_the_rest(
+    stored: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with WorldStore.open(stored) as store:
+        world = store.load(PageCache())
+        next((stored / "commits").glob("00000003-*")).unlink()
+        camera = nested_world(2, ratio=2.5, width=32, height=24)[1][2]
+        painter, now = Painted(), [0.0]
+        drawing = Drawing(world, painter, clock=lambda: now[0])
+        try:
+            until_settled(drawing, camera, now)
+            until_settled(drawing, camera, now)
+        finally:
+            drawing.close()
+        deepest = list(world.nodes)[-1]
+        assert deepest not in {block.node for block in painter.seen[-1].blocks}
+        assert list(store.damaged) == [deepest]
+    said = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert len(said) == len(set(said)) == len(world.blocks_of(deepest))
