@@ -20,12 +20,11 @@ Modulation = Literal["optical_mass", "paper", "none"]
 LN_SQRT2 = 0.5 * math.log(2.0)
 NO_PARENT = math.inf
 NO_CHILD = -math.inf
-# A level of a pyramid is drawn until its surfels are this many octaves finer than pixels: what is merged is a little
-# blurred, which half an octave hides (docs/adr/0016).
+# A level of a pyramid gives way to the next where its surfels are half a pixel apart and the next one's a pixel: this
+# many octaves after they are alike (docs/adr/0016).
 MIP_SHARPNESS = 0.5
-# Octaves over which one level gives way to the next: half of each octave. Over all of it, a view would draw two
-# levels nearly everywhere.
-MIP_FADE = 0.5
+# Octaves of pixel size over which it does: an eighth of each octave. Meanwhile both are drawn.
+MIP_FADE = 0.125
 # Li2 has an infinite slope at 1; opacities are clamped here before modulation.
 MAX_OPACITY = 0.9999
 # Enough for 1e-6 by linear interpolation (measured: 4e-8 forward, 7e-8 inverse) and still inside L1/L2.
@@ -65,8 +64,8 @@ def mip_share(octaves: ArrayLike, level: ArrayLike, finest: ArrayLike = 0, coars
     """The share of a weight that level ``level`` of a pyramid has, in [0, 1].
 
     ``octaves`` is log2 of the size of a pixel in native pixels there: ``(r_px - x) / ln 2``. Level m is alone where
-    that is m + 1/4 to m + 3/4, the finest below too; between two levels they share, so that the levels ``finest`` to
-    ``coarsest`` sum to 1 for any size of pixels. Beyond both ends the last one is alone.
+    that is m + 1/16 to m + 15/16; between two levels they share, so that the levels ``finest`` to ``coarsest`` sum to
+    1 for any size of pixels. Below and above all of them the last one is alone.
     """
     nearest = np.clip(np.asarray(octaves, np.float64) - MIP_SHARPNESS, finest, coarsest)
     distance = np.abs(nearest - np.asarray(level, np.float64))

@@ -30,7 +30,7 @@ Levels = NDArray[np.int64]
 
 # A splat reaches beyond its 3 sigma by the low-pass filter of the renderer: 3 sqrt(0.1) = 0.95 pixels.
 GUARD_PX = 2.0
-# Levels of pyramids reach further than the block that they stand for, by 3 sigma of 0.6 spacings of 0.84 pixels.
+# Levels of pyramids reach further than the block that they stand for, by 3.3 sigma of 0.7 spacings of a pixel.
 MIP_GUARD_PX = 4.0
 # Octaves from its level at which a share ends (``scales.mip_share``).
 _REACH = 0.5 + 0.5 * MIP_FADE
