@@ -1,7 +1,9 @@
-"""Frames of a world in threads: what several share is what each would be alone, and none waits for pyramids."""
+"""Frames do not wait: the first are drawn without what is not there yet, later ones with it."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,66 +11,17 @@ from numpy.typing import NDArray
 from worlds import nested_world
 
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.frame_loop import STILL, Drawn, Order
-from wonderzoom.runtime.pacing import LADDER, Rung
+from wonderzoom.runtime.frame_loop import Drawn
+from wonderzoom.runtime.frames import settings_of
+from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
-from wonderzoom.scene_graph.ports import BatchRenderer, Look
-
-
-class Several(CpuRenderer):
-    """A CPU renderer that takes several pictures at once, one after the other."""
-
-    together = 3
-
-    def __init__(self) -> None:
-        super().__init__(1)
-        self.calls: list[int] = []
-
-    def render_colors(self, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
-        self.calls.append(len(looks))
-        return [self.render_color(look.visible, look.camera, look.settings) for look in looks]
-
-
-def test_a_call_for_several_viewers_draws_for_each_what_it_would_see_alone() -> None:
-    world, cameras = nested_world(1, width=36, height=27)
-    orders = [
-        Order(cameras[0], STILL, True, "a"),
-        Order(cameras[1].orbited(0.1, 0.0), LADDER[3], False, "b"),
-        Order(cameras[1].resized(40, 20), LADDER[0], False, "c"),
-    ]
-
-    async def body() -> tuple[list[Drawn], list[Drawn]]:
-        assert drawing.together is not None and drawing.together.most == 3
-        shared = [await each for each in await drawing.together.draw(orders)]
-        return shared, [
-            await drawing.draw(order.camera, order.rung, order.still, order.viewer) for order in orders
-        ]
-
-    with Several() as renderer:
-        drawing = Drawing(world.copy(), renderer)
-        try:
-            asyncio.run(body())
-            drawing._pyramids._thread.submit(lambda: None).result()  # pyramids are there from now on
-            renderer.calls.clear()
-            shared, alone = asyncio.run(body())
-        finally:
-            drawing.close()
-        assert renderer.calls == [3]
-    for one, other in zip(shared, alone, strict=True):
-        assert (one.payload, one.camera, one.revision) == (other.payload, other.camera, other.revision)
-        assert (one.sharing, other.sharing) == (3, 1)
-        assert one.cost_s == pytest.approx(one.render_s / 3 + one.encode_s)
-    assert len({one.render_s for one in shared}) == 1
-
-
-def test_the_cpu_draws_one_frame_in_a_call() -> None:
-    world, _ = nested_world(1, width=36, height=27)
-    with CpuRenderer(1) as renderer:
-        assert not isinstance(renderer, BatchRenderer)
-        drawing = Drawing(world.copy(), renderer)
-        assert drawing.together is None
-        drawing.close()
-
+from wonderzoom.runtime.renderers.reference import ReferenceRenderer
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.page_cache import PageCache
+from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.visible_set import visible_set
+from wonderzoom.scene_graph.world import World
 
 FULL = Rung(1.0, 90)
 
@@ -94,3 +47,90 @@ def test_pyramids_are_made_beside_the_frames(budget: int | None) -> None:
     else:
         assert 0 < second == first <= budget
     assert any(block.mips for block in world.blocks)
+
+
+# ---- a world on disk --------------------------------------------------------------------------------------
+class Painted:
+    """Keeps the visible set of each picture, and paints nothing."""
+
+    name = "painted"
+
+    def __init__(self) -> None:
+        self.seen: list[VisibleSet] = []
+
+    def render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
+        return ReferenceRenderer().render(visible, camera, settings)
+
+    def render_color(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> NDArray[np.uint8]:
+        self.seen.append(visible)
+        return np.zeros((camera.height, camera.width, 4), np.uint8)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    world, _ = nested_world(2, ratio=2.5, width=32, height=24)
+    whole = World(world.header)
+    with WorldStore.create(tmp_path / "w", world.header) as store:
+        for node in world.nodes.values():
+            blocks = [(block.cell, block.surfels) for block in world.blocks_of(node.id)]
+            commit = whole.propose(replace(node, children=()), blocks)
+            whole.apply(commit)
+            store.append(commit)
+    return tmp_path / "w"
+
+
+def until_settled(drawing: Drawing, camera: Camera, now: list[float]) -> list[Drawn]:
+    """Frames 20 ms after each other, as the clock of the drawing goes, until nothing moves."""
+    frames: list[Drawn] = []
+    while not frames or not frames[-1].settled:
+        assert len(frames) < 500
+        frames.append(asyncio.run(drawing.draw(camera, FULL, False, "somebody")))
+        now[0] += 0.02
+        time.sleep(0.002)  # for the thread that reads
+    return frames
+
+
+def test_a_viewer_of_a_world_on_disk_gets_all_of_it_by_and_by(stored: Path) -> None:
+    """The root's blocks at once, the others as the thread brings them, each fading in; a pick needs no frame."""
+    with WorldStore.open(stored) as store:
+        world, whole = store.load(PageCache()), store.load()
+    camera = nested_world(2, ratio=2.5, width=32, height=24)[1][2]
+    painter, now = Painted(), [0.0]
+    drawing = Drawing(world, painter, clock=lambda: now[0])
+    try:
+        frames = until_settled(drawing, camera, now)
+        found = asyncio.run(drawing.pick(camera, 0.5, 0.5))
+    finally:
+        drawing.close()
+    root = world.root
+    assert root is not None and {block.node for block in painter.seen[0].blocks} == {root.id}
+    assert len(frames) >= 8  # 150 ms and more
+    shares = [max(seen.residencies[1:], default=0.0) for seen in painter.seen]
+    assert all(0.0 <= share <= 1.0 for share in shares)
+    expected = visible_set(whole, camera, settings_of(whole.header))
+    assert [block.hash for block in painter.seen[-1].blocks] == [block.hash for block in expected.blocks]
+    assert set(painter.seen[-1].residencies) == {1.0}
+    assert found is not None and found.node != root.id
+
+
+def test_a_damaged_block_is_said_once_and_the_viewer_sees_the_rest(
+    stored: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with WorldStore.open(stored) as store:
+        world = store.load(PageCache())
+        next((stored / "commits").glob("00000003-*")).unlink()
+        camera = nested_world(2, ratio=2.5, width=32, height=24)[1][2]
+        painter, now = Painted(), [0.0]
+        drawing = Drawing(world, painter, clock=lambda: now[0])
+        try:
+            until_settled(drawing, camera, now)
+            until_settled(drawing, camera, now)
+        finally:
+            drawing.close()
+        deepest = list(world.nodes)[-1]
+        assert deepest not in {block.node for block in painter.seen[-1].blocks}
+        assert deepest in store.damaged and world.root is not None and world.root.id not in store.damaged
+    said = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert len(said) == len(set(said)) >= len(world.blocks_of(deepest))
