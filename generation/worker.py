@@ -148,7 +148,7 @@ def _carry_out(frame: Run, workshop: Workshop, line: _Line, clock: Callable[[], 
         zoomed = proposal.zoomed
         _write(Path(frame.answer), encode_commit(zoomed.commit))
         notes = tuple(note[:MAX_MESSAGE] for note in zoomed.notes)
-        memory = {stage: zoomed.memory[stage] for stage in STAGES if stage in zoomed.memory}
+        memory: dict[Stage, int] = {stage: zoomed.memory[stage] for stage in STAGES if stage in zoomed.memory}
         return Done(frame.job, proposal.base, zoomed.node, zoomed.ignored, zoomed.placed, notes, memory)
     except Cancelled:
         return Stopped(frame.job)

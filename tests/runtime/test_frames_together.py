@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 from flying import Client, Stage, fly, now, on_virtual_time, staged, turned
@@ -20,7 +21,7 @@ async def crowd(stage: Stage, count: int, seconds: float) -> list[Client]:
     return clients
 
 
-def shown(together: int, count: int, **renderer: float) -> list[list[tuple[float, int, bool]]]:
+def shown(together: int, count: int, **renderer: Any) -> list[list[tuple[float, int, bool]]]:
     """What each of a crowd sees, and when."""
     result: list[list[tuple[float, int, bool]]] = []
 
