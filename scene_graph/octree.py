@@ -10,27 +10,24 @@ Aggregates are arrays over *slots*, so that a walk tests many cells at once (``t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.scene_graph.aggregates import refresh
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, common_ancestor
 from wonderzoom.scene_graph.extent import bounds_interval, surfel_boxes
 from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
-from wonderzoom.scene_graph.patches import FINE_EDGE_PX, Patches, rows_in_view
+from wonderzoom.scene_graph.patches import FINE_EDGE_PX, Details, Seen
 from wonderzoom.scene_graph.scale_node import Box, Interval
 from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
 Key = tuple[str, Cell]
-# (slots, boxes, intervals) -> which of them may meet the view at its scales
-Seen = Callable[[NDArray[np.intp], F64, F64], NDArray[np.bool_]]
-
 # The walk collects this many cells before it tests them: one vectorised test costs as much as 500 cells.
 WALK_BATCH = 512
 # Weights vanish at the ends of an interval; nearer to an end than this they are below 1e-4, never drawn.
@@ -70,7 +67,7 @@ class Octree:
         self._block_box = np.zeros((64, 2, 3))
         self._block_interval = np.zeros((64, 2))
         self._free_rows: list[int] = []
-        self._patches: dict[int, Patches] = {}  # by row, of the blocks that were asked for them
+        self._details = Details()  # by row
 
     def copy(self) -> Octree:
         """A tree of its own of the same blocks, which are shared: they never change, nor do the cells.
@@ -193,10 +190,8 @@ class Octree:
             return []
         found = found[seen(self._block_slot[found], self._block_box[found], self._block_interval[found])]
         if scale_offset is not None:
-            large, rows_of_large = self._in_detail(found, frames, seen)
-            shown = np.ones(len(found), np.bool_)
-            shown[large] = [len(rows) > 0 for rows in rows_of_large]
-            found = found[shown]
+            hidden = [number for number, surfels in self._in_detail(found, frames, seen) if not len(surfels)]
+            found = np.delete(found, hidden)
         return self._sorted(found.tolist())
 
     def reaching(self, camera: Camera) -> list[tuple[Block, NDArray[np.intp] | None]]:
@@ -212,30 +207,19 @@ class Octree:
             return frustum.touches(*boxes_in_pixels(*frames.of(slots), boxes))
 
         some: list[NDArray[np.intp] | None] = [None] * len(blocks)
-        for number, rows_of_it in zip(*self._in_detail(rows, frames, seen), strict=True):
-            some[number] = rows_of_it
+        for number, surfels in self._in_detail(rows, frames, seen):
+            some[number] = surfels
         return [(block, each) for block, each in zip(blocks, some, strict=True) if each is None or len(each)]
 
     def _in_detail(
         self, rows: NDArray[np.intp], frames: CellFrames, seen: Seen
-    ) -> tuple[list[int], list[NDArray[np.intp]]]:
-        """Which of some rows' blocks are far larger than the view, and which surfels of each it may show."""
+    ) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Of those of some rows' blocks that are far larger than the view, which surfels it may show."""
         slots = self._block_slot[rows]
         large = np.flatnonzero(frames.of(slots)[1] > FINE_EDGE_PX)
-        patches = [self._patches_of(row) for row in rows[large].tolist()]
-        which, surfels = rows_in_view(patches, lambda which, *rest: seen(slots[large[which]], *rest))
-        return large.tolist(), np.split(surfels, np.searchsorted(which, np.arange(1, len(large)))) if len(
-            large
-        ) else []
-
-    def _patches_of(self, row: int) -> Patches:
-        """The patches of a block, worked out once for its bounds."""
-        patches = self._patches.get(row)
-        if patches is None:
-            block = self._blocks[row]
-            assert block is not None
-            patches = self._patches[row] = Patches.of(block)
-        return patches
+        blocks = [(row, block) for row in rows[large].tolist() if (block := self._blocks[row]) is not None]
+        found = self._details.in_view(blocks, lambda which, *rest: seen(slots[large[which]], *rest))
+        return zip(large.tolist(), found, strict=True)
 
     def _sorted(self, rows: list[int]) -> list[Block]:
         """The blocks of some rows, in (node, cell) order."""
@@ -263,7 +247,7 @@ class Octree:
         for block in blocks:
             row = self._rows[block.key]
             self._blocks[row] = block
-            self._patches.pop(row, None)
+            self._details.drop(row)
             self._block_interval[row] = bounds_interval(block.cell, block.bounds)
             dirty.add(int(self._block_slot[row]))
         self._refresh(dirty)
@@ -302,7 +286,7 @@ class Octree:
         slot = int(self._block_slot[row])
         self._own[slot].remove(row)
         self._blocks[row] = None
-        self._patches.pop(row, None)
+        self._details.drop(row)
         self._free_rows.append(row)
         self._collapse(slot, dirty)
 
@@ -419,34 +403,14 @@ class Octree:
 
     # ---- aggregates -----------------------------------------------------------------------------
     def _refresh(self, changed: set[int]) -> None:
-        """Bring the aggregates of some slots and of all above them up to date.
+        def recomputed(slot: int) -> bool:
+            box, interval = self._box[slot].copy(), self._interval[slot].copy()
+            self._aggregate(slot)
+            return not (
+                np.array_equal(box, self._box[slot]) and np.array_equal(interval, self._interval[slot])
+            )
 
-        The box and the interval of a cell far above seldom change; then only its counts do, and what an insertion
-        costs hardly grows with the depth that it is made at.
-        """
-        owed: dict[int, NDArray[np.int64]] = {}  # what the counts of a slot have grown by
-        waiting = [(-self._cells[slot].level, slot) for slot in changed]
-        heapify(waiting)
-        seen: set[int] = set()
-        full = set(changed)
-        while waiting:
-            _, slot = heappop(waiting)
-            if slot in seen:
-                continue
-            seen.add(slot)
-            above = self._parent[slot]
-            before = self._counts[slot].copy()
-            if slot in full:
-                box, interval = self._box[slot].copy(), self._interval[slot].copy()
-                self._aggregate(slot)
-                same = np.array_equal(box, self._box[slot]) and np.array_equal(interval, self._interval[slot])
-                if not same and above >= 0:
-                    full.add(above)
-            else:
-                self._counts[slot] += owed[slot]
-            if above >= 0:
-                owed[above] = owed.get(above, 0) + self._counts[slot] - before
-                heappush(waiting, (-self._cells[above].level, above))
+        refresh(changed, recomputed, lambda slot: self._cells[slot].level, self._parent, self._counts)
 
     def _aggregate(self, slot: int) -> None:
         cell, own = self._cells[slot], self._own[slot]

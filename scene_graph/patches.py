@@ -20,10 +20,13 @@ from wonderzoom.scene_graph.surfels import Block
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
+# (which, boxes [n, 2, 3], scale intervals [n, 2]) -> whether each may meet the view; ``which`` [n] names the blocks.
+Seen = Callable[[Rows, F64, F64], Mask]
 
 # Blocks of a longer edge on the screen are asked in detail: a native pixel of theirs is 64 pixels there.
 FINE_EDGE_PX = 2.0**12
-PATCH = 32  # rows
+# Surfels, in Z-order, that a box stands for: from coarse to fine, each a whole number of the next.
+_RUNS = (256, 32)
 # Renderers draw a splat up to where it is fainter than half a level of 255: 3.33 standard deviations.
 _REACH = 3.4
 
@@ -35,8 +38,8 @@ class Patches:
     centres: F64  # [N, 3] cell edges
     radii: F64  # [N]
     intervals: F64  # [N, 2] x_child and x_parent, ln root edges per pixel
-    patch_boxes: F64  # [P, 2, 3]
-    patch_intervals: F64  # [P, 2]
+    boxes: tuple[F64, ...]  # for each of _RUNS [P, 2, 3]
+    spans: tuple[F64, ...]  # their scale intervals [P, 2]
 
     @staticmethod
     def of(block: Block) -> Patches:
@@ -44,44 +47,76 @@ class Patches:
         centres = surfels.means.astype(np.float64)
         radii = _REACH * np.exp(surfels.log_scales.max(1).astype(np.float64))
         intervals = np.stack([bounds.child, bounds.parent], -1).astype(np.float64) + edge
-        starts = np.arange(0, len(radii), PATCH)
-        low = np.minimum.reduceat(centres - radii[:, None], starts)
-        high = np.maximum.reduceat(centres + radii[:, None], starts)
-        child = np.minimum.reduceat(intervals[:, 0], starts)
-        parent = np.maximum.reduceat(intervals[:, 1], starts)
-        return Patches(centres, radii, intervals, np.stack([low, high], 1), np.stack([child, parent], -1))
+        boxes: list[F64] = []
+        spans: list[F64] = []
+        for run in _RUNS:
+            starts = np.arange(0, len(radii), run)
+            low = np.minimum.reduceat(centres - radii[:, None], starts)
+            boxes.append(np.stack([low, np.maximum.reduceat(centres + radii[:, None], starts)], 1))
+            child = np.minimum.reduceat(intervals[:, 0], starts)
+            spans.append(np.stack([child, np.maximum.reduceat(intervals[:, 1], starts)], -1))
+        return Patches(centres, radii, intervals, tuple(boxes), tuple(spans))
 
-    def rows(self, patches: Rows) -> Rows:
-        """The rows of some patches."""
-        rows = (patches[:, None] * PATCH + np.arange(PATCH)).ravel()
-        return rows[rows < len(self.radii)]
+    def level(self, number: int, runs: Rows | None) -> tuple[Rows, F64, F64]:
+        """Runs of a level, or surfels after the last: which, their boxes [n, 2, 3] and intervals [n, 2].
+
+        ``runs`` are those of the level above whose parts are meant; None: all.
+        """
+        fine = _RUNS[number] if number < len(_RUNS) else 1
+        count = len(self.spans[number]) if number < len(_RUNS) else len(self.radii)
+        if runs is None:
+            which = np.arange(count)
+        else:
+            ratio = _RUNS[number - 1] // fine
+            which = (runs[:, None] * ratio + np.arange(ratio)).ravel()
+            which = which[which < count]
+        if number < len(_RUNS):
+            return which, self.boxes[number][which], self.spans[number][which]
+        centres, radii = self.centres[which], self.radii[which, None]
+        return which, np.stack([centres - radii, centres + radii], 1), self.intervals[which]
 
 
-def rows_in_view(blocks: Sequence[Patches], seen: Callable[[Rows, F64, F64], Mask]) -> tuple[Rows, Rows]:
+class Details:
+    """The patches of blocks that were asked for, by a row of their owner's; each worked out once for its bounds."""
+
+    def __init__(self) -> None:
+        self._patches: dict[int, Patches] = {}
+
+    def __copy__(self) -> Details:
+        other = Details()
+        other._patches = dict(self._patches)
+        return other
+
+    def drop(self, row: int) -> None:
+        """The block of a row is gone, or has other bounds."""
+        self._patches.pop(row, None)
+
+    def in_view(self, blocks: Sequence[tuple[int, Block]], seen: Seen) -> list[Rows]:
+        """Of each block (with its row) the surfels that may meet a view, ascending."""
+        patches: list[Patches] = []
+        for row, block in blocks:
+            if row not in self._patches:
+                self._patches[row] = Patches.of(block)
+            patches.append(self._patches[row])
+        which, rows = rows_in_view(patches, seen)
+        return np.split(rows, np.searchsorted(which, np.arange(1, len(blocks)))) if blocks else []
+
+
+def rows_in_view(blocks: Sequence[Patches], seen: Seen) -> tuple[Rows, Rows]:
     """The surfels that may meet a view: their blocks and their rows in them, both ascending, [n] each.
 
-    ``seen(which, boxes, intervals)`` says of boxes [n, 2, 3] in the blocks ``which`` [n], with their scale
-    intervals [n, 2], whether they may meet the view.
+    ``seen`` names blocks by their numbers in ``blocks``.
     """
-    nothing = np.empty(0, np.intp)
-    if not blocks:
-        return nothing, nothing
-    counts = [len(each.patch_boxes) for each in blocks]
-    which = np.repeat(np.arange(len(blocks)), counts)
-    boxes = np.concatenate([each.patch_boxes for each in blocks])
-    hit = np.flatnonzero(seen(which, boxes, np.concatenate([each.patch_intervals for each in blocks])))
-    if not len(hit):
-        return nothing, nothing
-    starts = np.cumsum([0, *counts])[:-1]
-    owners, first = np.unique(which[hit], return_index=True)
-    parts: list[tuple[Rows, Rows, F64, F64, F64]] = []
-    for owner, patches in zip(owners.tolist(), np.split(hit, first[1:]), strict=True):
-        block = blocks[owner]
-        rows = block.rows(patches - starts[owner])
-        parts.append(
-            (np.full(len(rows), owner), rows, block.centres[rows], block.radii[rows], block.intervals[rows])
-        )
-    which, rows, centres, radii, intervals = (np.concatenate(column) for column in zip(*parts, strict=True))
-    boxes = np.stack([centres - radii[:, None], centres + radii[:, None]], 1)
-    met = seen(which, boxes, intervals)
-    return which[met], rows[met]
+    asked: list[tuple[int, Rows | None]] = [(number, None) for number in range(len(blocks))]
+    which = found = np.empty(0, np.intp)
+    for level in range(len(_RUNS) + 1):
+        parts = [blocks[number].level(level, runs) for number, runs in asked]
+        if not parts:
+            return np.empty(0, np.intp), np.empty(0, np.intp)
+        which = np.repeat([number for number, _ in asked], [len(runs) for runs, _, _ in parts])
+        found, boxes, intervals = (np.concatenate(column) for column in zip(*parts, strict=True))
+        hit = seen(which, boxes, intervals)
+        which, found = which[hit], found[hit]
+        numbers, first = np.unique(which, return_index=True)
+        asked = list(zip(numbers.tolist(), np.split(found, first[1:]), strict=True)) if len(first) else []
+    return which, found
