@@ -9,8 +9,9 @@ surfel. Of a chain of zooms, what is left is the handful of coarse surfels that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import is_not
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,23 +58,27 @@ class Patches:
             spans.append(np.stack([child, np.maximum.reduceat(intervals[:, 1], starts)], -1))
         return Patches(centres, radii, intervals, tuple(boxes), tuple(spans))
 
-    def level(self, number: int, runs: Rows | None) -> tuple[Rows, F64, F64]:
-        """Runs of a level, or surfels after the last: which, their boxes [n, 2, 3] and intervals [n, 2].
+    def rows(self, runs: Rows) -> Rows:
+        """The rows of some of the shortest runs."""
+        rows = (runs[:, None] * _RUNS[-1] + np.arange(_RUNS[-1])).ravel()
+        return rows[rows < len(self.radii)]
 
-        ``runs`` are those of the level above whose parts are meant; None: all.
-        """
-        fine = _RUNS[number] if number < len(_RUNS) else 1
-        count = len(self.spans[number]) if number < len(_RUNS) else len(self.radii)
-        if runs is None:
-            which = np.arange(count)
-        else:
-            ratio = _RUNS[number - 1] // fine
-            which = (runs[:, None] * ratio + np.arange(ratio)).ravel()
-            which = which[which < count]
-        if number < len(_RUNS):
-            return which, self.boxes[number][which], self.spans[number][which]
-        centres, radii = self.centres[which], self.radii[which, None]
-        return which, np.stack([centres - radii, centres + radii], 1), self.intervals[which]
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The runs of one size of several blocks, one after the other."""
+
+    starts: Rows  # [B + 1] first run of each block
+    boxes: F64  # [P, 2, 3]
+    spans: F64  # [P, 2]
+
+    @staticmethod
+    def of(blocks: Sequence[Patches], size: int) -> _Runs:
+        starts = np.cumsum([0, *(len(block.spans[size]) for block in blocks)])
+        boxes = np.concatenate([np.empty((0, 2, 3)), *(block.boxes[size] for block in blocks)])
+        return _Runs(
+            starts, boxes, np.concatenate([np.empty((0, 2)), *(block.spans[size] for block in blocks)])
+        )
 
 
 class Details:
@@ -81,6 +86,10 @@ class Details:
 
     def __init__(self) -> None:
         self._patches: dict[int, Patches] = {}
+        self._last: tuple[list[Patches], tuple[_Runs, ...]] = (
+            [],
+            (),
+        )  # a camera mostly asks for the same again
 
     def __copy__(self) -> Details:
         other = Details()
@@ -92,31 +101,56 @@ class Details:
         self._patches.pop(row, None)
 
     def in_view(self, blocks: Sequence[tuple[int, Block]], seen: Seen) -> list[Rows]:
-        """Of each block (with its row) the surfels that may meet a view, ascending."""
+        """Of each block (with its row) the surfels that may meet a view, ascending.
+
+        ``seen`` names blocks by their numbers in ``blocks``.
+        """
+        if not blocks:
+            return []
         patches: list[Patches] = []
         for row, block in blocks:
             if row not in self._patches:
                 self._patches[row] = Patches.of(block)
             patches.append(self._patches[row])
-        which, rows = rows_in_view(patches, seen)
-        return np.split(rows, np.searchsorted(which, np.arange(1, len(blocks)))) if blocks else []
+        last, runs = self._last
+        if len(last) != len(patches) or any(map(is_not, last, patches)):
+            runs = tuple(_Runs.of(patches, size) for size in range(len(_RUNS)))
+            self._last = patches, runs
+        found: list[Rows] = [np.empty(0, np.intp)] * len(blocks)
+        for number, rows in _rows_in_view(patches, runs, seen):
+            found[number] = rows
+        return found
 
 
-def rows_in_view(blocks: Sequence[Patches], seen: Seen) -> tuple[Rows, Rows]:
-    """The surfels that may meet a view: their blocks and their rows in them, both ascending, [n] each.
-
-    ``seen`` names blocks by their numbers in ``blocks``.
-    """
-    asked: list[tuple[int, Rows | None]] = [(number, None) for number in range(len(blocks))]
-    which = found = np.empty(0, np.intp)
-    for level in range(len(_RUNS) + 1):
-        parts = [blocks[number].level(level, runs) for number, runs in asked]
-        if not parts:
-            return np.empty(0, np.intp), np.empty(0, np.intp)
-        which = np.repeat([number for number, _ in asked], [len(runs) for runs, _, _ in parts])
-        found, boxes, intervals = (np.concatenate(column) for column in zip(*parts, strict=True))
-        hit = seen(which, boxes, intervals)
-        which, found = which[hit], found[hit]
-        numbers, first = np.unique(which, return_index=True)
-        asked = list(zip(numbers.tolist(), np.split(found, first[1:]), strict=True)) if len(first) else []
-    return which, found
+def _rows_in_view(
+    patches: Sequence[Patches], runs: Sequence[_Runs], seen: Seen
+) -> Iterator[tuple[int, Rows]]:
+    """The blocks with surfels that may meet a view, and which: from coarse runs to finer ones to surfels."""
+    which = np.repeat(np.arange(len(patches)), np.diff(runs[0].starts))
+    at = np.arange(len(which))
+    for size, here in enumerate(runs):
+        hit = seen(which, here.boxes[at], here.spans[at])
+        which, local = which[hit], at[hit] - here.starts[which[hit]]
+        if size + 1 < len(runs):
+            ratio, below = _RUNS[size] // _RUNS[size + 1], runs[size + 1].starts
+            at = ((below[which] + local * ratio)[:, None] + np.arange(ratio)).ravel()
+            which = np.repeat(which, ratio)
+            whole = at < below[which + 1]
+            at, which = at[whole], which[whole]
+    if not len(which):
+        return
+    numbers, first = np.unique(which, return_index=True)
+    rows_of = [
+        patches[number].rows(some)
+        for number, some in zip(numbers.tolist(), np.split(local, first[1:]), strict=True)
+    ]
+    parts = [patches[number] for number in numbers.tolist()]
+    which = np.repeat(numbers, [len(rows) for rows in rows_of])
+    centres = np.concatenate([part.centres[rows] for part, rows in zip(parts, rows_of, strict=True)])
+    radii = np.concatenate([part.radii[rows] for part, rows in zip(parts, rows_of, strict=True)])[:, None]
+    spans = np.concatenate([part.intervals[rows] for part, rows in zip(parts, rows_of, strict=True)])
+    hit = seen(which, np.stack([centres - radii, centres + radii], 1), spans)
+    ends = np.cumsum([len(rows) for rows in rows_of])
+    for number, rows, met in zip(numbers.tolist(), rows_of, np.split(hit, ends[:-1]), strict=True):
+        if met.any():
+            yield number, rows[met]
