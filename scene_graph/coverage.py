@@ -96,6 +96,8 @@ def update_bounds(
 
 def _united(some: Sequence[Rows | None]) -> Rows | None:
     """The rows that any of several selections names; None stands for all."""
+    if len(some) == 1:
+        return some[0]
     rows = [each for each in some if each is not None]
     return None if len(rows) < len(some) else np.unique(np.concatenate(rows))
 

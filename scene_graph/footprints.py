@@ -59,26 +59,33 @@ class Batch:
         table = CellTable()
         for number, block in enumerate(blocks):
             table.put(number, block.cell)
-        surfels = [block.surfels for block in blocks]
-        if some is not None:
-            surfels = [
-                each if rows is None else each.take(rows) for each, rows in zip(surfels, some, strict=True)
-            ]
-        of_block = np.repeat(np.arange(len(blocks)), [len(each) for each in surfels])
+        chosen = (
+            [slice(None)] * len(blocks) if some is None else [slice(None) if r is None else r for r in some]
+        )
+        means, quats, log_scales, native, kind = (
+            np.concatenate(
+                [getattr(block.surfels, name)[rows] for block, rows in zip(blocks, chosen, strict=True)]
+            )
+            for name in ("means", "quats", "log_scales", "native", "kind")
+        )
+        counts = [
+            len(block.surfels) if isinstance(r, slice) else len(r)
+            for block, r in zip(blocks, chosen, strict=True)
+        ]
+        of_block = np.repeat(np.arange(len(blocks)), counts)
         ln_edges = np.array([block.cell.ln_edge for block in blocks])
-        log_scales = np.concatenate([each.log_scales for each in surfels])
         longer = np.maximum(log_scales[:, 0], log_scales[:, 1]).astype(np.float64)
         return Batch(
             [block.cell for block in blocks],
             [block.node for block in blocks],
             table,
             of_block,
-            np.ascontiguousarray(np.concatenate([each.means for each in surfels]).T, np.float64),
-            np.concatenate([each.quats for each in surfels]),
+            np.ascontiguousarray(means.T, np.float64),
+            quats,
             log_scales,
             REACH * np.exp(longer),
-            np.concatenate([each.native for each in surfels]).astype(np.float64) + ln_edges[of_block],
-            np.concatenate([each.kind for each in surfels]) == STRUCTURE,
+            native.astype(np.float64) + ln_edges[of_block],
+            kind == STRUCTURE,
         )
 
     def take(self, rows: Rows) -> Batch:

@@ -40,6 +40,7 @@ class CellTable:
         self._keys: list[tuple[int, int, int, int]] = []
         self._group = np.zeros(64, np.intp)  # [capacity] index into the anchors
         self._steps = np.zeros((64, 3))  # [capacity, 3] cells from the anchor
+        self._last: CellFrames | None = None
 
     def put(self, row: int, cell: Cell) -> None:
         """Make ``row`` stand for ``cell``."""
@@ -61,11 +62,14 @@ class CellTable:
         other = CellTable()
         for name, part in vars(self).items():
             setattr(other, name, copy(part))
+        other._last = None
         return other
 
     def seen_from(self, camera: Camera) -> CellFrames:
-        """The frames of all rows for ``camera``, worked out per anchor when a row asks."""
-        return CellFrames(self, camera)
+        """The frames of all rows for ``camera``, worked out per anchor when a row asks, and kept for its next walk."""
+        if self._last is None or not self._last.fits(camera, len(self._keys)):
+            self._last = CellFrames(self, camera)
+        return self._last
 
 
 class CellFrames:
@@ -86,6 +90,10 @@ class CellFrames:
         for fine, rest in zip(settled.cell.index, settled.offset, strict=True):
             numerator, denominator = rest.as_integer_ratio()
             self._ratios.append((fine, 2 * numerator, denominator, denominator.bit_length()))
+
+    def fits(self, camera: Camera, anchors: int) -> bool:
+        """Whether these are the frames for a camera of a table of so many anchors."""
+        return self._camera is camera and len(self._known) == anchors
 
     def of(self, rows: Rows) -> tuple[F64, F64]:
         """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot.
