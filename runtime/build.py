@@ -29,10 +29,10 @@ from wonderzoom.generation.jobs import (
 )
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.frames import NothingThere, aim, at_reference, frame_of
-from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.plans import ROOT, Plan, PlannedZoom
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import Renderer, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode

@@ -18,8 +18,8 @@ from wonderzoom.scene_graph.store_verify import verify
 
 if TYPE_CHECKING:
     from wonderzoom.runtime.build import Maker
-    from wonderzoom.runtime.paths import CameraPath
     from wonderzoom.scene_graph.camera import Camera
+    from wonderzoom.scene_graph.motions import CameraPath
     from wonderzoom.scene_graph.world import World
 
 _PICTURE, _FILM = ".png", ".mp4"
@@ -174,7 +174,8 @@ def film_path(command: commands.Render, given: Camera | None, world: World) -> C
     """The camera path that is asked for, with pictures of one even size."""
     from wonderzoom.runtime.camera_file import read_path
     from wonderzoom.runtime.frames import covered, deepest, frame_of, newest, node_of
-    from wonderzoom.runtime.paths import descent, orbit, through
+    from wonderzoom.runtime.paths import descent, path_errors
+    from wonderzoom.scene_graph.motions import orbit, through
 
     def size_of(camera: Camera) -> tuple[int, int]:
         own = sized(camera, command.size)
@@ -187,7 +188,9 @@ def film_path(command: commands.Render, given: Camera | None, world: World) -> C
     if path == ORBIT:
         node = newest(world) if command.node is None else node_of(world, command.node, command.world)
         camera = given or frame_of(node, world.header)
-        return orbit(covered(camera, *size_of(camera)))
+        with path_errors():
+            return orbit(covered(camera, *size_of(camera)))
     stops = read_path(Path(path))
     size = size_of(stops[0][0])
-    return through([(covered(camera, *size), seconds) for camera, seconds in stops])
+    with path_errors():
+        return through([(covered(camera, *size), seconds) for camera, seconds in stops])

@@ -10,9 +10,9 @@ from rich.tree import Tree
 
 from wonderzoom.runtime.camera_file import cell_out
 from wonderzoom.runtime.frames import frame_of
-from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.sight import BYTES_A_SURFEL
 from wonderzoom.scene_graph.camera import bounded_exp
+from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.scale_node import Interval, ScaleNode
 from wonderzoom.scene_graph.world import World
 

@@ -24,12 +24,12 @@ from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
-from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.world import World
 

@@ -5,7 +5,7 @@ Rows of removed blocks are used again. Nothing here depends on which row a block
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.extent import bounds_interval, native_interval
+from wonderzoom.scene_graph.frustum import CellFrames
 from wonderzoom.scene_graph.mips import level_count
+from wonderzoom.scene_graph.patches import FINE_EDGE_PX, Details, Seen
 from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
@@ -37,6 +39,7 @@ class BlockRows:
         self._blocks: list[Block | None] = []
         self._order: list[tuple[str | int, ...]] = []  # node and cell, quicker to compare than a Key
         self._free: list[int] = []
+        self._details = Details()
 
     def copy(self) -> BlockRows:
         """The same rows of the same blocks."""
@@ -70,6 +73,18 @@ class BlockRows:
         """Rows (default: of all blocks) in the (node, cell) order of their blocks."""
         return sorted(self._rows.values() if rows is None else rows, key=self._order.__getitem__)
 
+    def in_detail(
+        self, rows: NDArray[np.intp], frames: CellFrames, seen: Seen
+    ) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Of some rows' blocks those that are in memory and far larger than the view: the number, and which surfels
+        may show. ``seen`` takes slots for ``which``."""
+        slots = self.slot[rows]
+        large = np.flatnonzero(frames.of(slots)[1] > FINE_EDGE_PX)
+        large = np.array([n for n in large.tolist() if self.block(int(rows[n])).in_memory], np.intp)
+        blocks = [(row, self.block(row)) for row in rows[large].tolist()]
+        found = self._details.in_view(blocks, lambda which, *rest: seen(slots[large[which]], *rest))
+        return zip(large.tolist(), found, strict=True)
+
     # ---- changes --------------------------------------------------------------------------------
     def put(self, block: Block, box: F64, slot: int) -> int:
         """A row for a block that has none yet."""
@@ -94,6 +109,7 @@ class BlockRows:
         """The same block with other bounds columns; its row."""
         row = self._rows[block.key]
         self._blocks[row] = block
+        self._details.drop(row)
         self.interval[row] = bounds_interval(block.cell, block.limits)
         self.sizes[row] = 0
         return row
@@ -109,4 +125,5 @@ class BlockRows:
         """Give a row up."""
         row = self._rows.pop(key)
         self._blocks[row] = None
+        self._details.drop(row)
         self._free.append(row)

@@ -42,7 +42,7 @@ def saturated_shift(value: float, shift: int) -> float:
         return math.copysign(math.ldexp(1.0, MAX_SHIFT), value)
 
 
-def _integer_to_float(value: int, shift: int) -> float:
+def integer_to_float(value: int, shift: int) -> float:
     """``value * 2**shift`` rounded once, for integers of any size."""
     excess = max(0, abs(value).bit_length() - 64)
     kept = abs(value) >> excess
@@ -57,7 +57,7 @@ def _floor_shifted(value: float, shift: int) -> tuple[int, float]:
     if exponent >= 0:
         return whole << exponent, 0.0
     floor = whole >> -exponent
-    return floor, _integer_to_float(whole - (floor << -exponent), exponent)
+    return floor, integer_to_float(whole - (floor << -exponent), exponent)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -109,7 +109,7 @@ class Cell:
         # Centres in half edges of the finest level: (2 i + 1) << shift.
         return np.array(
             [
-                _integer_to_float(((2 * a + 1) << mine) - ((2 * b + 1) << theirs), other.level - finest - 1)
+                integer_to_float(((2 * a + 1) << mine) - ((2 * b + 1) << theirs), other.level - finest - 1)
                 for a, b in zip(self.index, other.index, strict=True)
             ]
         )
@@ -186,7 +186,7 @@ class Position:
                 numerator, denominator = rest.as_integer_ratio()  # the denominator is a power of two
                 exact = remainder * denominator + 2 * numerator
                 index.append(coarse)
-                offset.append(_integer_to_float(exact, shift - denominator.bit_length()))
+                offset.append(integer_to_float(exact, shift - denominator.bit_length()))
         return Position(Cell(level, *index), (offset[0], offset[1], offset[2]))
 
 

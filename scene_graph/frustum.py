@@ -8,6 +8,7 @@ cells are, so that only the planes of the frustum are rotated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
-from wonderzoom.scene_graph.cells import LN2, Cell, saturated_shift
+from wonderzoom.scene_graph.cells import LN2, Cell, integer_to_float, saturated_shift
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -39,6 +40,7 @@ class CellTable:
         self._keys: list[tuple[int, int, int, int]] = []
         self._group = np.zeros(64, np.intp)  # [capacity] index into the anchors
         self._steps = np.zeros((64, 3))  # [capacity, 3] cells from the anchor
+        self._last: CellFrames | None = None
 
     def put(self, row: int, cell: Cell) -> None:
         """Make ``row`` stand for ``cell``."""
@@ -60,11 +62,14 @@ class CellTable:
         other = CellTable()
         for name, part in vars(self).items():
             setattr(other, name, copy(part))
+        other._last = None
         return other
 
     def seen_from(self, camera: Camera) -> CellFrames:
-        """The frames of all rows for ``camera``, worked out per anchor when a row asks."""
-        return CellFrames(self, camera)
+        """The frames of all rows for ``camera``, worked out per anchor when a row asks, and kept for its next walk."""
+        if self._last is None or not self._last.fits(camera, len(self._keys)):
+            self._last = CellFrames(self, camera)
+        return self._last
 
 
 class CellFrames:
@@ -79,6 +84,16 @@ class CellFrames:
         self._rest = np.zeros((count, 3))  # the pivot's offset from that cell's centre
         self._unit = np.ones(count)  # of the two above, in inverse cells; 1 but for the very far
         self._edge = np.zeros(count)  # edge of a cell, or of that unit where it is larger, in pixels
+        # For each axis of the pivot: its cell's index, and its offset as a ratio of integers.
+        settled = camera.pivot.rebased(camera.pivot.cell.level)
+        self._ratios: list[tuple[int, int, int, int]] = []
+        for fine, rest in zip(settled.cell.index, settled.offset, strict=True):
+            numerator, denominator = rest.as_integer_ratio()
+            self._ratios.append((fine, 2 * numerator, denominator, denominator.bit_length()))
+
+    def fits(self, camera: Camera, anchors: int) -> bool:
+        """Whether these are the frames for a camera of a table of so many anchors."""
+        return self._camera is camera and len(self._known) == anchors
 
     def of(self, rows: Rows) -> tuple[F64, F64]:
         """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot.
@@ -99,14 +114,33 @@ class CellFrames:
 
     def _learn(self, group: int) -> None:
         level, *tile = self._table._keys[group]  # pyright: ignore[reportPrivateUsage]
-        pivot = self._camera.pivot.rebased(level)
-        whole = [p - (t << TILE_BITS) for p, t in zip(pivot.cell.index, tile, strict=True)]
+        index, offset = self._pivot_at(level)
+        whole = [p - (t << TILE_BITS) for p, t in zip(index, tile, strict=True)]
         coarser = max(0, max(value.bit_length() for value in whole) - _STEP_BITS)
-        self._unit[group] = saturated_shift(1.0, -coarser)
-        self._pivot[group] = [float(value >> coarser) for value in whole]
-        self._rest[group] = np.asarray(pivot.offset) * self._unit[group]
-        self._edge[group] = bounded_exp(pivot.cell.ln_edge + coarser * LN2 - self._camera.ln_scale)
+        self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - self._camera.ln_scale)
+        if coarser:
+            self._unit[group] = saturated_shift(1.0, -coarser)
+            whole = [value >> coarser for value in whole]
+            offset = [value * self._unit[group] for value in offset]
+        self._pivot[group] = [float(value) for value in whole]
+        self._rest[group] = offset
         self._known[group] = True
+
+    def _pivot_at(self, level: int) -> tuple[Sequence[int], Sequence[float]]:
+        """Cell and offset of the pivot at a level: ``Position.rebased``, quicker for the many levels above it."""
+        pivot = self._camera.pivot
+        up = pivot.cell.level - level
+        if up <= 0:
+            pivot = pivot.rebased(level)
+            return pivot.cell.index, pivot.offset
+        index: list[int] = []
+        offset: list[float] = []
+        for fine, twice, denominator, bits in self._ratios:
+            coarse = fine >> up
+            remainder = ((fine - (coarse << up)) * 2 + 1) - (1 << up)
+            index.append(coarse)
+            offset.append(integer_to_float(remainder * denominator + twice, -up - bits))
+        return index, offset
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.scene_graph.aggregates import refresh
 from wonderzoom.scene_graph.block_rows import BlockRows, Key
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, common_ancestor, octant
@@ -26,7 +27,6 @@ from wonderzoom.scene_graph.scale_node import Box, Interval
 from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
-
 # The walk collects this many cells before it tests them: one vectorised test costs as much as 500 cells.
 WALK_BATCH = 512
 # Weights vanish at the ends of an interval; nearer to an end than this they are below 1e-4, never drawn.
@@ -193,7 +193,30 @@ class Octree:
         found = np.concatenate([np.array(rows, np.intp), *single])
         if not len(found):
             return np.empty(0, np.intp)
-        return found[seen(self.rows.slot[found], self.rows.box[found], self.rows.interval[found])]
+        found = found[seen(self.rows.slot[found], self.rows.box[found], self.rows.interval[found])]
+        if scale_offset is not None:
+            hidden = [
+                number for number, surfels in self.rows.in_detail(found, frames, seen) if not len(surfels)
+            ]
+            found = np.delete(found, hidden)
+        return found
+
+    def reaching(self, camera: Camera) -> list[tuple[Block, NDArray[np.intp] | None]]:
+        """The blocks with a surfel whose footprint may meet the frustum, in (node, cell) order, and which rows.
+
+        None stands for any: only blocks far larger than the picture are asked for their rows.
+        """
+        rows = np.array(self.rows.ordered(self.walk(camera, 0.0, None, False).tolist()), np.intp)
+        frustum, frames = Frustum.of(camera), self._table.seen_from(camera)
+
+        def seen(slots: NDArray[np.intp], boxes: F64, _intervals: F64) -> NDArray[np.bool_]:
+            return frustum.touches(*boxes_in_pixels(*frames.of(slots), boxes))
+
+        some: list[NDArray[np.intp] | None] = [None] * len(rows)
+        for number, surfels in self.rows.in_detail(rows, frames, seen):
+            some[number] = surfels
+        blocks = self.rows.blocks(rows.tolist())
+        return [(block, each) for block, each in zip(blocks, some, strict=True) if each is None or len(each)]
 
     def frames(self, camera: Camera) -> CellFrames:
         """Frames of the slots for a camera (for walks of other rooms)."""
@@ -279,6 +302,7 @@ class Octree:
                 self._counts = np.resize(self._counts, (2 * slot, 2))
                 self._one = np.resize(self._one, 2 * slot)
             self._children[slot] = -1
+        self._counts[slot] = 0
         self._slots[cell] = slot
         self._table.put(slot, cell)
         dirty.add(slot)
@@ -305,6 +329,8 @@ class Octree:
             above = slot
             slot = int(self._children[above, octant(self._cells[above], cell)])
         new = self._new_slot(cell, dirty)
+        if above >= 0:
+            dirty.add(above)
         if slot < 0:
             self._attach(above, new)
         elif cell.contains(self._cells[slot]):
@@ -346,13 +372,14 @@ class Octree:
 
     # ---- aggregates -----------------------------------------------------------------------------
     def _refresh(self, changed: set[int]) -> None:
-        dirty: set[int] = set()
-        for slot in changed:
-            while slot >= 0 and slot not in dirty:
-                dirty.add(slot)
-                slot = self._parent[slot]
-        for slot in sorted(dirty, key=lambda s: -self._cells[s].level):
+        def recomputed(slot: int) -> bool:
+            box, interval = self._box[slot].copy(), self._interval[slot].copy()
             self._aggregate(slot)
+            return not (
+                np.array_equal(box, self._box[slot]) and np.array_equal(interval, self._interval[slot])
+            )
+
+        refresh(changed, recomputed, lambda slot: self._cells[slot].level, self._parent, self._counts)
 
     def _aggregate(self, slot: int) -> None:
         cell, own = self._cells[slot], self._own[slot]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.camera import Camera, bounded_exp
+from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
 from wonderzoom.scene_graph.cells import ORIGIN, ORIGIN_CELL, Cell
 from wonderzoom.scene_graph.frustum import CellTable, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import ScaleNode, View
@@ -27,6 +27,7 @@ SIDES = 4  # planes of the image through the eye
 _SLACK = 1e-12
 # What lies beyond this many root edges is left to the exact test: products could overflow.
 _FAR = 1e150
+_ROUNDING = 1e-9  # of ln s: bounds of boxes are worked out in another order than scales of points
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ class _Family:
     normals: F64  # [V, SIDES, 3] unit, pointing into the view
     offsets: F64  # [V, SIDES]
     eyes: F64  # [V] bound of the eye's distance from the origin; inf: no planes, always tested exactly
+    depths: F64  # [V, 4] depth in D is the first three times a place, plus the last
 
     @staticmethod
     def of(node: ScaleNode) -> _Family:
         views = tuple(LiveView(node.id, i, view) for i, view in enumerate(node.views))
         normals, offsets = np.zeros((len(views), SIDES, 3)), np.zeros((len(views), SIDES))
-        eyes = np.zeros(len(views))
+        eyes, depths = np.zeros(len(views)), np.zeros((len(views), 4))
         for i, each in enumerate(views):
             camera = each.camera
             distance = bounded_exp(camera.ln_distance)
@@ -68,8 +70,10 @@ class _Family:
                 continue
             planes = Frustum.of(camera).normals[:SIDES]
             normals[i] = planes / np.linalg.norm(planes, axis=1, keepdims=True)
-            offsets[i] = -(normals[i] @ (pivot - distance * camera.rotation[2]))
-        return _Family(node, views, normals, offsets, eyes)
+            eye = pivot - distance * camera.rotation[2]
+            offsets[i] = -(normals[i] @ eye)
+            depths[i] = *(camera.rotation[2] / distance), -(camera.rotation[2] @ eye) / distance
+        return _Family(node, views, normals, offsets, eyes, depths)
 
 
 class ViewIndex:
@@ -86,6 +90,8 @@ class ViewIndex:
         self._normals = np.concatenate([np.zeros((0, SIDES, 3)), *(family.normals for family in parts)])
         self._offsets = np.concatenate([np.zeros((0, SIDES)), *(family.offsets for family in parts)])
         self._eyes = np.concatenate([np.zeros(0), *(family.eyes for family in parts)])
+        self._depths = np.concatenate([np.zeros((0, 4)), *(family.depths for family in parts)])
+        self._ln_scales = np.array([view.camera.ln_scale for view in self.views])
 
     def changed(self, removed: Iterable[str] = (), added: Iterable[ScaleNode] = ()) -> ViewIndex:
         """The index without some nodes and with others."""
@@ -108,28 +114,19 @@ class ViewIndex:
         """The main view of a node."""
         return self._families[node].node.main
 
-    def touching(self, cells: Sequence[Cell], boxes: F64) -> list[tuple[LiveView, Rows]]:
-        """The views whose frustum touches some of the boxes, in the index's order, and which boxes.
-
-        ``boxes`` [B, 2, 3] are in edges from the centres of their ``cells``.
-        """
+    def near(self, cells: Sequence[Cell], boxes: F64) -> Nearby:
+        """The views that may see some of the boxes [B, 2, 3], in edges from the centres of their ``cells``."""
         if not (len(cells) and self.views):
-            return []
-        table = CellTable()
-        for row, cell in enumerate(cells):
-            table.put(row, cell)
-        found: list[tuple[LiveView, Rows]] = []
-        near = self._may_touch(cells, boxes)
-        for number in np.flatnonzero(near.any(1)).tolist():
-            view, rows = self.views[number], np.flatnonzero(near[number])
-            middle, halves = boxes_in_pixels(*table.seen_from(view.camera).of(rows), boxes[rows])
-            rows = rows[Frustum.of(view.camera).touches(middle, halves)]
-            if len(rows):
-                found.append((view, rows))
-        return found
+            return Nearby([], np.zeros(0), np.zeros((0, len(cells)), np.bool_), cells, boxes)
+        near, least = self._may_touch(cells, boxes)
+        order = np.flatnonzero(near.any(1))
+        order = order[np.argsort(self._ln_scales[order], kind="stable")]
+        views = [self.views[i] for i in order.tolist()]
+        return Nearby(views, np.minimum.accumulate(least[order][::-1])[::-1], near[order], cells, boxes)
 
-    def _may_touch(self, cells: Sequence[Cell], boxes: F64) -> NDArray[np.bool_]:
-        """[V, B] whether view and box may touch, in float64; never a false no."""
+    def _may_touch(self, cells: Sequence[Cell], boxes: F64) -> tuple[NDArray[np.bool_], F64]:
+        """[V, B] whether view and box may touch, in float64; never a false no. And [V] a lower bound of the ln scale
+        of each view in the boxes that it may touch."""
         edges = np.array([cell.edge_in(ORIGIN_CELL) for cell in cells])
         centres = np.array([cell.centre_from(ORIGIN_CELL) for cell in cells])
         with np.errstate(over="ignore"):
@@ -142,4 +139,30 @@ class ViewIndex:
         slack = radius + _SLACK * (far + radius + self._eyes[:, None])
         for side in range(SIDES):
             inside &= self._normals[:, side] @ centres.T + self._offsets[:, side, None] + slack >= 0.0
-        return inside
+        per_edge = np.linalg.norm(self._depths[:, :3], axis=1)[:, None]
+        with np.errstate(invalid="ignore", over="ignore"):
+            depth = self._depths[:, :3] @ centres.T + self._depths[:, 3:] - slack * per_edge
+        least = np.where(inside & (depth > NEAR), depth, np.where(inside, NEAR, np.inf)).min(
+            1, initial=np.inf
+        )
+        return inside, self._ln_scales + np.log(least) - _ROUNDING
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """Views near some boxes, finest at their pivots first; which boxes each touches is worked out when asked."""
+
+    views: list[LiveView]
+    least: F64  # [V] no view from here on has a smaller ln scale in any of the boxes
+    _near: NDArray[np.bool_]  # [V, B]
+    _cells: Sequence[Cell]
+    _boxes: F64
+
+    def touched(self, number: int) -> Rows:
+        """The boxes that a view's frustum touches."""
+        rows = np.flatnonzero(self._near[number])
+        table, camera = CellTable(), self.views[number].camera
+        for row in rows.tolist():
+            table.put(row, self._cells[row])
+        middle, halves = boxes_in_pixels(*table.seen_from(camera).of(rows), self._boxes[rows])
+        return rows[Frustum.of(camera).touches(middle, halves)]

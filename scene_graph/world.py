@@ -209,13 +209,13 @@ class World:
     ) -> Iterator[tuple[Block, Bounds]]:
         """Live blocks whose bounds differ once ``changed`` views have come or gone, in (node, cell) order."""
         touched = [
-            [block for block in self.octree.touching(each.camera) if block.node not in removed]
+            [(block, rows) for block, rows in self.octree.reaching(each.camera) if block.node not in removed]
             for each in changed
         ]
-        blocks = {block.key: block for some in touched for block in some}
+        blocks = {block.key: block for some in touched for block, _ in some}
         number = {key: i for i, key in enumerate(sorted(blocks))}
         by = [
-            (each, np.array([number[block.key] for block in some], np.intp))
+            (each, {number[block.key]: rows for block, rows in some})
             for each, some in zip(changed, touched, strict=True)
         ]
         yield from update_bounds([blocks[key] for key in number], by, views)

@@ -213,7 +213,7 @@ export function orbit(camera, yaw, pitch) {
 }
 
 /** The pivot moved by view coordinates, pixels. @param {Camera} camera @param {Vec3} pixels @returns {Place} */
-function movedPivot(camera, pixels) {
+export function movedPivot(camera, pixels) {
   const { pivot } = settled(camera);
   const edges = boundedExp(lnScale(camera) + pivot.level * LN2);
   const [a, b, c] = rotate(conjugate(camera.quat), pixels);

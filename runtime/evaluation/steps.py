@@ -17,8 +17,8 @@ from wonderzoom.generation.jobs import FINER_KEY
 from wonderzoom.generation.observation import plane_zeta
 from wonderzoom.runtime.evaluation.scores import HOLE, Shown
 from wonderzoom.runtime.frames import frame_of, settings_of
-from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.ports import RenderedView, Renderer, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.scales import Modulation

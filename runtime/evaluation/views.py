@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from wonderzoom.runtime.paths import hop
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.hops import hop
 
 SIDE = 3  # of the grid
 DESCENT_FRAMES = 13  # 12 steps: a zoom by 5 enlarges by 14 % from frame to frame
@@ -63,7 +63,7 @@ def neighbours() -> list[tuple[int, int]]:
 def zoom_cameras(parent: Camera, frame: Camera, degrees: float) -> ZoomCameras:
     """All cameras of a zoom from the frame ``parent`` to C_i, ``frame``.
 
-    The descent enlarges at a constant rate, as films do (``runtime/paths.py``).
+    The descent enlarges at a constant rate, as films do (``scene_graph/motions.py``).
     """
     shares = [i / (DESCENT_FRAMES - 1) for i in range(DESCENT_FRAMES)]
     return ZoomCameras(nine_views(frame, degrees), tuple(hop(parent, frame, share) for share in shares))

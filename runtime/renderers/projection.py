@@ -177,7 +177,8 @@ def project_block(
         (spread_u[:, i] * spread_v[:, j] - spread_u[:, j] * spread_v[:, i]) ** 2
         for i, j in ((0, 1), (0, 2), (1, 2))
     )
-    blur = BLUR / units**2
+    with np.errstate(over="ignore"):  # 150 zooms above the view a pixel's blur is 0 to float64
+        blur = BLUR / units**2
     blurred = sharp + blur * (xx + yy) + blur * blur
     xx, yy = xx + blur, yy + blur
     opacities = opacities * np.sqrt(sharp / np.maximum(blurred, 1e-300))

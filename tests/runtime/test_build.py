@@ -15,9 +15,9 @@ from wonderzoom.runtime.build import Built, OtherWorld, build, check_free
 from wonderzoom.runtime.camera_file import camera_text
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.runtime.frames import frame_of
-from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.runtime.plans import Plan, read_plan
 from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.store_errors import WorldExists, WorldLocked
 from wonderzoom.scene_graph.world import World

@@ -23,9 +23,9 @@ from wonderzoom.runtime.frames import (
     node_of,
     panned,
 )
-from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.world import World
 
 fractions = st.floats(0.02, 0.98)

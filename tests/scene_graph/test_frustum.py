@@ -158,3 +158,17 @@ def test_depths_hold_every_point_of_a_box(camera: Camera, radial: bool, box: F64
     assert (seen >= math.log(least[0]) - 1e-9).all()
     assert (seen <= math.log(greatest[0]) + 1e-9).all()
     assert least[0] >= NEAR
+
+
+@given(st.data())
+def test_the_pivot_in_cells_of_all_levels_is_that_of_positions(data: st.DataObject) -> None:
+    """Bit for bit what ``Position.rebased`` says: bounds of surfels rest on it."""
+    camera = data.draw(cameras())
+    level = camera.pivot.cell.level + data.draw(st.integers(-400, 60))
+    position = camera.pivot.rebased(level)
+    step = data.draw(st.tuples(*[st.integers(-3, 3)] * 3))
+    cell = Cell(level, *(i + k for i, k in zip(position.cell.index, step, strict=True)))
+    table = CellTable()
+    table.put(0, cell)
+    middle, edge = table.seen_from(camera).of(np.array([0]))
+    assert np.array_equal(middle[0], (np.array(step, np.float64) - position.offset) * edge[0])

@@ -1,6 +1,7 @@
 """The index finds every view that can see a box, in order, and passes over the others without looking."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.frustum import CellTable, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import ScaleNode, View
 from wonderzoom.scene_graph.view_index import ViewIndex
+
+CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 
 
 def node_of(camera: Camera, seed: int) -> ScaleNode:
@@ -44,7 +47,7 @@ def test_no_view_that_touches_is_passed_over(some: list[Camera], data: st.DataOb
         size = data.draw(st.floats(1e-3, 1.0))
         places.append(data.draw(st.just(inside.cell) | cells()))
         boxes.append(np.array(inside.offset) + [[-size] * 3, [size] * 3])
-    found = [(live.node, rows.tolist()) for live, rows in index.touching(places, np.stack(boxes))]
+    found = touched(index, places, np.stack(boxes))
     want = []
     for live in index.views:
         table = CellTable()
@@ -57,6 +60,25 @@ def test_no_view_that_touches_is_passed_over(some: list[Camera], data: st.DataOb
         if rows:
             want.append((live.node, rows))
     assert found == want
+    # What a place may look like from this view and from all coarser ones: never finer than the bound.
+    nearby = index.near(places, np.stack(boxes))
+    for number, live in enumerate(nearby.views):
+        table = CellTable()
+        for row, cell in enumerate(places):
+            table.put(row, cell)
+        for later in range(number + 1):
+            at = nearby.touched(number)
+            middle, halves = boxes_in_pixels(*table.seen_from(live.camera).of(at), np.stack(boxes)[at])
+            corners = middle[:, None] + halves[:, None] * CORNERS
+            scales = live.camera.ln_scale_at(corners @ live.camera.rotation.T)
+            assert (scales[np.isfinite(scales)] >= nearby.least[later]).all()
+
+
+def touched(index: ViewIndex, places: Sequence[Cell], boxes: np.ndarray) -> list[tuple[str, list[int]]]:
+    """The views that touch some of the boxes, by name, and which boxes."""
+    nearby = index.near(places, boxes)
+    rows = {live.node: nearby.touched(i).tolist() for i, live in enumerate(nearby.views)}
+    return [(live.node, rows[live.node]) for live in index.views if rows.get(live.node)]
 
 
 def test_views_elsewhere_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +95,8 @@ def test_views_elsewhere_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> N
         return exactly(*arguments)
 
     monkeypatch.setattr(view_index, "boxes_in_pixels", counted)
-    found = index.touching(cells_, surfel_boxes(parts))
-    assert {live.node for live, _ in found} == {tree.id(0), tree.id(101)}
+    found = touched(index, cells_, surfel_boxes(parts))
+    assert {node for node, _ in found} == {tree.id(0), tree.id(101)}
     assert len(tested) <= 4
 
 
@@ -93,5 +115,6 @@ def test_an_index_changes_into_another_and_stays() -> None:
     assert [view.node for view in grown.of_nodes([nodes[2].id, nodes[0].id])] == sorted(
         [nodes[0].id, nodes[2].id]
     )
-    assert ViewIndex().touching([], np.zeros((0, 2, 3))) == []
-    assert ViewIndex().touching([nodes[0].cell], np.zeros((1, 2, 3))) == []
+    assert touched(ViewIndex(), [], np.zeros((0, 2, 3))) == []
+    assert touched(ViewIndex(), [nodes[0].cell], np.zeros((1, 2, 3))) == []
+    assert touched(whole, [], np.zeros((0, 2, 3))) == []

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as cameras from "../../../clients/web/camera.js";
+import { flight } from "../../../clients/web/flight.js";
 import { decode } from "../../../clients/web/msgpack.js";
 
 const cases = JSON.parse(readFileSync(new URL("camera_vectors.json", import.meta.url)));
@@ -27,6 +28,23 @@ for (const each of cases) {
     assertSeen(cameras.orbit(camera, 0.1, 0.05), probes, each["orbited by 0.1, 0.05"], "orbited");
     assertSeen(cameras.resized(camera, 390, 844), probes, each["resized to 390x844"], "resized");
     assertSeen(cameras.lookAt(camera, probes[1], u, v, zeta), probes, each["looking at probe 1"], "looking");
+  });
+  test(`${each.name}: a zoom at a pixel, and flights, as the runtime's`, () => {
+    const { u: x, v: y, factor } = each["zoomed at"];
+    // The page keeps the horizon level as it turns: the spot and the scale are the runtime's.
+    const spot = cameras.placeAt(camera, x, y);
+    const zoomed = cameras.zoomAt(camera, factor, x, y);
+    const seen = cameras.project(zoomed, spot);
+    assert.ok(Math.hypot(seen.u - x, seen.v - y) < 0.02, "what is zoomed at stays");
+    each.flights.forEach(({ to, seconds, moments }, k) => {
+      const path = flight(camera, cameras.fromWire(decode(bytes(to))));
+      assert.ok(Math.abs(path.seconds - seconds) < 1e-4, `flight ${k}: ${path.seconds} s, not ${seconds}`);
+      for (const { share, probes: hexes, seen: expected, scale } of moments) {
+        const here = path.at(share);
+        assert.ok(Math.abs(cameras.lnScale(here) - scale) < 1e-5, `flight ${k} at ${share}: scale`);
+        assertSeen(here, hexes.map((hex) => cameras.placeFromWire(decode(bytes(hex)))), expected, `flight ${k} at ${share}`);
+      }
+    });
   });
   test(`${each.name}: laws of the motions`, () => {
     const pivoted = cameras.atDepth(camera, zeta);

@@ -1,4 +1,4 @@
-"""The page's camera vectors say what `scene_graph/camera.py` says today."""
+"""The page's camera vectors say what `scene_graph` says today."""
 
 import importlib.util
 import json
@@ -28,6 +28,13 @@ def test_vectors_are_current() -> None:
             "orbited by 0.1, 0.05",
             "resized to 390x844",
             "looking at probe 1",
+            "zoomed at that",
         ):
             for was, now in zip(before[key], after[key], strict=True):
                 assert was == pytest.approx(now, abs=2e-5), (before["name"], key)
+        for was, now in zip(before["flights"], after["flights"], strict=True):
+            assert was["seconds"] == pytest.approx(now["seconds"], abs=1e-5)
+            for one, other in zip(was["moments"], now["moments"], strict=True):
+                assert one["scale"] == pytest.approx(other["scale"], abs=2e-5), before["name"]
+                for a, b in zip(one["seen"], other["seen"], strict=True):
+                    assert a == pytest.approx(b, abs=2e-5), (before["name"], one["share"])

@@ -12,8 +12,8 @@ from wonderzoom.runtime.evaluation.views import (
     nine_views,
     zoom_cameras,
 )
-from wonderzoom.runtime.paths import zoom_ln
 from wonderzoom.scene_graph.camera import Camera, initial_camera
+from wonderzoom.scene_graph.hops import zoom_ln
 
 PARENT = initial_camera(100.0, 96, 64, -1.6)
 FRAME = PARENT.zoomed(4.0)
