@@ -375,9 +375,7 @@ class Octree:
         def recomputed(slot: int) -> bool:
             box, interval = self._box[slot].copy(), self._interval[slot].copy()
             self._aggregate(slot)
-            return not (
-                np.array_equal(box, self._box[slot]) and np.array_equal(interval, self._interval[slot])
-            )
+            return bool((box != self._box[slot]).any() or (interval != self._interval[slot]).any())
 
         refresh(changed, recomputed, lambda slot: self._cells[slot].level, self._parent, self._counts)
 

@@ -139,8 +139,9 @@ class ViewIndex:
         slack = radius + _SLACK * (far + radius + self._eyes[:, None])
         for side in range(SIDES):
             inside &= self._normals[:, side] @ centres.T + self._offsets[:, side, None] + slack >= 0.0
-        per_edge = np.linalg.norm(self._depths[:, :3], axis=1)[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
+            x, y, z = self._depths[:, :3].T
+            per_edge = np.hypot(np.hypot(x, y), z)[:, None]  # whose squares may overflow
             depth = self._depths[:, :3] @ centres.T + self._depths[:, 3:] - slack * per_edge
         least = np.where(inside & (depth > NEAR), depth, np.where(inside, NEAR, np.inf)).min(
             1, initial=np.inf
