@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from wonderzoom.scene_graph.aggregates import refresh
 from wonderzoom.scene_graph.block_rows import BlockRows, Key
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.cells import Cell, common_ancestor, octant
+from wonderzoom.scene_graph.cell_tree import CellTree
+from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.extent import surfel_boxes
-from wonderzoom.scene_graph.frustum import CellFrames, CellTable, Frustum, boxes_in_pixels
+from wonderzoom.scene_graph.frustum import CellFrames, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import Box, Interval
 from wonderzoom.scene_graph.surfels import Block
 
@@ -43,23 +44,11 @@ class Aggregate:
     surfels: int
 
 
-class Octree:
+class Octree(CellTree):
     """Blocks by cell. Not thread-safe: the world that owns it decides who changes it when."""
 
     def __init__(self) -> None:
-        self._slots: dict[Cell, int] = {}
-        self._cells: list[Cell] = []  # by slot
-        self._own: list[list[int]] = []  # by slot: rows of its own blocks, sorted by node
-        self._one = np.full(64, -1, np.intp)  # by slot: the row of its own block; -1 for none, -2 for several
-        self._parent: list[int] = []  # by slot; -1 for the root
-        self._children = np.full((64, 8), -1, np.int32)  # [capacity, octant]
-        self._box = np.zeros((64, 2, 3))
-        self._interval = np.zeros((64, 2))
-        self._counts = np.zeros((64, 2), np.int64)  # blocks, surfels
-        self._free_slots: list[int] = []
-        self._table = CellTable()
-        self._root = -1
-
+        super().__init__()
         self.rows = BlockRows()
 
     def copy(self) -> Octree:
@@ -257,118 +246,6 @@ class Octree:
         self._own[slot].remove(row)
         self.rows.drop(key)
         self._collapse(slot, dirty)
-
-    # ---- structure ------------------------------------------------------------------------------
-    def _children_of(self, slot: int) -> list[int]:
-        return [child for child in self._children[slot].tolist() if child >= 0]
-
-    def _below(self, slots: NDArray[np.intp]) -> NDArray[np.intp]:
-        children = self._children[slots].ravel()
-        return children[children >= 0].astype(np.intp)
-
-    def _subtree(self, slot: int) -> Iterator[int]:
-        pending = [slot]
-        while pending:
-            slot = pending.pop()
-            yield slot
-            pending.extend(self._children_of(slot))
-
-    def _top_in(self, cell: Cell) -> int:
-        """The coarsest present cell inside ``cell`` (its subtree is all there is), or -1."""
-        slot = self._root
-        while slot >= 0:
-            here = self._cells[slot]
-            if cell.contains(here):
-                return slot
-            if not here.contains(cell):
-                return -1
-            slot = int(self._children[slot, octant(here, cell)])
-        return -1
-
-    def _new_slot(self, cell: Cell, dirty: set[int]) -> int:
-        if self._free_slots:
-            slot = self._free_slots.pop()
-            self._cells[slot], self._own[slot], self._parent[slot] = cell, [], -1
-            self._children[slot] = -1
-        else:
-            slot = len(self._cells)
-            self._cells.append(cell)
-            self._own.append([])
-            self._parent.append(-1)
-            if slot >= len(self._children):
-                self._children = np.resize(self._children, (2 * slot, 8))
-                self._box = np.resize(self._box, (2 * slot, 2, 3))
-                self._interval = np.resize(self._interval, (2 * slot, 2))
-                self._counts = np.resize(self._counts, (2 * slot, 2))
-                self._one = np.resize(self._one, 2 * slot)
-            self._children[slot] = -1
-        self._counts[slot] = 0
-        self._slots[cell] = slot
-        self._table.put(slot, cell)
-        dirty.add(slot)
-        return slot
-
-    def _attach(self, parent: int, child: int) -> None:
-        self._parent[child] = parent
-        if parent < 0:
-            self._root = child
-        else:
-            self._children[parent, octant(self._cells[parent], self._cells[child])] = child
-
-    def _slot_for(self, cell: Cell, dirty: set[int]) -> int:
-        """The slot of ``cell``, made with the branching cell that it needs."""
-        slot = self._slots.get(cell)
-        if slot is not None:
-            return slot
-        above, slot = self._nearest_above(cell), -1
-        if above < 0:
-            slot = self._root
-        else:
-            slot = int(self._children[above, octant(self._cells[above], cell)])
-        while slot >= 0 and self._cells[slot].contains(cell):
-            above = slot
-            slot = int(self._children[above, octant(self._cells[above], cell)])
-        new = self._new_slot(cell, dirty)
-        if above >= 0:
-            dirty.add(above)
-        if slot < 0:
-            self._attach(above, new)
-        elif cell.contains(self._cells[slot]):
-            self._attach(above, new)
-            self._attach(new, slot)
-        else:
-            branch = self._new_slot(common_ancestor((cell, self._cells[slot])), dirty)
-            self._attach(above, branch)
-            self._attach(branch, slot)
-            self._attach(branch, new)
-        return new
-
-    def _nearest_above(self, cell: Cell) -> int:
-        """A present ancestor a few levels up, to start from; -1 when there is none so near."""
-        for levels in range(1, 9):
-            slot = self._slots.get(cell.ancestor(levels))
-            if slot is not None:
-                return slot
-        return -1
-
-    def _collapse(self, slot: int, dirty: set[int]) -> None:
-        """Drop cells that no longer hold or join anything, from ``slot`` up."""
-        while slot >= 0:
-            children = self._children_of(slot)
-            if self._own[slot] or len(children) > 1:
-                dirty.add(slot)
-                return
-            above, cell = self._parent[slot], self._cells[slot]
-            if children:
-                self._attach(above, children[0])
-            elif above >= 0:
-                self._children[above, octant(self._cells[above], cell)] = -1
-            else:
-                self._root = -1
-            del self._slots[cell]
-            self._free_slots.append(slot)
-            dirty.discard(slot)
-            slot = above
 
     # ---- aggregates -----------------------------------------------------------------------------
     def _refresh(self, changed: set[int]) -> None:
