@@ -29,6 +29,7 @@ from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 _LEAST_SIDE = 16  # pixels: a frame is never smaller than this
+_MERGED_AT_ONCE = 64  # blocks whose pyramids are made in one go: 0.1 s that closing may wait for
 _PICK_SIDE = 3  # pixels drawn around a picked point
 
 
@@ -85,11 +86,12 @@ class Drawing:
 
     def _merge(self, missing: Missing) -> None:
         """Have pyramids made beside the frames: no frame waits for them."""
-        names = [(block.hash, block.bounds.revision, missing.level) for block in missing.blocks]
-        new = [block for block, name in zip(missing.blocks, names, strict=True) if name not in self._asked]
-        if new:
-            self._asked.update(names)
-            wanted = replace(missing, blocks=tuple(new))
+        named = {(block.hash, block.bounds.revision, missing.level): block for block in missing.blocks}
+        new = [name for name in named if name not in self._asked]
+        self._asked.update(new)
+        for start in range(0, len(new), _MERGED_AT_ONCE):
+            names = new[start : start + _MERGED_AT_ONCE]
+            wanted = replace(missing, blocks=tuple([named[name] for name in names]))
             self._merging.submit(wanted.make).add_done_callback(partial(self._merged, names))
 
     def _merged(self, names: list[tuple[str, int, int]], done: Future[None]) -> None:
