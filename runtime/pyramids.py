@@ -17,6 +17,8 @@ from wonderzoom.runtime.sight import BYTES_A_SURFEL
 from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.surfels import Block, Surfels
 
+_AT_ONCE = 64  # blocks whose levels are made in one go: 0.1 s that closing may wait for
+
 
 class Pyramids:
     """Of one world; ``choosing`` is held by whoever chooses levels, and calls ``later`` and ``drawn``."""
@@ -31,11 +33,12 @@ class Pyramids:
 
     def later(self, missing: Missing) -> None:
         """Have levels made beside the frames: no frame waits for them."""
-        names = [(block.hash, block.limits.key, missing.level) for block in missing.blocks]
-        new = [block for block, name in zip(missing.blocks, names, strict=True) if name not in self._asked]
-        if new:
-            self._asked.update(names)
-            made = self._thread.submit(replace(missing, blocks=tuple(new)).make)
+        named = {(block.hash, block.limits.key, missing.level): block for block in missing.blocks}
+        new = [name for name in named if name not in self._asked]
+        self._asked.update(new)
+        for start in range(0, len(new), _AT_ONCE):
+            names = new[start : start + _AT_ONCE]
+            made = self._thread.submit(replace(missing, blocks=tuple(named[name] for name in names)).make)
             made.add_done_callback(partial(self._made, names))
 
     def _made(self, names: list[tuple[str, str, int]], done: Future[None]) -> None:

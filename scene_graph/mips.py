@@ -17,6 +17,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,13 @@ def _make(blocks: list[Block], level: int, cameras: Sequence[Camera]) -> None:
         [np.concatenate([getattr(b, side) for b in bounds]) for side in ("parent_owner", "child_owner")], -1
     )
     axes = _axes(surfels)
-    labels = [surfels.kind, surfels.view, *owners.T, np.isfinite(parent), np.isfinite(child)]
+    labels: list[NDArray[Any]] = [
+        surfels.kind,
+        surfels.view,
+        *owners.T,
+        np.isfinite(parent),
+        np.isfinite(child),
+    ]
     order, starts = _runs(blocks, block_of, surfels, axes[2], labels, last, level, cameras)
 
     sizes = np.diff(np.append(starts, len(order)))
@@ -149,7 +156,7 @@ def _runs(
     block_of: I64,
     surfels: Surfels,
     normals: Axis,
-    labels: list[NDArray[np.generic]],
+    labels: list[NDArray[Any]],
     last: NDArray[np.bool_],
     level: int,
     cameras: Sequence[Camera],
@@ -228,7 +235,13 @@ def _moments(s: Surfels, axes: tuple[Axis, Axis, Axis], order: I64, of: I64, sta
     def mean(column: NDArray[np.floating] | NDArray[np.integer]) -> F64:
         return total(share * column[order])
 
-    u, v, n = (tuple(part[order] for part in axis) for axis in axes)
+    def ordered(axis: Axis) -> Axis:
+        return axis[0][order], axis[1][order], axis[2][order]
+
+    def apart(k: int) -> F64:
+        return SPREAD * (s.means[order, k] - means[k][of])
+
+    u, v, n = (ordered(axis) for axis in axes)
     opacity = np.minimum(s.opacities, np.float32(scales.MAX_OPACITY))
     size = np.exp(s.log_scales.sum(1, dtype=np.float64))
     mass = (size * np.interp(opacity, scales.LI2_INVERSE_TABLE, _MASSES))[order]
@@ -252,8 +265,7 @@ def _moments(s: Surfels, axes: tuple[Axis, Axis, Axis], order: I64, of: I64, sta
         return axis[0] * plane[0][of] + axis[1] * plane[1][of] + axis[2] * plane[2][of]
 
     means = [mean(s.means[:, k]) for k in range(3)]
-    d = tuple(SPREAD * (s.means[order, k] - means[k][of]) for k in range(3))
-    parts = [(onto(axis, across), onto(axis, along)) for axis in (u, v, d)]
+    parts = [(onto(axis, across), onto(axis, along)) for axis in (u, v, (apart(0), apart(1), apart(2)))]
     aa, bb = (total(share * sum(part[k] * part[k] for part in parts)) for k in (0, 1))
     ab = total(share * sum(a * b for a, b in parts))
     middle, half = 0.5 * (aa + bb), np.hypot(0.5 * (aa - bb), ab)

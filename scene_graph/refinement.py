@@ -39,9 +39,9 @@ class Candidates:
 
     def cost(self, level: I64) -> I64:
         """Surfels drawn [N] of blocks whose finest level is ``level`` [N], with those that share its weight."""
-        return np.take_along_axis(self._costs(), level[:, None], 1)[:, 0]
+        return np.take_along_axis(self.costs(), level[:, None], 1)[:, 0]
 
-    def _costs(self) -> I64:
+    def costs(self) -> I64:
         """[N, L] surfels drawn when each level is the finest: of the levels from there to the coarsest needed."""
         numbers = np.arange(self.sizes.shape[1])
         shared = np.where(numbers <= self.coarsest[:, None], self.sizes, 0)
@@ -60,7 +60,7 @@ def refine(c: Candidates, budget: int, before: I64 | None = None) -> tuple[I64, 
         drawn[np.argsort(-c.coverage, kind="stable")[budget:]] = False
     if not count:
         return c.last.copy(), drawn
-    costs = c._costs()
+    costs = c.costs()
     numbers = np.arange(levels)
     # Step k of a block refines it from level k + 1 to level k.
     possible = (numbers >= c.finest[:, None]) & (numbers < c.last[:, None]) & drawn[:, None]
