@@ -38,7 +38,7 @@ from wonderzoom.generation.executors.frames import (
     encode,
     frames_from_parent,
 )
-from wonderzoom.generation.jobs import STAGES, StageEvent, Watch, ZoomRequest
+from wonderzoom.generation.jobs import STAGES, Stage, StageEvent, Watch, ZoomRequest
 from wonderzoom.generation.zoom_events import failure_of
 from wonderzoom.scene_graph.ports import Cancelled
 from wonderzoom.scene_graph.store_codec import encode_commit
