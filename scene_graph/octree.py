@@ -10,7 +10,7 @@ Aggregates are arrays over *slots*, those of blocks over *rows*, so that a walk 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 
