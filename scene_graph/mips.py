@@ -141,8 +141,9 @@ def _make(blocks: list[Block], level: int, cameras: Sequence[Camera]) -> None:
     for block, end in zip(blocks, ends.tolist(), strict=True):
         rows = rank[begin:end]
         begin = end
+        parent_owner, child_owner = np.ascontiguousarray(owners[rows].T)
         own = Bounds(
-            merged_parent[rows], merged_child[rows], *np.ascontiguousarray(owners[rows].T), block.limits.owners,
+            merged_parent[rows], merged_child[rows], parent_owner, child_owner, block.limits.owners,
             block.limits.revision,
         )  # fmt: skip
         made = Block(block.cell, block.node, merged.take(rows), own)

@@ -137,7 +137,7 @@ def _rows_in_view(
 ) -> Iterator[tuple[int, Rows]]:
     """The blocks with surfels that may meet a view, and which: from coarse runs to finer ones to surfels."""
     which = np.repeat(np.arange(len(patches)), np.diff(runs[0].starts))
-    at = np.arange(len(which))
+    at = local = np.arange(len(which))
     for size, here in enumerate(runs):
         hit = seen(which, here.boxes[at], here.spans[at])
         which, local = which[hit], at[hit] - here.starts[which[hit]]

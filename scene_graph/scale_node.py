@@ -18,6 +18,9 @@ Interval = tuple[float, float]
 # Low and high corner.
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
+# Keys of a node's provenance that say what its making took on one machine: made again, it is the same node.
+MEASURED = frozenset({"memory"})
+
 
 @dataclass(frozen=True, slots=True)
 class View:

@@ -86,7 +86,10 @@ class CommitFile:
         """Raise ValueError unless the columns are there, and have so many rows."""
         for name, dtype in dtypes.items():
             _, shape, kind = self.places[f"{prefix}.{name}"]
-            if kind != dtype or shape != (rows, *(_WIDTHS.get(name, ()) if prefix == "surfels" else ())):
+            if np.dtype(kind) != dtype or shape != (
+                rows,
+                *(_WIDTHS.get(name, ()) if prefix == "surfels" else ()),
+            ):
                 raise ValueError(f"tensor {prefix}.{name} is {np.dtype(kind)} {shape} for {rows} rows")
 
     def _rows(self, file: Any, name: str, start: int = 0, count: int | None = None) -> Array:
@@ -94,7 +97,7 @@ class CommitFile:
         array = np.empty(((shape[0] if count is None else count), *shape[1:]), kind)
         step = array.itemsize * math.prod(shape[1:])
         file.seek(offset + start * step)
-        view = memoryview(array.reshape(-1).view(np.uint8))
+        view = array.reshape(-1).view(np.uint8).data
         while view:
             got = file.readinto(view)
             if not got:

@@ -19,7 +19,7 @@ from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
 from wonderzoom.scene_graph.coverage import compute_bounds, update_bounds
 from wonderzoom.scene_graph.octree import Octree
-from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.scale_node import MEASURED, ScaleNode
 from wonderzoom.scene_graph.summaries import Placed, Scales, placed_in, scales_of, scales_over
 from wonderzoom.scene_graph.surfels import Block, Bounds
 from wonderzoom.scene_graph.validator import violations
@@ -301,7 +301,7 @@ class World:
 
     # ---- certainty ------------------------------------------------------------------------------
     def digest(self) -> str:
-        """BLAKE2b of what is live: nodes, write-once columns, bounds, octree; not of how it came to be."""
+        """BLAKE2b of what is live: nodes, write-once columns, bounds, octree; not how it came to be, nor ``MEASURED``."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr(self.header).encode())
         for name in sorted(self.nodes):
@@ -341,9 +341,10 @@ def _wrong_with_patch(block: Block, patch: BoundsPatch) -> str:
 
 
 def _described(node: ScaleNode) -> tuple[object, ...]:
-    """What a node says of itself, but for its views' pictures."""
+    """What a node says of itself, but for its views' pictures and what differs from one making to the next."""
+    told = tuple((key, value) for key, value in node.provenance if key not in MEASURED)
     return (
         (node.id, node.parent, node.children, node.cell, node.bounds),
         (node.native_scale, node.parent_scale, node.child_scale),
-        (node.prompt, node.seed, node.generator, node.provenance, len(node.views), len(node.generator_state)),
+        (node.prompt, node.seed, node.generator, told, len(node.views), len(node.generator_state)),
     )

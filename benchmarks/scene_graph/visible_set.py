@@ -93,8 +93,9 @@ def row(world: World, across: float, rounds: int) -> list[str]:
     settings = RenderSettings(h_ref=HEIGHT, mips=True, budget=BUDGET)
     times: list[float] = []
     flips = {True: 0, False: 0}
+    first = before = visible_set(world, camera(across, 0), settings)
     for keeping in flips:
-        before = visible_set(world, camera(across, 0), settings)
+        before = first
         for turn in range(1, FRAMES * (rounds if keeping else 1)):
             start = time.process_time()
             after = visible_set(world, camera(across, turn), settings, before if keeping else None)

@@ -25,6 +25,7 @@ from wonderzoom.runtime.evaluation.suite import Entry
 from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.plans import ROOT, Plan
 from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
 
@@ -103,6 +104,11 @@ class TimedMaker:
     def renderer(self) -> Painter:
         """Of the maker that is timed."""
         return self._maker.renderer
+
+    @property
+    def pages(self) -> PageCache:
+        """Of the maker that is timed."""
+        return self._maker.pages
 
     @property
     def reporter(self) -> Reporter:

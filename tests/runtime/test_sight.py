@@ -112,6 +112,7 @@ def test_what_is_not_there_yet_fades_in_over_what_is_coarser(eyes: Eyes, whole: 
         eyes.read(block)
     end, _ = picture(visible_set(whole, camera, SETTINGS), camera)
     distances = [np.abs(root_alone[0] - end).mean()]
+    seen = first
     for _ in range(10):
         seen = eyes.see(camera, 0.2 * FADE_S)
         color, alpha = picture(seen.visible, camera)
@@ -186,6 +187,7 @@ def test_what_does_not_fit_is_not_asked_for_and_nothing_waits_for_it(eyes: Eyes)
     wanted = visible_set(eyes.world, camera, SETTINGS).blocks
     coarsest = min(wanted, key=lambda block: block.cell.level)
     eyes.sight.room = BYTES_A_SURFEL * coarsest.count
+    seen = eyes.see(camera, 0.0)
     for _ in range(3):
         seen = eyes.see(camera, FADE_S)
         for block in seen.lacking:
@@ -197,6 +199,7 @@ def test_what_does_not_fit_is_not_asked_for_and_nothing_waits_for_it(eyes: Eyes)
 def test_a_lost_block_leaves_what_is_coarser_in_its_place(eyes: Eyes) -> None:
     camera = inner(2)
     eyes.lost = {block.hash for block in eyes.world.blocks_of(TREE.id(2))}
+    seen = eyes.see(camera, 0.0)
     for _ in range(3):
         seen = eyes.see(camera, FADE_S)
         for block in seen.lacking:
@@ -210,6 +213,7 @@ def test_a_lost_block_leaves_what_is_coarser_in_its_place(eyes: Eyes) -> None:
 
 def test_the_surroundings_are_read_ahead_once_the_view_is_there(eyes: Eyes) -> None:
     camera = TREE.cameras[2].zoomed(6.0)
+    seen = eyes.see(camera, 0.0)
     for _ in range(4):
         seen = eyes.see(camera, FADE_S)
         inside = {block.hash for block in visible_set(eyes.world, camera, SETTINGS).blocks}

@@ -95,7 +95,9 @@ def test_a_framed_node_shows_its_whole_footprint(
     frame = framed(view, *size)
     assert (frame.width, frame.height) == size
     rows, columns = np.nonzero(view.mask)
-    corners = np.concatenate([np.stack([columns + a, rows + b], -1) for a in (0, 1) for b in (0, 1)])
+    corners = np.concatenate([np.stack([columns + a, rows + b], -1) for a in (0, 1) for b in (0, 1)]).astype(
+        float
+    )
     seen = moved_by(camera, frame, camera.unproject(corners, np.tile(view.zeta[view.mask], 4)))
     margin = FRAME_MARGIN * np.array(size)
     assert (seen >= margin - 1e-6).all() and (seen <= np.array(size) - margin + 1e-6).all()

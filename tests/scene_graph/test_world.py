@@ -97,6 +97,16 @@ def test_a_proposal_changes_nothing_and_a_commit_counts(tree: Tree) -> None:
         assert block.bounds.revision == 2
 
 
+def test_what_a_making_took_is_not_what_was_made(tree: Tree) -> None:
+    node, blocks = tree.nodes[1]
+    digests: list[str] = []
+    for provenance in ((), (("memory", "upscale 11.8 GB"),), (("notes", "sky"),)):
+        world = tree.world([0])
+        world.apply(world.propose(replace(node, provenance=provenance), blocks))
+        digests.append(world.digest())
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_of_two_proposals_the_second_has_to_be_made_again(tree: Tree) -> None:
     world = tree.world([0])
     one, two = world.propose(*tree.nodes[1]), world.propose(*tree.nodes[2])

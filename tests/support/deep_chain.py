@@ -6,7 +6,6 @@
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from plain_generator import PlainStages, plain_generator
 from worlds import facing, first_camera, joined, lift, look_and_zoom, make_node, plane_view
@@ -70,8 +69,8 @@ class PaintingStages(PlainStages):
     def upscale(self, context: ZoomContext, words: tuple[str, ...], control: Control) -> np.ndarray:
         camera, margin = context.observation.camera, context.observation.margin
         size = camera.width - 2 * margin, camera.height - 2 * margin
-        rim = (margin,) * 4
-        return cv2.copyMakeBorder(painting(*size).astype(np.float32), *rim, cv2.BORDER_REPLICATE)
+        rim = margin, margin
+        return np.pad(painting(*size).astype(np.float32), (rim, rim, (0, 0)), "edge")
 
 
 def painted_chain(zooms: int, renderer: Renderer, width: int = 96, height: int = 72) -> Chain:

@@ -108,7 +108,7 @@ def branching_view(zoom: float = 2.5, **settings: Any) -> Scene:
 
 def over_budget() -> Scene:
     """Levels 1 and 2 of every pyramid, where pixels ask for the finest: both share, level 1 as if it were that."""
-    world, cameras = nested()
+    world, _ = nested()
     drawn = [
         (mip(block, level), level)
         for block in world.blocks
