@@ -301,7 +301,7 @@ class World:
 
     # ---- certainty ------------------------------------------------------------------------------
     def digest(self) -> str:
-        """BLAKE2b of what is live: nodes, write-once columns, bounds, octree; not how it came to be, nor ``MEASURED``."""
+        """BLAKE2b of what is live: nodes, write-once columns, bounds, octree; not its history, nor ``MEASURED``."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr(self.header).encode())
         for name in sorted(self.nodes):
