@@ -30,6 +30,7 @@ from wonderzoom.runtime.links import Links
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.server import Listening
+from wonderzoom.scene_graph.page_cache import PageCache
 
 HERE = Lan((ip_address("127.0.0.1"),), ("studio",), "127.0.0.1")  # a network that every machine has
 
@@ -186,7 +187,12 @@ def serve(tmp_path: Path, renderer: CpuRenderer, monkeypatch: pytest.MonkeyPatch
     """The command line ``wonderzoom serve WORLD ...``."""
     monkeypatch.setenv("WONDERZOOM_DATA", str(tmp_path / "data"))
     small_world(tmp_path / "garden")
-    maker = cast(Any, SimpleNamespace(renderer=renderer, generator_name=str, reporter=Reporter(lambda: 0.0)))
+    maker = cast(
+        Any,
+        SimpleNamespace(
+            renderer=renderer, generator_name=str, reporter=Reporter(lambda: 0.0), pages=PageCache(1 << 20)
+        ),
+    )
     return lambda *options: cli.main(
         ["serve", str(tmp_path / "garden"), *options], lambda: nullcontext(maker)
     )

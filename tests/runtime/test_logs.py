@@ -25,6 +25,7 @@ from wonderzoom.runtime.auth import TOKEN_BYTES
 from wonderzoom.runtime.logs import REDACTED, LogFormat, logged, redacted
 from wonderzoom.runtime.progress import Reporter
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.scene_graph.page_cache import PageCache
 
 log = logging.getLogger("wonderzoom.runtime.of_this_test")
 TOKEN = "mK3-x_9Qa7ZpL0vRtW2sYbN8cDfGhJkE4iUo1TqXw5A"  # what secrets.token_urlsafe(32) makes
@@ -397,7 +398,10 @@ def test_what_a_server_says_is_in_the_format_that_was_asked_for(
     monkeypatch.setenv("WONDERZOOM_DATA", str(tmp_path / "data"))
     with CpuRenderer(1) as renderer:
         maker: Any = SimpleNamespace(
-            renderer=renderer, generator_name=str, reporter=Reporter(lambda: 0.0, sys.stderr)
+            renderer=renderer,
+            generator_name=str,
+            reporter=Reporter(lambda: 0.0, sys.stderr),
+            pages=PageCache(1 << 20),
         )
         maker.generator_name = lambda name: maker.reporter.note(f"kernels of {name} are compiled")
         assert serving.serve(commands.Serve(tmp_path / "garden", log_format=format), maker) == 0

@@ -15,12 +15,13 @@ from wonderzoom.runtime.evaluation import clip_scores
 from wonderzoom.runtime.evaluation.clip_scores import BAD, CLIP, GOOD, ClipScores, planes_of
 from wonderzoom.runtime.evaluation.learned import Unavailable
 
+pytestmark = pytest.mark.models  # it imports transformers
 WORDS = "a snail on a leaf"
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return tiny_clip(2)
+    return tiny_clip(0)
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ def test_a_large_slanted_surfel_is_narrower_where_it_is_farther() -> None:
         log_scales=np.full((1, 2), math.log(sigma), np.float32),
         opacities=np.array([0.9], np.float32),
     )
-    visible = replace(visible, blocks=(replace(block, surfels=surfels, hash=""),))
+    visible = replace(visible, blocks=(replace(block, columns=surfels, hash=""),))
     with a_renderer() as flat, a_renderer("3dgs") as projected:
         disc, ellipse = (r.render(visible, camera, SETTINGS).alpha.astype(float) for r in (flat, projected))
     columns = np.arange(64) + 0.5
