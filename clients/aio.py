@@ -30,7 +30,7 @@ import msgspec
 
 from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
 from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
-from wonderzoom.clients.jobs import Jobs, Picking, Removal, Uploading, Zooming
+from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
 from wonderzoom.clients.outbox import Outbox
@@ -210,6 +210,13 @@ class World:
         removal = Removal(_checked(message), self._say)
         self._jobs.begin(removal)
         return await removal
+
+    async def restore(self, node: str) -> int:
+        """Bring back a node that was removed, with what went with it; the revision with it. Raises RequestFailed."""
+        message = messages.RestoreNode(request=self._jobs.name("r"), node=node)
+        restoring = Restoring(_checked(message), self._say)
+        self._jobs.begin(restoring)
+        return await restoring
 
     async def upload(
         self, path: Path, progress: Callable[[messages.UploadStatus], None] | None = None

@@ -23,6 +23,7 @@ from wonderzoom.protocol.messages import (
     Pick,
     Picked,
     RemoveNode,
+    RestoreNode,
     UploadBegin,
     UploadChunk,
     UploadEnd,
@@ -181,6 +182,21 @@ class Removal(Job[int]):
     def resumed(self, welcome: Welcome) -> None:
         self._resumed_at = welcome.revision
         super().resumed(welcome)
+
+
+class Restoring(Job[int]):
+    """A node that comes back; the result is the world's revision with it. Asked for again after a break, as the server
+    says of a node that is there that it is there."""
+
+    def __init__(self, message: RestoreNode, say: Say) -> None:
+        super().__init__(message.request, message, say)
+        self._node = message.node
+
+    def hear(self, message: FromServer) -> None:
+        if isinstance(message, Commit) and any(node.id == self._node for node in message.added):
+            self.finish(message.revision)
+        else:
+            super().hear(message)
 
 
 class Uploading(Job[str]):

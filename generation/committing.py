@@ -22,7 +22,7 @@ from wonderzoom.scene_graph.commit import Commit, LogEntry
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.surfels import Block, block_hash
-from wonderzoom.scene_graph.undo import propose_redo, propose_undo
+from wonderzoom.scene_graph.undo import propose_redo, propose_restoring, propose_undo
 from wonderzoom.scene_graph.world import InvalidCommit, World
 
 # Revisions that a proposal may be behind: more than can come while one job runs.
@@ -118,6 +118,17 @@ class Committer:
         self._make(commit)
         return commit
 
+    def restore(self, node: str) -> int:
+        """Bring back a node that was removed, with all that went with it; the revision that has it.
+
+        One that is there costs nothing. Raises what ``propose_restoring`` raises; StoreError.
+        """
+        if node in self.world.nodes:
+            return self.world.revision
+        commit = propose_restoring(self.world, self.store, node)
+        self._make(commit)
+        return commit.revision
+
     def _make(self, commit: Commit) -> None:
         """Applied first, as nothing else shows that a commit fits, and made durable before anyone is told."""
         gone = [block for name in commit.removed for block in self.world.blocks_of(name)]
@@ -157,6 +168,10 @@ class CommitThread:
     async def remove(self, node: str) -> int:
         """See ``Committer.remove``."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._committer.remove, node)
+
+    async def restore(self, node: str) -> int:
+        """See ``Committer.restore``."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._committer.restore, node)
 
     async def undo(self, node: str | None = None) -> Commit:
         """See ``Committer.undo``."""

@@ -126,6 +126,13 @@ class RemoveNode(ClientMessage, frozen=True, kw_only=True, tag="remove_node"):
     node: Id
 
 
+class RestoreNode(ClientMessage, frozen=True, kw_only=True, tag="restore_node"):
+    """Bring back a node that was removed, with everything that went with it."""
+
+    request: Id
+    node: Id
+
+
 class UploadBegin(ClientMessage, frozen=True, kw_only=True, tag="upload_begin"):
     """A picture that becomes a new world. Sent again with the same id it goes on where it stopped."""
 
@@ -302,6 +309,7 @@ FromClient = (
     | Cancel
     | Pick
     | RemoveNode
+    | RestoreNode
     | UploadBegin
     | UploadChunk
     | UploadEnd

@@ -192,6 +192,9 @@ class WorldSession:
             case messages.RemoveNode():
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._desk.remove(who, message))
+            case messages.RestoreNode():
+                if self._needs(who, Role.EDITOR, message.request):
+                    self._beside(self._restore(who, message))
             case messages.UploadBegin():
                 if self._needs(who, Role.HOST, message.upload):
                     self._uploads.begin(who, message)
@@ -215,6 +218,13 @@ class WorldSession:
             return True
         who.fail(ErrorCode.FORBIDDEN, f"that needs the role {role}; you have {who.role}", request)
         return False
+
+    async def _restore(self, who: Participant, message: messages.RestoreNode) -> None:
+        there = self.nodes.get(message.node)
+        if there is None:
+            await self._desk.restore(who, message)
+        else:
+            who.say(messages.Commit(revision=self.revision, added=[self.summary(there)]))
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

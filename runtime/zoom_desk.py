@@ -279,6 +279,13 @@ class ZoomDesk:
         except Exception as error:
             who.fail(*_told(error, "a removal"), message.request)
 
+    async def restore(self, who: Participant, message: messages.RestoreNode) -> None:
+        """Bring back what was removed."""
+        try:
+            await self._commits.restore(message.node)
+        except Exception as error:
+            who.fail(*_told(error, "a restoring"), message.request)
+
     async def commit(self, proposal: Proposal, request: ZoomRequest) -> Made:
         """Make a zoom durable, and know whose it is before anyone is told."""
         for pending in self._zooms.values():

@@ -121,6 +121,27 @@ class History:
         wanted = (undo for undo in newest if node is None or node in self._past[undo].taken)
         return next(filter(None, map(self._redo_of, wanted)), None)
 
+    def restore(self, node: str) -> Plan | None:
+        """What bringing back a node that is gone would be, with all that went with it; None: that can't be.
+
+        The undo of the removal, or the redo of the undo, that took it last. What a replacement took does not come back
+        so: that would take what it brought.
+        """
+        if node in self._live:
+            return None
+        for revision in sorted(self._past, reverse=True):
+            past = self._past[revision]
+            if node not in past.taken:
+                continue
+            plan = None
+            if revision in self._undone:
+                plan = self._redo_of(revision)
+            elif not past.brought and revision in self._standing:
+                plan = self._undo_of(revision)
+            if plan is not None and node in dict(plan.restoring):
+                return plan
+        return None
+
     def _undo_of(self, change: int) -> Plan | None:
         removing = self._of(change)
         if self._past[change].brought and not removing:

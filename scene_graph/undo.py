@@ -79,6 +79,19 @@ def propose_redo(world: World, log: Log, node: str | None = None) -> Commit:
     return _proposed(world, log, plan)
 
 
+def propose_restoring(world: World, log: Log, node: str) -> Commit:
+    """The next commit, which brings back a node that was removed or undone, with all that went with it.
+
+    As ``propose_undo``; raises NothingToRedo, ContentLost, RevisionConflict.
+    """
+    plan = _history(world, log).restore(node)
+    if plan is None:
+        raise NothingToRedo(
+            f"node {node!r} can't come back: it is there, or never was, or what it stood on is gone"
+        )
+    return _proposed(world, log, plan)
+
+
 def _history(world: World, log: Log) -> History:
     history = History(log.entries())
     if history.revision != world.revision:

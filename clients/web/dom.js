@@ -35,8 +35,9 @@ export function button(className, text, label, act) {
  * @param {Uint8Array} bytes */
 export const jpeg = (bytes) => new Blob([new Uint8Array(bytes)], { type: "image/jpeg" });
 
-/** Says something for some seconds. @param {string} text @param {"note" | "problem"} [kind] */
-export function notice(text, kind = "note") {
+/** Says something for some seconds, and may offer to do something about it.
+ * @param {string} text @param {"note" | "problem"} [kind] @param {{label: string, act: () => void}} [offer] */
+export function notice(text, kind = "note", offer = undefined) {
   const shown = make("div", `notice ${kind}`, text);
   shown.setAttribute("role", kind === "problem" ? "alert" : "status");
   const holder = element("notices", HTMLElement);
@@ -47,5 +48,10 @@ export function notice(text, kind = "note") {
     setTimeout(() => shown.remove(), 300);
   };
   shown.addEventListener("click", close);
-  setTimeout(close, Math.min(12000, 2500 + 60 * text.length));
+  if (offer) {
+    const taken = make("button", "", offer.label);
+    taken.addEventListener("click", offer.act);
+    shown.append(taken);
+  }
+  setTimeout(close, Math.min(12000, (offer ? 8000 : 2500) + 60 * text.length));
 }

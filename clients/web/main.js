@@ -79,6 +79,12 @@ class Page {
     this.pendingZooms = [];
     /** @type {Map<string, (picked: any) => void>} a pick that is never answered is told as null */
     this.picks = new Map();
+    /** @type {Map<string, string>} nodes that this page asked to be removed, and what they are called */
+    this.removing = new Map();
+    /** @type {string[]} those that are gone, the last last */
+    this.gone = [];
+    /** @type {Set<string>} those that it asked to have back */
+    this.restoring = new Set();
     /** @type {Spot | null} */
     this.spot = null;
     /** @type {Node | null} */
@@ -120,6 +126,9 @@ class Page {
     this.tree.nodes.clear();
     this.stage.camera = null;
     this.here = null;
+    this.removing.clear();
+    this.restoring.clear();
+    this.gone = [];
     this.others = [];
     this.pendingZooms = [];
     this.overlay.others = [];
@@ -236,8 +245,11 @@ class Page {
 
   /** @param {any} message a `commit` */
   commit(message) {
+    const removed = (message.removed ?? []).filter((/** @type {string} */ id) => this.removing.has(id));
     this.tree.remove(message.removed ?? []);
     this.tree.add(message.added ?? []);
+    for (const id of removed) this.isGone(id);
+    for (const { id } of message.added ?? []) this.isBack(id);
     if (this.here && !this.tree.nodes.has(this.here.id)) this.here = null;
     this.shownAt = 0;
     this.stage.redraw();
@@ -331,10 +343,34 @@ class Page {
     dialog.returnValue = "";
     dialog.onclose = () => {
       if (dialog.returnValue !== "remove") return;
-      if (this.send({ type: "remove_node", request: newRequest(), node: here.id })) this.up();
-      else notice("There is no connection.", "problem");
+      if (this.send({ type: "remove_node", request: newRequest(), node: here.id })) {
+        this.removing.set(here.id, title(here));
+        this.up();
+      } else notice("There is no connection.", "problem");
     };
     dialog.showModal();
+  }
+
+  /** What this page asked to be removed is gone. @param {string} id */
+  isGone(id) {
+    const name = this.removing.get(id) ?? "";
+    this.removing.delete(id);
+    this.gone.push(id);
+    notice(`“${name}” is gone.`, "note", { label: "Bring it back", act: () => this.restore(id) });
+  }
+
+  /** @param {string} id */
+  isBack(id) {
+    this.gone = this.gone.filter((each) => each !== id);
+    const node = this.tree.nodes.get(id);
+    if (this.restoring.delete(id) && node) this.fly(node.camera);
+  }
+
+  /** Bring back what this page had removed. @param {string | undefined} id */
+  restore(id = this.gone.at(-1)) {
+    if (id === undefined || this.role === "viewer") return;
+    this.restoring.add(id);
+    if (!this.send({ type: "restore_node", request: newRequest(), node: id })) notice("There is no connection.", "problem");
   }
 
   // ---- asking ---------------------------------------------------------------------------------------------------
@@ -453,7 +489,7 @@ class Page {
     return /** @type {Record<string, () => void>} */ ({
       "enter": middle, "u": () => this.up(), "home": () => this.home(), "h": () => this.home(), "o": () => this.toggleOrbit(),
       "?": () => element("help", HTMLDialogElement).showModal(), "escape": () => this.prompt.close(),
-      "Delete": () => this.remove(),
+      "Delete": () => this.remove(), "z": () => this.restore(),
     });
   }
 

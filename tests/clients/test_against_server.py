@@ -72,6 +72,10 @@ def test_look_pick_zoom_and_remove(tmp_path: Path, renderer: CpuRenderer) -> Non
             assert caught.value.code is ErrorCode.NOT_FOUND
             revision = await other.remove(result.node)
             assert revision == 3 and list(other.nodes) == [root]
+            assert await other.restore(result.node) == 4 == await other.restore(result.node)
+            assert set(other.nodes) == {root, result.node}
+            with pytest.raises(RequestFailed, match="can't come back"):
+                await other.restore("n0thing")
         with pytest.raises(NotAllowed):
             async with connect(link.partition("#")[0] + "#token=" + "x" * 43):
                 pass

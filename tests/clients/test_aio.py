@@ -507,6 +507,23 @@ def test_a_node_that_comes_after_the_welcome_is_still_to_be_removed() -> None:
     played(test)
 
 
+def test_a_node_that_comes_back_is_asked_for_again_after_a_break() -> None:
+    async def test(server: PlayedServer) -> None:
+        def restore(guest: Guest, message: messages.RestoreNode) -> None:
+            guest.say(messages.Commit(revision=9, added=[]))
+            guest.say(messages.Commit(revision=9, added=[NODE]))
+
+        async with entered(server) as world:
+            restoring = asyncio.create_task(world.restore(NODE.id))
+            await server.until(lambda: server.guest.all_heard(messages.RestoreNode))
+            server.welcome = {"nodes": [], "revision": 9}
+            server.on[messages.RestoreNode] = restore
+            server.guest.drop()
+            assert await restoring == 9 and list(world.nodes) == [NODE.id]
+
+    played(test)
+
+
 def test_a_removal_that_is_forbidden_is_so_after_a_reconnect_too() -> None:
     async def test(server: PlayedServer) -> None:
         async with entered(server) as world:

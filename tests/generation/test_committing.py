@@ -158,6 +158,17 @@ def test_undo_and_redo_are_commits_like_any_other(garden: Garden) -> None:
     assert garden.store.revision == 7
 
 
+def test_what_was_removed_comes_back_and_what_is_there_costs_nothing(garden: Garden) -> None:
+    node = garden.make(LEFT)
+    whole = garden.committer.world.digest()
+    garden.committer.remove(node)
+    assert garden.committer.restore(node) == 4
+    assert garden.committer.world.digest() == whole == garden.seen().digest()
+    assert garden.committer.restore(node) == 4 and garden.told == [2, 3, 4]
+    with pytest.raises(NothingToRedo):
+        garden.committer.restore("nobody")
+
+
 def test_a_zoom_that_saw_what_is_undone_meanwhile_has_to_look_again(garden: Garden) -> None:
     node = garden.make(LEFT)
     request = garden.request(LEFT, seed=3)

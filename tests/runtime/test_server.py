@@ -263,7 +263,16 @@ async def _two_guests(made: House) -> None:
         await bob.say(messages.RemoveNode(request="r1", node=str(done.node)))
         gone = await ada.until(messages.Commit)
         assert gone.removed == [done.node] and gone.revision == 3
-    assert [node for node in read(made.path).nodes] == [made.root]
+        assert [node for node in read(made.path).nodes] == [made.root]
+        for revision in (4, 4):  # asked again, it is the same answer, for who asked
+            await ada.say(messages.RestoreNode(request="b1", node=str(done.node)))
+            back = await ada.until(messages.Commit)
+            assert [node.id for node in back.added] == [done.node] and back.revision == revision
+        await bob.until(messages.Commit, lambda told: told.revision == 4)
+        await ada.say(messages.RestoreNode(request="b2", node="nobody"))
+        refused = await ada.until(messages.Error)
+        assert (refused.code, refused.request) == (ErrorCode.INVALID, "b2")
+    assert set(read(made.path).nodes) == {made.root, done.node}
 
 
 test_a_zoom_of_one_is_seen_by_both = in_a_house(_two_guests)

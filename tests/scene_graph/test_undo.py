@@ -11,7 +11,14 @@ from trees import Soil, Tree, Zoom, plant, zoom_lists
 
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.store import WorldStore
-from wonderzoom.scene_graph.undo import ContentLost, NothingToRedo, NothingToUndo, propose_redo, propose_undo
+from wonderzoom.scene_graph.undo import (
+    ContentLost,
+    NothingToRedo,
+    NothingToUndo,
+    propose_redo,
+    propose_restoring,
+    propose_undo,
+)
 from wonderzoom.scene_graph.world import RevisionConflict, RootRemoval, UnknownNode, World
 
 SMALL = Soil(12, 9, tilt=0.3, sigma=0.3)
@@ -104,6 +111,25 @@ def test_undo_everything_and_redo_everything_passes_the_same_worlds(
         assert told.world.digest() == digest
 
 
+@law(zoom_lists(most=6), STEPS, st.integers(0, 99), st.booleans(), examples=8)
+def test_a_node_that_is_taken_comes_back_with_all_that_went_with_it(
+    zooms: tuple[Zoom, ...], steps: list[tuple[str, int]], pick: int, undone: bool
+) -> None:
+    told = Told(plant(zooms, SMALL))
+    for what, which in steps:
+        told.step(what, which)
+    before, live = told.world.digest(), told.live()[1:]
+    if live:
+        node = told.tree.id(live[pick % len(live)])
+        if undone:
+            told.undo(node)
+        else:
+            told.make(told.world.propose_removal(node))
+        assert node not in told.world.nodes
+        told.make(propose_restoring(told.world, told.log, node))
+        assert told.world.digest() == before
+
+
 @law(zoom_lists(most=6), STEPS, st.integers(0, 99), examples=8)
 def test_undo_and_redo_take_each_other_back_after_anything(
     zooms: tuple[Zoom, ...], steps: list[tuple[str, int]], pick: int
@@ -162,6 +188,26 @@ def test_a_replaced_node_comes_back_in_one_commit(tree: Tree) -> None:
     assert told.world.digest() == replaced
     told.undo(tree.id(2))
     assert told.world.digest() == before
+
+
+def test_what_can_not_come_back_is_refused(tree: Tree) -> None:
+    told = Told(tree)
+    for number in (1, 3):
+        told.make(told.world.propose(*tree.nodes[number]))
+
+    def refused(node: str) -> None:
+        with pytest.raises(NothingToRedo, match="can't come back"):
+            propose_restoring(told.world, told.log, node)
+
+    refused("nobody")
+    refused(tree.id(1))  # it is there
+    for number in (3, 1):
+        told.make(told.world.propose_removal(tree.id(number)))
+    refused(tree.id(3))  # what it stood on is gone
+    told.make(propose_restoring(told.world, told.log, tree.id(1)))
+    told.make(propose_restoring(told.world, told.log, tree.id(3)))
+    told.make(told.world.propose(*tree.nodes[2], tree.id(1)))
+    refused(tree.id(1))  # 2 stands in its place, and would be lost
 
 
 def test_a_proposal_changes_nothing_and_names_what_it_takes_back(tree: Tree) -> None:

@@ -264,7 +264,7 @@ def test_zooms_queue_and_are_called_off(garden: Garden) -> None:
     assert len(read(garden.path).nodes) == 2
 
 
-def test_a_zoom_is_removed_again(garden: Garden) -> None:
+def test_a_zoom_is_removed_and_brought_back(garden: Garden) -> None:
     page, other = garden.looks(), garden.looks(Role.VIEWER)
     ask(page, "moss")
     page.locator("#path .here", has_text="moss").wait_for()
@@ -275,6 +275,17 @@ def test_a_zoom_is_removed_again(garden: Garden) -> None:
         each.locator("body[data-revision='3']").wait_for()
     page.locator("#path .here", has_text="the picture").wait_for()
     assert list(read(garden.path).nodes) == [garden.root]
+    page.locator(".notice button", has_text="Bring it back").click()
+    for each in (page, other):
+        each.locator("body[data-revision='4']").wait_for()
+    page.locator("#path .here", has_text="moss").wait_for()  # one is flown to it
+    assert len(read(garden.path).nodes) == 2
+    page.keyboard.press("Delete")
+    page.locator("#removing button[value=remove]").click()
+    page.locator("body[data-revision='5']").wait_for()
+    page.keyboard.press("z")
+    page.locator("body[data-revision='6']").wait_for()
+    assert len(read(garden.path).nodes) == 2
 
 
 def test_who_may_only_look_is_told_so(garden: Garden) -> None:
