@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.extent import bounds_interval, native_interval
-from wonderzoom.scene_graph.frustum import CellFrames
+from wonderzoom.scene_graph.frustum import CellFrames, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.mips import level_count
 from wonderzoom.scene_graph.patches import FINE_EDGE_PX, Details, Seen
 from wonderzoom.scene_graph.surfels import Block
@@ -74,12 +74,15 @@ class BlockRows:
         return sorted(self._rows.values() if rows is None else rows, key=self._order.__getitem__)
 
     def in_detail(
-        self, rows: NDArray[np.intp], frames: CellFrames, seen: Seen
+        self, rows: NDArray[np.intp], frames: CellFrames, frustum: Frustum, seen: Seen
     ) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Of some rows' blocks those that are in memory and far larger than the view: the number, and which surfels
         may show. ``seen`` takes slots for ``which``."""
         slots = self.slot[rows]
-        large = np.flatnonzero(frames.of(slots)[1] > FINE_EDGE_PX)
+        large = np.flatnonzero(frames.of(slots)[1] > FINE_EDGE_PX)  # at the pivot's depth; the sky is farther
+        origins, edges = frames.of(slots[large])
+        least, _ = frustum.depths(*boxes_in_pixels(origins, edges, self.box[rows[large]]), radial=False)
+        large = large[edges > FINE_EDGE_PX * least]
         large = np.array([n for n in large.tolist() if self.block(int(rows[n])).in_memory], np.intp)
         blocks = [(row, self.block(row)) for row in rows[large].tolist()]
         found = self._details.in_view(blocks, lambda which, *rest: seen(slots[large[which]], *rest))

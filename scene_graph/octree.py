@@ -185,7 +185,9 @@ class Octree(CellTree):
         found = found[seen(self.rows.slot[found], self.rows.box[found], self.rows.interval[found])]
         if scale_offset is not None:
             hidden = [
-                number for number, surfels in self.rows.in_detail(found, frames, seen) if not len(surfels)
+                number
+                for number, surfels in self.rows.in_detail(found, frames, frustum, seen)
+                if not len(surfels)
             ]
             found = np.delete(found, hidden)
         return found
@@ -202,7 +204,7 @@ class Octree(CellTree):
             return frustum.touches(*boxes_in_pixels(*frames.of(slots), boxes))
 
         some: list[NDArray[np.intp] | None] = [None] * len(rows)
-        for number, surfels in self.rows.in_detail(rows, frames, seen):
+        for number, surfels in self.rows.in_detail(rows, frames, frustum, seen):
             some[number] = surfels
         blocks = self.rows.blocks(rows.tolist())
         return [(block, each) for block, each in zip(blocks, some, strict=True) if each is None or len(each)]
