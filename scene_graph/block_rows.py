@@ -79,10 +79,10 @@ class BlockRows:
         """Of some rows' blocks those that are in memory and far larger than the view: the number, and which surfels
         may show. ``seen`` takes slots for ``which``."""
         slots = self.slot[rows]
-        large = np.flatnonzero(frames.of(slots)[1] > FINE_EDGE_PX)  # at the pivot's depth; the sky is farther
-        origins, edges = frames.of(slots[large])
-        least, _ = frustum.depths(*boxes_in_pixels(origins, edges, self.box[rows[large]]), radial=False)
-        large = large[edges > FINE_EDGE_PX * least]
+        origins, edges = frames.of(slots)
+        large = np.flatnonzero(edges > FINE_EDGE_PX)  # at the pivot's depth; the sky is farther
+        boxes = boxes_in_pixels(origins[large], edges[large], self.box[rows[large]])
+        large = large[edges[large] > FINE_EDGE_PX * frustum.depths(*boxes, radial=False)[0]]
         large = np.array([n for n in large.tolist() if self.block(int(rows[n])).in_memory], np.intp)
         blocks = [(row, self.block(row)) for row in rows[large].tolist()]
         found = self._details.in_view(blocks, lambda which, *rest: seen(slots[large[which]], *rest))

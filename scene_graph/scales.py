@@ -25,6 +25,8 @@ NO_CHILD = -math.inf
 MIP_SHARPNESS = 0.5
 # Octaves of pixel size over which it does: an eighth of each octave. Meanwhile both are drawn.
 MIP_FADE = 0.125
+# Octaves from its level at which the share of a level ends (``mip_share``).
+MIP_REACH = 0.5 + 0.5 * MIP_FADE
 # Li2 has an infinite slope at 1; opacities are clamped here before modulation.
 MAX_OPACITY = 0.9999
 # Enough for 1e-6 by linear interpolation (measured: 4e-8 forward, 7e-8 inverse) and still inside L1/L2.
@@ -69,7 +71,7 @@ def mip_share(octaves: ArrayLike, level: ArrayLike, finest: ArrayLike = 0, coars
     """
     nearest = np.clip(np.asarray(octaves, np.float64) - MIP_SHARPNESS, finest, coarsest)
     distance = np.abs(nearest - np.asarray(level, np.float64))
-    return np.clip((0.5 + 0.5 * MIP_FADE - distance) / MIP_FADE, 0.0, 1.0)
+    return np.clip((MIP_REACH - distance) / MIP_FADE, 0.0, 1.0)
 
 
 def _li2_series(x: Array) -> Array:

@@ -21,7 +21,7 @@ from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.refinement import Candidates, refine
-from wonderzoom.scene_graph.scales import MIP_FADE, MIP_SHARPNESS
+from wonderzoom.scene_graph.scales import MIP_REACH, MIP_SHARPNESS
 from wonderzoom.scene_graph.surfels import Block
 from wonderzoom.scene_graph.world import World
 
@@ -32,8 +32,6 @@ Levels = NDArray[np.int64]
 GUARD_PX = 2.0
 # Levels of pyramids reach further than the block that they stand for, by 3.3 sigma of 0.7 spacings of a pixel.
 MIP_GUARD_PX = 4.0
-# Octaves from its level at which a share ends (``scales.mip_share``).
-_REACH = 0.5 + 0.5 * MIP_FADE
 
 
 def visible_set(
@@ -123,8 +121,8 @@ def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Cand
         pixel + (np.log(greatest) - native[:, 0]) / LN2,
     )
     low, high = (np.clip(octaves - MIP_SHARPNESS, 0, last) for octaves in (nearest, farthest))
-    finest = np.clip(np.floor(low - _REACH) + 1, 0, last).astype(np.int64)
-    coarsest = np.clip(np.ceil(high + _REACH) - 1, 0, last).astype(np.int64)
+    finest = np.clip(np.floor(low - MIP_REACH) + 1, 0, last).astype(np.int64)
+    coarsest = np.clip(np.ceil(high + MIP_REACH) - 1, 0, last).astype(np.int64)
     # Pixels of the box's silhouette, at most the picture's; where its depth spans much, at the middle of it.
     across = 2.0 * halves / np.sqrt(least * np.minimum(greatest, 1e6 * least))[:, None]
     x, y, z = np.minimum(across, 1e6).T

@@ -23,7 +23,7 @@ from wonderzoom.runtime.renderers.projection import BLUR, EDGE, KEY_SIGMAS, MIN_
 from wonderzoom.runtime.renderers.simd import KERNEL, log2
 from wonderzoom.scene_graph.camera import NEAR
 from wonderzoom.scene_graph.cells import LN2, MAX_SHIFT
-from wonderzoom.scene_graph.scales import MIP_FADE
+from wonderzoom.scene_graph.scales import MIP_FADE, MIP_REACH
 
 TILE = 32  # pixels; a tile's accumulators stay in the first-level cache
 TILE_SHIFT = 5
@@ -69,8 +69,7 @@ _LOG_MIN_ALPHA = np.float32(math.log2(MIN_ALPHA))
 _SKIP = np.float32(-1e9)  # in place of log2 opacity: not drawn
 _BYTE = np.float32(1.0 / 255.0)
 # ``scales.mip_share`` as min(max(_SHARE_TOP - _SHARE_SLOPE |octaves - level|, 0), 1).
-_REACH = 0.5 + 0.5 * MIP_FADE  # octaves from its level at which a share ends
-_SHARE_TOP, _SHARE_SLOPE = np.float32(_REACH / MIP_FADE), np.float32(1.0 / MIP_FADE)
+_SHARE_TOP, _SHARE_SLOPE = np.float32(MIP_REACH / MIP_FADE), np.float32(1.0 / MIP_FADE)
 _PER_LN2 = np.float32(1.0 / math.log(2.0))
 
 
@@ -162,9 +161,9 @@ def cull(
                 level = levels_of[b, LEVEL]
                 least = (nearest - intervals[c, 3]) / LN2 + pixel_octaves
                 greatest = (farthest - intervals[c, 2]) / LN2 + pixel_octaves
-                if min(max(least, finest), coarsest) >= level + _REACH:
+                if min(max(least, finest), coarsest) >= level + MIP_REACH:
                     continue
-                if min(max(greatest, finest), coarsest) <= level - _REACH:
+                if min(max(greatest, finest), coarsest) <= level - MIP_REACH:
                     continue
         kept[count] = c
         centers[count, 0], centers[count, 1], centers[count, 2] = x, y, z
@@ -188,7 +187,7 @@ def _has_share(data, n, axis, w0, inverse_f, octaves0, level, finest, coarsest, 
         w = max(w0 + (a * data[i] + b * data[i + _Y] + c * data[i + _Z]) * inverse_f, _NEAR)
         octaves = log2(w) + octaves0 - data[i + _NATIVE] * _PER_LN2
         nearest = min(nearest, abs(min(max(octaves, finest), coarsest) - level))
-    return nearest < np.float32(_REACH)
+    return nearest < np.float32(MIP_REACH)
 
 
 @njit(**KERNEL)

@@ -35,9 +35,6 @@ I64 = NDArray[np.int64]
 
 # Columns of what a slab knows: the numbers of its block and camera (``project``).
 OCTAVES, RESIDENCIES, LEVELS = 5, slice(22, 24), slice(24, 27)
-_SHARE_REACH = (
-    0.5 + 0.5 * scales.MIP_FADE
-)  # octaves from its level at which a share ends (``scales.mip_share``)
 _PIECE_SLABS = 1 << 14  # 4 million surfels at a time: half a gigabyte of columns and intermediates
 _STEPS = scales.LI2_TABLE_SIZE - 1
 
@@ -209,8 +206,8 @@ def _cull(culling: Any, known: Any, settings: RenderSettings, reach_px: float) -
     least = (nearest - native[:, 1]) / LN2 + known[:, OCTAVES]
     greatest = (farthest - native[:, 0]) / LN2 + known[:, OCTAVES]
     alone = finest == coarsest
-    kept &= alone | (least.clamp(finest, coarsest) < level + _SHARE_REACH)
-    kept &= alone | (greatest.clamp(finest, coarsest) > level - _SHARE_REACH)
+    kept &= alone | (least.clamp(finest, coarsest) < level + scales.MIP_REACH)
+    kept &= alone | (greatest.clamp(finest, coarsest) > level - scales.MIP_REACH)
     return centres, torch.nonzero(kept)[:, 0]
 
 
@@ -261,7 +258,7 @@ def _project_piece(
     level, finest, coarsest = known[:, LEVELS].float()[:, :, None].unbind(1)
     octaves = finer / LN2 + known[:, OCTAVES].float()[:, None]
     distance = (torch.minimum(torch.maximum(octaves, finest), coarsest) - level).abs()
-    weight = weight * ((_SHARE_REACH - distance) / scales.MIP_FADE).clamp(0.0, 1.0)
+    weight = weight * ((scales.MIP_REACH - distance) / scales.MIP_FADE).clamp(0.0, 1.0)
     k, lane = torch.nonzero(seen & (weight > 0.0)).unbind(1)
 
     def column(number: int) -> Any:
