@@ -2,6 +2,7 @@
 
 A renderer that draws several pictures in one call gets those of one moment together; what it has drawn is encoded
 in other threads, picture by picture, while it draws the next. Where the CPU draws, a frame has one thread throughout.
+A still whose view was just drawn at full resolution is that picture once more, encoded better.
 
 The drawn world is a replica: the writer has another. A commit is applied to it between two frames' visible
 sets, in the writer's thread, so that the loop waits for neither. What is not in memory is read in the background, and
@@ -25,6 +26,7 @@ from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.encoders import encode_jpeg
 from wonderzoom.runtime.frame_loop import Drawn, DrawTogether, Order, Together
 from wonderzoom.runtime.frames import settings_of
+from wonderzoom.runtime.last_pictures import LastPictures
 from wonderzoom.runtime.loading import Loader
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.platform import usable_threads
@@ -42,6 +44,7 @@ _PICK_SIDE = 3  # pixels drawn around a picked point
 _SIGHTS = (
     64  # viewers whose last picture is remembered: twice as many as may be in a world, unless told otherwise
 )
+_LAST_PICTURES = 64 << 20  # bytes: of 64 viewers at 640x360, or of eight at full HD
 _ENOUGH = 1 << 62  # bytes: no bound
 
 _Render = Callable[[Sequence[Look]], Sequence[NDArray[np.uint8]]]
@@ -57,6 +60,12 @@ class _Picture:
     render_s: float
     sharing: int
     settled: bool
+    final: bool  # the next one of the same view would be the same
+
+    @property
+    def again(self) -> _Picture:
+        """Itself, for another frame."""
+        return replace(self, render_s=0.0, sharing=1)
 
 
 class Drawing:
@@ -91,6 +100,11 @@ class Drawing:
         self._loader = Loader()
         self._sights: OrderedDict[str, Sight] = OrderedDict()  # by viewer; who looked last is last
         self._pyramids = Pyramids(room // 4, self._lock)  # a pyramid has a third of its block's surfels
+        self._last: LastPictures[_Picture] = LastPictures(_LAST_PICTURES)
+
+    def when_finer(self, call: Callable[[], None]) -> None:
+        """Have ``call`` made, in any thread, when frames that are the same no more could be drawn: as pyramids came."""
+        self._pyramids.finished = call
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
@@ -149,6 +163,21 @@ class Drawing:
         return [self._renderer.render_color(look.visible, look.camera, look.settings) for look in looks]
 
     def _pictures(self, orders: Sequence[Order], render: _Render) -> list[_Picture]:
+        """What each order sees, by one call at most."""
+        shown = [self._shown(order) for order in orders]
+        lacking = [order for order, picture in zip(orders, shown, strict=True) if picture is None]
+        if not lacking:
+            return [picture for picture in shown if picture is not None]
+        with self._pyramids.frame():
+            made = iter(self._rendered(lacking, render))
+        return [next(made) if picture is None else picture for picture in shown]
+
+    def _shown(self, order: Order) -> _Picture | None:
+        """What a still shows if it was just drawn."""
+        picture = self._last.take(order.viewer, _sized(order.camera, order.rung), self._world.revision)
+        return picture.again if picture is not None and order.still else None
+
+    def _rendered(self, orders: Sequence[Order], render: _Render) -> list[_Picture]:
         """What each order sees of one state of the world, by one call."""
         begun = time.perf_counter()
         settings = settings_of(self._world.header, budget=self._budget)
@@ -173,10 +202,14 @@ class Drawing:
                 if not self._give_up(error):
                     raise
         took = time.perf_counter() - begun
-        return [
-            _Picture(pixels, camera, each.visible.revision, took, len(orders), each.settled)
+        found = [
+            _Picture(pixels, camera, each.visible.revision, took, len(orders), each.settled, each.final)
             for pixels, camera, each in zip(pictures, cameras, seen, strict=True)
         ]
+        for order, picture in zip(orders, found, strict=True):
+            if order.viewer and picture.final and not order.still and order.rung.scale == 1.0:
+                self._last.keep(order.viewer, picture)
+        return found
 
     def _seen(self, camera: Camera, settings: RenderSettings, viewer: str) -> Seen:
         sight, octree = self._sight(viewer), self._world.octree
@@ -184,7 +217,7 @@ class Drawing:
             now, lost, later = self._clock(), self._loader.lost, self._pyramids.later
             seen = sight.see(self._world, camera, settings, now, lost, later)
         else:
-            seen = Seen(sight.whole(self._world, camera, settings), True)
+            seen = Seen(sight.whole(self._world, camera, settings), True, True)
         keys = dict.fromkeys(block.key for block in seen.visible.blocks)
         self._pyramids.drawn(octree.block(*key) for key in keys if key in octree)
         return seen

@@ -48,7 +48,7 @@ class Drawn:
     render_s: float  # of the whole call of the renderer
     encode_s: float
     sharing: int = 1  # frames that were rendered in that call
-    settled: bool = True  # the same view would be drawn the same again: nothing fades, nothing is on its way
+    settled: bool = True  # nothing fades, nothing is on its way
 
     @property
     def cost_s(self) -> float:
@@ -194,6 +194,10 @@ class FrameLoop:
     def world_changed(self, revision: int) -> None:
         """The world has a new revision: every view may show it."""
         self._revision = revision
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Every view could be drawn better than it was."""
         for viewer in self._viewers.values():
             viewer.changed_at, viewer.still_shown = self._clock(), False
         self._wake.set()
@@ -339,9 +343,9 @@ class FrameLoop:
             self._failed(frame, error)
             return
         viewer.drawing, viewer.settled = False, drawn.settled
-        self.cost += 0.25 * (drawn.cost_s - self.cost)
         self._lanes.turns.pay(self._prefix + viewer.id, drawn.cost_s)
-        if not order.still:
+        if not order.still:  # a still may be had for nothing, and is nobody's measure
+            self.cost += 0.25 * (drawn.cost_s - self.cost)
             viewer.pacer.drawn(drawn.cost_s, len(drawn.payload), order.rung)
         if viewer.id not in self._viewers or viewer.begins != frame.begins:
             self._on_dropped("left")

@@ -80,6 +80,8 @@ class Room:
         self.session, self.executor, self.service, self.drawing = session, executor, service, drawing
         self._store, self._commits = store, commits
         self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
+        loop = asyncio.get_running_loop()
+        drawing.when_finer(partial(loop.call_soon_threadsafe, session.frames.look_again))
 
     @classmethod
     async def open(

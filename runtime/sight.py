@@ -36,7 +36,8 @@ class Seen:
     """What to draw now."""
 
     visible: VisibleSet
-    settled: bool  # the next frame of the same view would be the same
+    settled: bool  # nothing fades or is on its way
+    final: bool  # settled, and nothing is drawn finer than it need be: the next frame would be the same
     lacking: tuple[Block, ...] = ()  # to be read, the most urgent first
 
 
@@ -105,8 +106,8 @@ class Sight:
             lacking = [block for block in self._beside if not self.ready(block)]
         hear = None if later is None else note
         visible = self._picture(world, camera, settings, rows, wanted, there, hear)
-        settled = not missing and not unmade and self._fades.settled(there)
-        return Seen(visible, settled, tuple(lacking))
+        settled = not missing and self._fades.settled(there)
+        return Seen(visible, settled, settled and not unmade, tuple(lacking))
 
     def whole(self, world: World, camera: Camera, settings: RenderSettings) -> VisibleSet:
         """What a picture shows that waits for everything: all blocks but those that are lost."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,3 +135,46 @@ def test_a_damaged_block_is_said_once_and_the_viewer_sees_the_rest(
         assert deepest in store.damaged and world.root is not None and world.root.id not in store.damaged
     said = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert len(said) == len(set(said)) >= len(world.blocks_of(deepest))
+
+
+# ---- stills -----------------------------------------------------------------------------------------------
+def test_a_still_of_what_was_just_drawn_is_not_drawn_again() -> None:
+    """Its bytes are those of a still that is; another camera, a smaller picture or another world is drawn."""
+    world, cameras = nested_world(1, width=64, height=48)
+    camera, beside = cameras[0], cameras[0].orbited(0.1, 0.0)
+    drawn: list[int] = []
+
+    class Counting(CpuRenderer):
+        def render_color(self, *arguments: Any) -> NDArray[np.uint8]:
+            drawn.append(1)
+            return super().render_color(*arguments)
+
+    def still(of: Camera) -> tuple[bytes, int, float]:
+        """Its bytes, how many pictures were drawn for it, and for how long."""
+        drawn.clear()
+        made = asyncio.run(drawing.draw(of, Rung(1.0, 92), True, "somebody"))
+        assert made.camera == of and made.revision == world.revision
+        return made.payload, len(drawn), made.render_s
+
+    def moving(of: Camera, rung: Rung = FULL) -> None:
+        asyncio.run(drawing.draw(of, rung, False, "somebody"))
+
+    with Counting(1) as renderer:
+        drawing = Drawing(world, renderer)
+        try:
+            moving(camera)
+            drawing._pyramids._thread.submit(lambda: None).result()  # what was asked before it is done
+            expected, count, took = still(camera)  # the moving one lacked its pyramids
+            assert count == 1 and took > 0.0
+            moving(camera)
+            assert still(camera) == (expected, 0, 0.0)
+            assert still(camera)[:2] == (expected, 1)  # kept for one still
+            moving(beside)
+            assert still(camera)[:2] == (expected, 1)
+            moving(camera, Rung(0.5, 75))
+            assert still(camera)[:2] == (expected, 1)
+            moving(camera)
+            drawing.apply(world.propose_removal(list(world.nodes)[-1]))
+            assert still(camera)[1] == 1
+        finally:
+            drawing.close()

@@ -109,6 +109,20 @@ async def test_a_change_of_the_world_is_shown_to_everyone_once_and_still() -> No
 
 
 @on_virtual_time
+async def test_what_could_be_drawn_better_is_shown_to_who_stands_still_by_one_more_still() -> None:
+    async with staged() as stage:
+        clients = [stage.join(Client(name)) for name in "ab"]
+        for client in clients:
+            stage.loop.look(client.viewer, CAMERA, 1)
+        await asyncio.sleep(2.0)
+        before = [len(client.shown) for client in clients]
+        stage.loop.look_again()
+        await asyncio.sleep(2.0)
+        for client, count in zip(clients, before, strict=True):
+            assert [frame.still for _, frame in client.shown[count:]] == [True]
+
+
+@on_virtual_time
 async def test_an_older_camera_than_the_newest_is_ignored() -> None:
     async with staged() as stage:
         client = stage.join(Client("a"))
