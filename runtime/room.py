@@ -50,6 +50,11 @@ class Parts:
     budget: int | None = None  # surfels in a frame at most
 
 
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Have a call made on the loop, from any thread."""
+    loop.call_soon_threadsafe(call)
+
+
 class _Timed:
     """A store that tells how long it takes until a commit is durable."""
 
@@ -81,7 +86,7 @@ class Room:
         self._store, self._commits = store, commits
         self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
         loop = asyncio.get_running_loop()
-        drawing.when_finer(partial(loop.call_soon_threadsafe, session.frames.look_again))
+        drawing.when_finer(partial(_soon, loop, session.frames.look_again))
 
     @classmethod
     async def open(

@@ -4,7 +4,6 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -145,9 +144,11 @@ def test_a_still_of_what_was_just_drawn_is_not_drawn_again() -> None:
     drawn: list[int] = []
 
     class Counting(CpuRenderer):
-        def render_color(self, *arguments: Any) -> NDArray[np.uint8]:
+        def render_color(
+            self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+        ) -> NDArray[np.uint8]:
             drawn.append(1)
-            return super().render_color(*arguments)
+            return super().render_color(visible, camera, settings)
 
     def still(of: Camera) -> tuple[bytes, int, float]:
         """Its bytes, how many pictures were drawn for it, and for how long."""
