@@ -70,8 +70,8 @@ NODE = NodeSummary(
     id="9ffad37a3e", camera=POSE, ln_magnification=3.25, parent="45cc5502d1", prompt="moss", by="Ada"
 )
 CLIENT: dict[str, FromClient] = {
-    "hello": Hello(protocol=(1, 1), client="test/1", codecs=["jpeg"], token="t" * 43, name="Ada"),
-    "configure": Configure(max_fps=60.0, best_quality=70),
+    "hello": Hello(protocol=(1, 1), client="test/1", codecs=["jpeg", "h264"], token="t" * 43, name="Ada"),
+    "configure": Configure(max_fps=60.0, best_quality=70, codec="h264"),
     "camera": Camera(seq=7, cameras=[POSE], time=123.5),
     "ack": Ack(frame=3, decode=2.5),
     "zoom at a spot": Zoom(
@@ -96,6 +96,10 @@ SERVER: dict[str, FromServer] = {
     "frame": Frame(
         frame=3, camera_seq=7, camera_time=123.5, revision=2, views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9")],
         still=True, quality=92, waited=1.5, render=30.25, encode=2.0,
+    ),
+    "frame of video": Frame(
+        frame=4, camera_seq=8, revision=2, views=[View(camera=POSE, payload=b"\x00\x00\x00\x01\x67")], codec="h264",
+        key=True, quality=68,
     ),
     "picked": Picked(request="p1", place=PLACE, zeta=-12.5, node="9ffad37a3e", prompt="moss"),
     "picked nothing": Picked(request="p1"),

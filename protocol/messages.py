@@ -31,7 +31,7 @@ from wonderzoom.protocol.values import (
     Zeta,
 )
 
-Codec = Literal["jpeg"]
+Codec = Literal["jpeg", "h264"]
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Version = Annotated[int, Meta(ge=0, le=65535)]
 Quality = Annotated[int, Meta(ge=1, le=100)]
@@ -49,7 +49,9 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
 
     protocol: tuple[Version, Version]  # oldest and newest that the client speaks
     client: Name  # program and version, for logs
-    codecs: Annotated[list[Name], Meta(max_length=8)] = []  # that it can show
+    codecs: Annotated[
+        list[Name], Meta(max_length=8)
+    ] = []  # that it can show, of Codec; "jpeg" is taken for granted
     token: Token | None = None
     name: Name = ""  # that others see; empty: the server makes one up
     resume: Token | None = None  # of an earlier welcome: be the same viewer again
@@ -62,6 +64,9 @@ class Configure(ClientMessage, frozen=True, kw_only=True, tag="configure"):
     stream: Literal["frames"] = "frames"
     max_fps: Fps = 30.0
     best_quality: Quality = 85  # of moving frames; stills are better
+    codec: Literal["auto", "jpeg", "h264"] = (
+        "auto"  # of moving frames; auto: h264 where the link is too slow for jpeg
+    )
 
 
 class Camera(ClientMessage, frozen=True, kw_only=True, tag="camera"):
@@ -206,7 +211,8 @@ class Frame(ServerMessage, frozen=True, kw_only=True, tag="frame"):
     camera_seq: Counter
     camera_time: Milliseconds = 0.0
     revision: Counter
-    codec: Codec = "jpeg"
+    codec: Codec = "jpeg"  # of each view; h264: Annex B, one packet a view, none of which may be left out
+    key: bool = False  # h264: a decoder begins here; a configure makes the next one such a frame
     views: Annotated[list[View], Meta(min_length=1, max_length=l.MAX_VIEWS)]
     still: bool = False  # full resolution and quality; nothing follows until something changes
     quality: Quality

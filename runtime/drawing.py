@@ -32,6 +32,7 @@ from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.pyramids import Pyramids
 from wonderzoom.runtime.sight import Seen, Sight, in_memory
+from wonderzoom.runtime.video import Videos
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
@@ -101,6 +102,7 @@ class Drawing:
         self._sights: OrderedDict[str, Sight] = OrderedDict()  # by viewer; who looked last is last
         self._pyramids = Pyramids(room // 4, self._lock)  # a pyramid has a third of its block's surfels
         self._last: LastPictures[_Picture] = LastPictures(_LAST_PICTURES)
+        self._videos = Videos(_SIGHTS)
 
     def when_finer(self, call: Callable[[], None]) -> None:
         """Have ``call`` made, in any thread, when frames that are the same no more could be drawn: as pyramids came."""
@@ -119,6 +121,10 @@ class Drawing:
         """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``. For no viewer: when all is there."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._draw, camera, rung, still, viewer)
+
+    def begin_video(self, viewer: str) -> None:
+        """The viewer's next frame of H.264, if there is one, is one that a decoder can begin with."""
+        self._videos.begin(viewer)
 
     async def pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """What the frame of ``camera`` shows at (u, v), shares of it in [0, 1]; None for nothing."""
@@ -139,7 +145,7 @@ class Drawing:
             loop = asyncio.get_running_loop()
             pictures = await loop.run_in_executor(self._pool, self._pictures, orders, renderer.render_colors)
             return [
-                loop.run_in_executor(encoders, _encoded, picture, order)
+                loop.run_in_executor(encoders, self._encoded, picture, order)
                 for picture, order in zip(pictures, orders, strict=True)
             ]
 
@@ -157,7 +163,20 @@ class Drawing:
     def _draw(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Drawn:
         order = Order(camera, rung, still, viewer)
         (picture,) = self._pictures([order], self._one)
-        return _encoded(picture, order)
+        return self._encoded(picture, order)
+
+    def _encoded(self, picture: _Picture, order: Order) -> Drawn:
+        begun, key = time.perf_counter(), False
+        if order.rung.codec == "h264":
+            packet = self._videos.encode(order.viewer, picture.pixels, order.rung.quality)
+            payload, key = packet.payload, packet.key
+        else:
+            payload = encode_jpeg(picture.pixels, order.rung.quality, still=order.still)
+        encode_s = time.perf_counter() - begun
+        return Drawn(
+            payload, picture.camera, picture.revision, picture.render_s, encode_s, picture.sharing,
+            picture.settled, key,
+        )  # fmt: skip
 
     def _one(self, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
         return [self._renderer.render_color(look.visible, look.camera, look.settings) for look in looks]
@@ -258,19 +277,4 @@ def _sized(camera: Camera, rung: Rung) -> Camera:
         return camera
     return camera.resized(
         *(max(_LEAST_SIDE, round(side * rung.scale)) for side in (camera.width, camera.height))
-    )
-
-
-def _encoded(picture: _Picture, order: Order) -> Drawn:
-    begun = time.perf_counter()
-    payload = encode_jpeg(picture.pixels, order.rung.quality, still=order.still)
-    encode_s = time.perf_counter() - begun
-    return Drawn(
-        payload,
-        picture.camera,
-        picture.revision,
-        picture.render_s,
-        encode_s,
-        picture.sharing,
-        picture.settled,
     )

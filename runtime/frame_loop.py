@@ -49,6 +49,7 @@ class Drawn:
     encode_s: float
     sharing: int = 1  # frames that were rendered in that call
     settled: bool = True  # nothing fades, nothing is on its way
+    key: bool = False  # of H.264: a decoder may begin with it
 
     @property
     def cost_s(self) -> float:
@@ -260,6 +261,8 @@ class FrameLoop:
         """When the next frame of a viewer may begin; None if nothing is to be drawn, or there is no room."""
         if viewer.camera is None or viewer.drawing or viewer.in_flight >= MAX_IN_FLIGHT:
             return None
+        if viewer.slot is not None and viewer.slot.codec == "h264":
+            return None  # the next ones depend on it: it is not replaced
         if viewer.moving(self._revision):
             return viewer.begun_at + viewer.pacer.interval()
         if not viewer.still_shown:
@@ -346,7 +349,7 @@ class FrameLoop:
         self._lanes.turns.pay(self._prefix + viewer.id, drawn.cost_s)
         if not order.still:  # a still may be had for nothing, and is nobody's measure
             self.cost += 0.25 * (drawn.cost_s - self.cost)
-            viewer.pacer.drawn(drawn.cost_s, len(drawn.payload), order.rung)
+            viewer.pacer.drawn(drawn.cost_s, len(drawn.payload), order.rung, key=drawn.key)
         if viewer.id not in self._viewers or viewer.begins != frame.begins:
             self._on_dropped("left")
             return
@@ -354,7 +357,8 @@ class FrameLoop:
             self._on_dropped("replaced")
         viewer.slot = Frame(
             next(self._ids), drawn.camera, frame.seq, drawn.revision, drawn.payload, order.still,
-            order.rung.quality, frame.at - frame.changed, drawn.render_s, drawn.encode_s,
+            order.rung.quality, frame.at - frame.changed, drawn.render_s, drawn.encode_s, order.rung.codec,
+            drawn.key,
         )  # fmt: skip
         self._filled[viewer.id].set()
 

@@ -49,12 +49,24 @@ class Participant:
     presence: int = -1  # the number of the last presence that was said
     shown: int = 0  # frames since the last stats
     bytes: int = 0
+    shows_video: bool = False  # the program on this connection can
     stats_at: float = 0.0
 
     @property
     def here(self) -> bool:
         """Whether there is a connection."""
         return self.session is not None
+
+    def arrived(self, hello: messages.Hello) -> None:
+        """What the program can that connects now."""
+        self.shows_video = "h264" in hello.codecs
+        self.viewer.pacer.wish = "auto" if self.shows_video else "jpeg"
+
+    def configure(self, wishes: messages.Configure) -> None:
+        """What it wants from now on; H.264 only where it can show that."""
+        pacer = self.viewer.pacer
+        pacer.max_fps, pacer.best_quality = wishes.max_fps, wishes.best_quality
+        pacer.wish = wishes.codec if self.shows_video else "jpeg"
 
     def saw(self, frame: int, camera: Camera) -> None:
         """Remember what a frame showed."""

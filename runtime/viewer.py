@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wonderzoom.runtime.pacing import Pacer
+from wonderzoom.runtime.pacing import Codec, Pacer
 from wonderzoom.scene_graph.camera import Camera
 
 # Why a frame that is drawn is not sent: a newer one took its place, the viewer has left, or as many as the
@@ -28,6 +28,8 @@ class Frame:
     waited_s: float  # from the camera message to the start of drawing
     render_s: float
     encode_s: float
+    codec: Codec = "jpeg"
+    key: bool = False  # of H.264: a decoder may begin with it
 
 
 @dataclass(slots=True)

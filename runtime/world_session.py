@@ -105,6 +105,8 @@ class WorldSession:
             known.wake()
         known.name = " ".join(hello.name.split()) or known.name
         known.session, known.wake, known.waiting, known.role = session, wake, 0, role
+        known.arrived(hello)
+        self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
         session.welcome(self._welcome(known, first))
@@ -178,8 +180,8 @@ class WorldSession:
                     self.metrics.frame_arrived(took)
                 self._stats(who)
             case messages.Configure():
-                pacer = who.viewer.pacer
-                pacer.max_fps, pacer.best_quality = message.max_fps, message.best_quality
+                who.configure(message)
+                self._drawing.begin_video(who.id)
             case messages.Pick():
                 self._beside(self._desk.pick(who, message))
             case messages.Zoom():
@@ -251,6 +253,7 @@ class WorldSession:
         session = who.session
         if session is None or not session.may_send_frame:
             who.viewer.pacer.acknowledged(frame.id, self._loop.time())
+            self._drawing.begin_video(who.id)  # it depended on this one, if it was H.264
             here = session is not None and session.closed is None
             self.metrics.frame_dropped("no_credit" if here else "left")
             return
@@ -265,6 +268,8 @@ class WorldSession:
                 camera_time=who.times.get(frame.camera_seq, 0.0),
                 revision=frame.revision,
                 views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
+                codec=frame.codec,
+                key=frame.key,
                 still=frame.still,
                 quality=frame.quality,
                 waited=1e3 * max(0.0, frame.waited_s),

@@ -42,7 +42,8 @@ class Page {
     const view = element("view", HTMLElement);
     this.canvas = element("picture", HTMLCanvasElement);
     this.stage = new Stage(view);
-    this.picture = new Picture(this.canvas, (frame, decode) => this.send({ type: "ack", frame, decode }));
+    const acknowledge = (/** @type {number} */ frame, /** @type {number} */ decode) => this.send({ type: "ack", frame, decode });
+    this.picture = new Picture(this.canvas, acknowledge, () => this.configure());
     this.picture.changed = () => this.pictureChanged();
     this.overlay = new Overlay(element("overlay", HTMLCanvasElement));
     this.tree = new Tree();
@@ -64,6 +65,7 @@ class Page {
       keys: this.keys(),
     });
     this.link = linkOf(location);
+    this.codec = new URLSearchParams(location.search).get("codec") ?? "auto"; // of moving frames
     /** @type {Connection | null} */
     this.connection = null;
     this.viewer = "";
@@ -203,7 +205,7 @@ class Page {
     element("photo-label", HTMLElement).hidden = welcome.role !== "host";
     this.world = welcome.world;
     this.worlds(welcome.worlds ?? [welcome.world]);
-    this.send({ type: "configure", max_fps: 30, best_quality: 85 });
+    this.configure();
     if (!this.stage.camera && welcome.camera) this.stage.look(this.stage.fitted(cameras.fromWire(welcome.camera)));
     else if (this.stage.camera) this.cameraChanged(this.stage.camera);
     if (!again) this.seenSeq = 0;
@@ -212,6 +214,11 @@ class Page {
     this.uploads.again();
     this.shownAt = 0;
     this.stage.redraw();
+  }
+
+  /** Says what the server is to send; its video begins anew. */
+  configure() {
+    this.send({ type: "configure", max_fps: 30, best_quality: 85, codec: this.codec });
   }
 
   /** Those that the server has. @param {string[]} names */
@@ -224,7 +231,8 @@ class Page {
     const [view] = message.views;
     const camera = cameras.fromWire(view.camera);
     this.picture.arrive({
-      frame: message.frame, revision: message.revision, still: message.still, payload: view.payload, camera,
+      frame: message.frame, revision: message.revision, still: message.still, codec: message.codec, key: message.key,
+      payload: view.payload, camera,
     });
     const first = message.camera_seq > this.seenSeq;
     this.seenSeq = Math.max(this.seenSeq, message.camera_seq);
@@ -240,6 +248,7 @@ class Page {
     const { dataset } = document.body;
     dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
     dataset.revision = String(shown?.revision ?? 0);
+    dataset.codec = shown?.codec ?? "";
     this.stage.redraw();
   }
 

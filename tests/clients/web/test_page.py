@@ -172,6 +172,30 @@ def test_two_people_share_one_world_and_a_third_who_is_stuck_is_not_noticed(gard
     assert list(read(garden.path).nodes) != [garden.root]
 
 
+def test_moving_pictures_are_video_where_the_page_asks_for_it(garden: Garden) -> None:
+    """Over a connection that is broken and taken up again, too; on this machine a page may decode video."""
+    link = garden.house.links.of(f"http://127.0.0.1:{garden.house.port}", Role.HOST)
+    page = garden.page(link=link.replace("/#", "/?codec=h264#"))
+    page.locator(STILL).wait_for()
+    for again in (False, True):
+        if again:
+            garden.house.stop()
+            page.locator("#line").wait_for()
+            garden.house.start()
+            page.locator("#line").wait_for(state="hidden")
+            page.locator(STILL).wait_for()
+        page.keyboard.down("ArrowRight")
+        page.locator("body[data-codec=h264]").wait_for()
+        page.wait_for_timeout(300)
+        moving = np.asarray(
+            Image.open(io.BytesIO(page.locator("#picture").screenshot())).convert("RGB"), np.float64
+        )
+        page.keyboard.up("ArrowRight")
+        page.locator("body[data-codec=jpeg][data-shown=still]").wait_for()
+        assert moving.std() > 10 and np.abs(picture(page).mean((0, 1)) - moving.mean((0, 1))).max() < 30
+    garden.said[:] = [line for line in garden.said if "WebSocket connection" not in line]
+
+
 def test_a_restart_of_the_server_is_survived(garden: Garden) -> None:
     page = garden.looks()
     moves(page, lambda: page.mouse.wheel(0, -400))
