@@ -29,6 +29,10 @@ def _round(values: np.ndarray | float) -> list | float:
     return float(f"{float(values):.10g}")
 
 
+def _finite(value: float) -> float | None:
+    return None if math.isinf(value) else _round(value)
+
+
 def _laws(rng: np.random.Generator) -> dict:
     r = rng.uniform(-6, 6, 40)
     parent, child = rng.uniform(0.35, 4, 40), rng.uniform(0.35, 4, 40)
@@ -40,7 +44,7 @@ def _laws(rng: np.random.Generator) -> dict:
     octaves = rng.uniform(-1, 6, 30)
     return {
         "weights": [
-            {"t": _round(t), "parent": None if math.isinf(p) else _round(p), "child": None if math.isinf(c) else _round(c),
+            {"t": _round(t), "parent": _finite(p), "child": _finite(c),
              "residency": _round(a), "below": _round(b), "weight": _round(w)}
             for t, p, c, a, b, w in zip(
                 r, parent, child, residency, below, scales.weight(r, 0.0, parent, -child, residency, below), strict=True
@@ -107,7 +111,8 @@ def _block(rng: np.random.Generator, camera: Camera, coarser: int, radial: bool)
                        "finest": each.shared[0], "coarsest": each.shared[1]},
             "rows": splats.rows.tolist(),
             "splats": _round(np.column_stack([
-                splats.means, yy / det * unit, -xy / det * unit, xx / det * unit, splats.opacities, splats.keys, splats.zetas
+                splats.means, yy / det * unit, -xy / det * unit, xx / det * unit,
+                splats.opacities, splats.keys, splats.zetas,
             ])),
         })  # fmt: skip
     return {
@@ -118,11 +123,11 @@ def _block(rng: np.random.Generator, camera: Camera, coarser: int, radial: bool)
         "surfels": [
             {"mean": mean.tolist(), "axes": quat_to_matrix(quat).T.tolist(), "lnScales": lengths.tolist(),
              "opacity": float(opacity), "native": float(native),
-             "parent": None if math.isinf(parent) else float(parent - native),
-             "child": None if math.isinf(child) else float(native - child)}
+             "parent": _finite(parent - native),
+             "child": _finite(native - child)}
             for mean, quat, lengths, opacity, native, parent, child in zip(
-                surfels.means.astype(np.float64), surfels.quats.astype(np.float64), surfels.log_scales.astype(np.float64),
-                surfels.opacities, surfels.native.astype(np.float64), bounds.parent.astype(np.float64),
+                surfels.means.astype(np.float64), surfels.quats.astype(np.float64),
+                surfels.log_scales.astype(np.float64), surfels.opacities, surfels.native.astype(np.float64), bounds.parent.astype(np.float64),
                 bounds.child.astype(np.float64), strict=True)
         ],
         "drawn": drawn,
