@@ -5,7 +5,7 @@
 
 import { LARGE, PAGE } from "./culling.js";
 import { MIN_ALPHA, alphaAt, depthAt, splatOf } from "./splats.js";
-import { POSITION_STEP, surfelAt } from "./surfelformat.js";
+import { surfelAt } from "./surfelformat.js";
 
 /** @typedef {import("./blockstore.js").BlockStore} BlockStore */
 /** @typedef {import("./blockstore.js").Drawn} Drawn */
@@ -52,9 +52,9 @@ export function pickAmong(order, large, store, drawn, frames, lens, u, v) {
  * @param {Frame} frame @param {Lens} lens @param {number} u @param {number} v */
 function near({ words, ranges }, i, { origin, edge }, lens, u, v) {
   const r = lens.rotation;
-  const x = ((words[4 * i] & 65535) - 32767.5) * POSITION_STEP * edge;
-  const y = ((words[4 * i] >>> 16) - 32767.5) * POSITION_STEP * edge;
-  const z = ((words[4 * i + 1] & 65535) - 32767.5) * POSITION_STEP * edge;
+  const x = (ranges[6] + ranges[7] * (words[4 * i] & 65535)) * edge;
+  const y = (ranges[6] + ranges[7] * (words[4 * i] >>> 16)) * edge;
+  const z = (ranges[6] + ranges[7] * (words[4 * i + 1] & 65535)) * edge;
   const w = 1 + (r[6] * x + r[7] * y + r[8] * z + origin[2]) * lens.inverseF;
   const across = lens.ax * (r[0] * x + r[1] * y + r[2] * z + origin[0]) - (u - lens.cx) * w;
   const down = lens.ay * (r[3] * x + r[4] * y + r[5] * z + origin[1]) - (v - lens.cy) * w;

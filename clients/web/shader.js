@@ -5,15 +5,15 @@
 
 import { LARGE, PAGE } from "./culling.js";
 import { LI2_MAX, LI2_TABLE_SIZE, MAX_OPACITY, MIP_FADE, MIP_REACH, MIP_SHARPNESS } from "./scales.js";
+import { ANGLES } from "./surfelformat.js";
 import { BLUR, EDGE, MAX_ALPHA, MIN_ALPHA, NEAR, NEAR_SIGMAS, THICKNESS } from "./splats.js";
-import { POSITION_STEP } from "./surfelformat.js";
 
 /** Texels a row of the textures. */
 export const ORDER_WIDTH = 4096;
 export const DATA_WIDTH = 2048;
 export const PAGES_WIDTH = 2048;
 /** RGBA texels of a block, and blocks a row. */
-export const BLOCK_TEXELS = 4;
+export const BLOCK_TEXELS = 5;
 export const BLOCKS_A_ROW = 256;
 /** RGBA texels of a splat of a large block, and splats a row. */
 export const LARGE_TEXELS = 3;
@@ -95,9 +95,10 @@ void main() {
   vec4 shares = texelFetch(uBlocks, row + ivec2(1, 0), 0); // r - ln edge, R, R_child, level
   vec4 span = texelFetch(uBlocks, row + ivec2(2, 0), 0); // finest, coarsest, x: low, step
   vec4 grid = texelFetch(uBlocks, row + ivec2(3, 0), 0); // ln scales: low, step of the first, of the second
+  vec4 places = texelFetch(uBlocks, row + ivec2(4, 0), 0); // positions: low, step
 
   float inverseF = uLens.x;
-  vec3 mean = (vec3(words.x & 65535u, words.x >> 16, words.y & 65535u) - 32767.5) * ${float(POSITION_STEP)};
+  vec3 mean = places.x + places.y * vec3(words.x & 65535u, words.x >> 16, words.y & 65535u);
   vec3 point = uRotation * (mean * frame.w) + frame.xyz;
   float w = 1.0 + point.z * inverseF;
   vec2 lengths = exp(grid.xz + grid.yw * vec2(words.z >> 8 & 255u, words.z >> 16 & 255u));
@@ -119,7 +120,7 @@ void main() {
   vec2 pixel = uLens.yz * point.xy / w + uPicture.xy;
   vec2 slope = (clamp(pixel, ${float(-EDGE)} * uPicture.zw, ${float(1 + EDGE)} * uPicture.zw) - uPicture.xy) * inverseF;
   vec3 first, second, normal;
-  ownAxes(vec2(words.y >> 16 & 255u, words.y >> 24), float(words.z & 255u) * ${float(Math.PI / 256)}, first, second, normal);
+  ownAxes(vec2(words.y >> 16 & 255u, words.y >> 24), float(words.z & 255u) * ${float(Math.PI / ANGLES)}, first, second, normal);
   mat3 axes = uRotation * mat3(first * lengths.x, second * lengths.y, normal * (${float(THICKNESS)} * exp(native)));
   float scale = frame.w / w;
   vec3 depths = vec3(axes[0].z, axes[1].z, axes[2].z);

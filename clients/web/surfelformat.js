@@ -8,7 +8,7 @@
  * @typedef {object} Payload what never changes of the surfels of a block
  * @property {number} count
  * @property {Uint32Array} words four a surfel: x y, z and normal, angle and scales and opacity, colour and native scale
- * @property {number[]} ranges low and step of ln of the first and of the second scale, and of the native one
+ * @property {number[]} ranges low and step of ln of the first and of the second scale, of the native one, and of positions
  */
 
 export const FORMAT = 1;
@@ -16,7 +16,10 @@ export const MAX_SURFELS = 1 << 15;
 export const NO_BOUND = 255;
 const HEADER = 32; // bytes
 const BYTES = 16; // a surfel
-export const POSITION_STEP = 1.002 / 65535; // cell edges
+/** Steps of half a turn. */
+export const ANGLES = 128;
+const RANGE = 1.002; // cell edges, of positions
+const MAX_LN = 12.5; // of lengths
 const [NEAREST, FARTHEST] = [0.5 * Math.LN2, Math.log(1000)];
 const BOUND_STEP = Math.log(FARTHEST / NEAREST) / (NO_BOUND - 1);
 
@@ -59,10 +62,17 @@ export function countOf(bytes) {
 export async function decodePayload(bytes) {
   const count = countOf(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER);
+  const bits = view.getUint8(1);
+  if (!(bits >= 1 && bits <= 16)) throw new BadBlock(`positions of ${bits} bits`);
   const ranges = [0, 1, 2, 3, 4, 5].map((i) => view.getFloat32(8 + 4 * i, true));
+  for (let i = 0; i < 6; i += 2) {
+    const [low, step] = ranges.slice(i);
+    if (!(Math.abs(low) <= MAX_LN && step >= 0 && low + 255 * step <= MAX_LN)) throw new BadBlock(`a column from ${low} by ${step}`);
+  }
+  ranges.push(-RANGE / 2, RANGE / (2 ** bits - 1));
   const planes = await inflated(bytes.subarray(HEADER), BYTES * count);
   for (let column = 6; column < BYTES; column++) summed(planes, column * count, count);
-  const places = [0, 1, 2].map((axis) => positions(planes, axis, count, view.getUint8(1)));
+  const places = [0, 1, 2].map((axis) => positions(planes, axis, count));
   const words = new Uint32Array(4 * count);
   for (let i = 0; i < count; i++) {
     const byte = (/** @type {number} */ column) => planes[column * count + i];
@@ -80,17 +90,15 @@ function summed(planes, at, count) {
   for (let i = 1; i < count; i++) planes[at + i] += planes[at + i - 1];
 }
 
-/** Places of some bits: differences, folded so that small ones of either sign are small, high bytes apart from low ones.
- * Widened to sixteen bits, whose rounding is a 2000th of a native pixel.
- * @param {Uint8Array} planes @param {number} axis @param {number} count @param {number} bits */
-function positions(planes, axis, count, bits) {
+/** Places: differences, folded so that small ones of either sign are small, high bytes apart from low ones.
+ * @param {Uint8Array} planes @param {number} axis @param {number} count */
+function positions(planes, axis, count) {
   const places = new Uint16Array(count);
-  const wider = 65535 / (2 ** bits - 1);
   let place = 0;
   for (let i = 0; i < count; i++) {
     const folded = (planes[axis * count + i] << 8) | planes[(axis + 3) * count + i];
     place = (place + ((folded >> 1) ^ -(folded & 1))) & 65535;
-    places[i] = Math.round(place * wider);
+    places[i] = place;
   }
   return places;
 }
@@ -122,11 +130,11 @@ function normalOf(first, second) {
  * @returns {import("./splats.js").Surfel & {color: Vec3}} colour as bytes */
 export function surfelAt({ words, ranges }, bounds, i) {
   const [w0, w1, w2, w3] = words.subarray(4 * i, 4 * i + 4);
-  const place = (/** @type {number} */ number) => (number - 32767.5) * POSITION_STEP;
+  const place = (/** @type {number} */ number) => ranges[6] + ranges[7] * number;
   const normal = normalOf((w1 >>> 16) & 255, w1 >>> 24);
   const [x, y, z] = normal;
   const k = 1 / (1 + z);
-  const angle = (w2 & 255) * (Math.PI / 256);
+  const angle = (w2 & 255) * (Math.PI / ANGLES);
   const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
   const across = [1 - x * x * k, -x * y * k, -x];
   const along = [-x * y * k, 1 - y * y * k, -y];

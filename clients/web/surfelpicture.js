@@ -176,9 +176,9 @@ export class SurfelPicture {
     const table = new Float32Array(FLOATS_A_BLOCK * this.store.rows.length);
     drawn.forEach(({ held, residency, below, level, finest, coarsest }, i) => {
       const { origin, edge, scale } = frames[i];
-      const [low, step, low2, step2, native, nativeStep] = held.payload?.ranges ?? [];
+      const [low, step, low2, step2, native, nativeStep, place, placeStep] = held.payload?.ranges ?? [];
       table.set([
-        ...origin, edge, scale, residency, below, level, finest, coarsest, native, nativeStep, low, step, low2, step2,
+        ...origin, edge, scale, residency, below, level, finest, coarsest, native, nativeStep, low, step, low2, step2, place, placeStep,
       ], FLOATS_A_BLOCK * held.row);
     });
     return table;
