@@ -8,10 +8,9 @@ import { element, notice } from "./dom.js";
 import { Jobs, newRequest, progress } from "./jobs.js";
 import { Overlay } from "./overlay.js";
 import { People, peopleOf, storedName } from "./people.js";
-import { Picture } from "./picture.js";
-import { Readout } from "./readout.js";
 import { Stage } from "./stage.js";
 import { Uploads } from "./upload.js";
+import { Views } from "./views.js";
 import { Whereabouts } from "./whereabouts.js";
 import { showWorlds } from "./worlds.js";
 
@@ -23,22 +22,23 @@ const RESUME_KEY = "wonderzoom.resume";
 class Page {
   constructor() {
     const view = element("view", HTMLElement);
-    this.canvas = element("picture", HTMLCanvasElement);
     this.stage = new Stage(view);
-    this.picture = new Picture(this.canvas, (frame, decode) => this.send({ type: "ack", frame, decode }));
-    this.picture.changed = () => this.pictureChanged();
-    this.overlay = new Overlay(element("overlay", HTMLCanvasElement));
+    this.views = new Views({
+      send: (message) => this.send(message),
+      changed: () => this.pictureChanged(),
+      redraw: () => this.stage.redraw(),
+    });
+    this.overlay = new Overlay(element("overlay", HTMLCanvasElement), (context, camera) => this.views.drawPreviews(context, camera));
     this.where = new Whereabouts({
       send: (message) => this.send(message),
       fly: (camera) => this.fly(camera),
       role: () => this.role,
       busy: () => this.asking.prompt.open || this.jobs.jobs.size > 0 || this.stage.flight !== null,
     });
-    this.readout = new Readout();
     this.jobs = new Jobs({
       send: (message) => this.send(message),
       fly: (camera) => this.fly(camera),
-      preview: (job, jpeg) => void this.picture.preview(job.request, jpeg, job.camera),
+      preview: (job, jpeg) => void this.views.picture.preview(job.request, jpeg, job.camera),
       changed: () => this.presenceChanged(),
     });
     this.people = new People((person) => person.camera && this.fly(person.camera), (name) => this.enter(this.link, name, true));
@@ -105,14 +105,13 @@ class Page {
   forget() {
     this.asking.prompt.close();
     this.jobs.forget();
-    this.picture.forget();
+    this.views.forget();
     this.where.forget();
     this.stage.camera = null;
     this.others = [];
     this.pendingZooms = [];
     this.overlay.others = [];
     this.overlay.making = [];
-    this.pictureChanged();
   }
 
   /** Kept for a reload only: a second tab is another viewer. */
@@ -166,7 +165,7 @@ class Page {
       case "error":
         if (message.request && this.answered(message.request, null)) return undefined; // a frame that is too long ago
         return notice(message.message, "problem");
-      default: return undefined; // of a newer server, or said elsewhere
+      default: return this.views.hear(message);
     }
   }
 
@@ -182,7 +181,7 @@ class Page {
     element("photo-label", HTMLElement).hidden = welcome.role !== "host";
     this.world = welcome.world;
     this.worlds(welcome.worlds ?? [welcome.world]);
-    this.send({ type: "configure", max_fps: 30, best_quality: 85 });
+    this.views.welcome(welcome, again);
     if (!this.stage.camera && welcome.camera) this.stage.look(this.stage.fitted(cameras.fromWire(welcome.camera)));
     else if (this.stage.camera) this.cameraChanged(this.stage.camera);
     if (!again) this.seenSeq = 0;
@@ -199,25 +198,14 @@ class Page {
 
   /** @param {any} message a `frame` */
   frame(message) {
-    const [view] = message.views;
-    const camera = cameras.fromWire(view.camera);
-    this.picture.arrive({
-      frame: message.frame, revision: message.revision, still: message.still, payload: view.payload, camera,
-    });
     const first = message.camera_seq > this.seenSeq;
     this.seenSeq = Math.max(this.seenSeq, message.camera_seq);
-    this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
-    for (const [request] of this.picture.previews) {
-      if (!this.jobs.jobs.has(request)) void this.picture.preview(request, null); // the world itself shows it now
-    }
+    this.views.frame(message, first);
   }
 
-  /** Says on the body what is shown, for tests and for whoever automates the page. */
+  /** Something else is shown than before. */
   pictureChanged() {
-    const { shown } = this.picture;
-    const { dataset } = document.body;
-    dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
-    dataset.revision = String(shown?.revision ?? 0);
+    this.views.showsPreviews((request) => this.jobs.jobs.has(request));
     this.stage.redraw();
   }
 
@@ -235,12 +223,7 @@ class Page {
 
   /** @param {Camera} camera */
   draw(camera) {
-    const [width, height] = this.stage.pixels();
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-    }
-    this.picture.draw(camera);
+    this.views.draw(camera, this.stage.pixels());
     this.overlay.draw(camera, this.stage.size);
     this.where.show(camera);
   }
@@ -250,7 +233,10 @@ class Page {
    * @param {(found: import("./asking.js").Found | null) => void} answer */
   pick(at, answer) {
     const { camera } = this.stage;
-    const { shown } = this.picture;
+    const own = camera && this.views.pick(camera, at.u, at.v);
+    if (own) answer(own);
+    if (own) return true;
+    const { shown } = this.views.picture;
     if (!camera || !shown) return false;
     const seen = cameras.project(shown.camera, cameras.placeAt(camera, at.u, at.v));
     const [u, v] = [seen.u / shown.camera.width, seen.v / shown.camera.height];

@@ -72,7 +72,7 @@ export async function decodePayload(bytes) {
   ranges.push(-RANGE / 2, RANGE / (2 ** bits - 1));
   const planes = await inflated(bytes.subarray(HEADER), BYTES * count);
   for (let column = 6; column < BYTES; column++) summed(planes, column * count, count);
-  const places = [0, 1, 2].map((axis) => positions(planes, axis, count));
+  const places = [0, 1, 2].map((axis) => positions(planes, axis, count, 2 ** bits - 1));
   const words = new Uint32Array(4 * count);
   for (let i = 0; i < count; i++) {
     const byte = (/** @type {number} */ column) => planes[column * count + i];
@@ -91,13 +91,14 @@ function summed(planes, at, count) {
 }
 
 /** Places: differences, folded so that small ones of either sign are small, high bytes apart from low ones.
- * @param {Uint8Array} planes @param {number} axis @param {number} count */
-function positions(planes, axis, count) {
+ * @param {Uint8Array} planes @param {number} axis @param {number} count @param {number} most */
+function positions(planes, axis, count, most) {
   const places = new Uint16Array(count);
   let place = 0;
   for (let i = 0; i < count; i++) {
     const folded = (planes[axis * count + i] << 8) | planes[(axis + 3) * count + i];
     place = (place + ((folded >> 1) ^ -(folded & 1))) & 65535;
+    if (place > most) throw new BadBlock(`a place of ${place}, ${most} at most`);
     places[i] = place;
   }
   return places;
