@@ -43,6 +43,12 @@ MAX_PREVIEW = 1 << 16  # bytes of a preview as JPEG
 MAX_IN_FLIGHT = 2
 MAX_FPS = 120
 
+# ---- surfels ------------------------------------------------------------------------------------------------
+SURFEL_FORMAT = 1  # of payloads; a hello lists those that a client reads
+MAX_SURFELS = (
+    1 << 15
+)  # of one payload: eight times those of a cell whose surface faces the view; 540 kB at worst
+
 # ---- lists of a session ---------------------------------------------------------------------------------------
 MAX_VIEWERS = 256
 MAX_PENDING = 256
