@@ -25,6 +25,7 @@ import { PAGE } from "./culling.js";
  */
 /**
  * @typedef {object} Group the levels of one block
+ * @property {string} block its hash
  * @property {string} node
  * @property {Cell} cell
  * @property {Map<number, Held>} levels
@@ -34,8 +35,8 @@ import { PAGE } from "./culling.js";
  * @property {[number, number]} span finest and coarsest of the levels that share its weight; in between while it moves
  * @property {[number, number]} asked the same, as the server wants it
  */
-/** @typedef {{hash: string, residency: number, below: number, finest: number, coarsest: number}} Showing */
-/** @typedef {{hash: string, node: string, cell: Cell, level: number, count: number, revision: number}} Coming */
+/** @typedef {{block: string, residency: number, below: number, finest: number, coarsest: number}} Showing */
+/** @typedef {{hash: string, block: string, node: string, cell: Cell, level: number, count: number, revision: number}} Coming */
 /** @typedef {{held: Held, residency: number, below: number, level: number, finest: number, coarsest: number}} Drawn */
 
 export const FADE_S = 0.15;
@@ -44,7 +45,7 @@ export class BlockStore {
   constructor() {
     /** @type {Map<string, Held>} */
     this.held = new Map();
-    /** @type {Map<string, Group>} */
+    /** @type {Map<string, Group>} by the hash of the block */
     this.groups = new Map();
     /** @type {(Held | null)[]} by row */
     this.rows = [];
@@ -66,18 +67,15 @@ export class BlockStore {
   }
 
   /** A block that comes; null if it is held already. @param {Coming} coming @returns {Held | null} */
-  add({ hash, node, cell, level, count, revision }) {
+  add({ hash, block, node, cell, level, count, revision }) {
     this.going.delete(hash);
     if (this.held.has(hash)) return null;
-    const key = keyOf({ node, cell });
-    let group = this.groups.get(key);
+    let group = this.groups.get(block);
     if (!group) {
-      group = { node, cell, levels: new Map(), residency: 0, below: 0, wanted: [0, 0], span: [level, level], asked: [level, level] };
-      this.groups.set(key, group);
+      group = { block, node, cell, levels: new Map(), residency: 0, below: 0, wanted: [0, 0], span: [level, level], asked: [level, level] };
+      this.groups.set(block, group);
       this.sorted = null;
     }
-    const before = group.levels.get(level);
-    if (before) this.remove(before); // the same level of a block that was replaced
     const pages = Array.from({ length: Math.ceil(count / PAGE) }, () => this.freePages.pop() ?? this.pages++);
     let row = this.rows.indexOf(null);
     if (row < 0) row = this.rows.push(null) - 1;
@@ -119,8 +117,8 @@ export class BlockStore {
 
   /** The same of some blocks; the others stay. @param {Showing[]} list */
   change(list) {
-    for (const { hash, residency, below, finest, coarsest } of list) {
-      const group = this.held.get(hash)?.group;
+    for (const { block, residency, below, finest, coarsest } of list) {
+      const group = this.groups.get(block);
       if (!group) continue;
       group.wanted = [residency, below];
       group.asked = [finest, coarsest];
@@ -222,7 +220,7 @@ export class BlockStore {
     this.going.delete(held.hash);
     group.levels.delete(held.level);
     if (!group.levels.size) {
-      this.groups.delete(keyOf(group));
+      this.groups.delete(group.block);
       this.sorted = null;
     }
     this.reading -= held.pending;
@@ -243,9 +241,6 @@ export class BlockStore {
 
 /** @param {number} value @param {number} target @param {number} most */
 const towards = (value, target, most) => (value < target ? Math.min(target, value + most) : Math.max(target, value - most));
-
-/** @param {{node: string, cell: Cell}} group */
-const keyOf = ({ node, cell }) => `${node}/${cell.level}/${cell.index}`;
 
 /** @param {Group} a @param {Group} b */
 function byPlace(a, b) {

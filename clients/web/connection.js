@@ -4,6 +4,7 @@
  */
 
 import { MsgpackError, decode, encode } from "./msgpack.js";
+import { FORMAT } from "./surfelformat.js";
 
 /** @typedef {{address: string, token: string, world: string}} Link where to go, and what opens it */
 /**
@@ -74,7 +75,7 @@ export class Connection {
   hello() {
     const { token, world } = this.link;
     return {
-      type: "hello", protocol: [1, 1], client: "page", codecs: ["jpeg"], name: this.name, world,
+      type: "hello", protocol: [1, 1], client: "page", codecs: ["jpeg"], surfel_formats: [FORMAT], name: this.name, world,
       ...(token ? { token } : {}), ...(this.resume ? { resume: this.resume } : {}),
     };
   }

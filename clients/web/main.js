@@ -149,6 +149,7 @@ class Page {
       case "welcome": return this.welcome(message);
       case "worlds": return this.worlds(message.worlds);
       case "frame": return this.frame(message);
+      case "surfels": return this.views.delta(message);
       case "commit":
         this.where.commit(message);
         return this.stage.redraw();
@@ -165,7 +166,7 @@ class Page {
       case "error":
         if (message.request && this.answered(message.request, null)) return undefined; // a frame that is too long ago
         return notice(message.message, "problem");
-      default: return this.views.hear(message);
+      default: return undefined; // of a newer server, or said elsewhere
     }
   }
 
@@ -181,7 +182,7 @@ class Page {
     element("photo-label", HTMLElement).hidden = welcome.role !== "host";
     this.world = welcome.world;
     this.worlds(welcome.worlds ?? [welcome.world]);
-    this.views.welcome(welcome, again);
+    this.views.welcome(welcome);
     if (!this.stage.camera && welcome.camera) this.stage.look(this.stage.fitted(cameras.fromWire(welcome.camera)));
     else if (this.stage.camera) this.cameraChanged(this.stage.camera);
     if (!again) this.seenSeq = 0;
@@ -219,6 +220,7 @@ class Page {
   cameraChanged(camera) {
     this.seq += 1;
     this.send({ type: "camera", seq: this.seq, cameras: [cameras.toWire(camera)], time: performance.now() });
+    this.views.looked(this.seq);
   }
 
   /** @param {Camera} camera */

@@ -45,6 +45,8 @@ export class SurfelPicture {
     /** @type {number[]} */
     this.large = [];
     this.at = 0;
+    this.revision = 0;
+    this.answers = -1; // the camera message whose view is here in full
     /** Frames in a row that showed all there is to show, at rest. */
     this.settled = 0;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -60,12 +62,46 @@ export class SurfelPicture {
     this.worker.postMessage(question, moved);
   }
 
-  // ---- blocks ---------------------------------------------------------------------------------------------------
+  // ---- what the server says -------------------------------------------------------------------------------------
+  /** @param {any} delta a `surfels` message */
+  hear(delta) {
+    for (const level of delta.levels ?? []) {
+      const { hash, block, node, cell, level: number, count, payload, bounds, bounds_revision: revision } = level;
+      const coming = { hash: hex(hash), block: hex(block), node, cell: cameras.cellFromWire(cell), level: number, count, revision };
+      if (this.store.held.has(coming.hash)) this.patch(coming.hash, bounds, revision);
+      else if (payload) this.add(coming, payload, bounds);
+    }
+    for (const { hash, bounds, bounds_revision } of delta.bounds ?? []) this.patch(hex(hash), bounds, bounds_revision);
+    const showing = (delta.show ?? []).map((/** @type {any} */ shown) => ({
+      block: hex(shown.block), residency: shown.residency ?? 1, below: shown.child_residency ?? 0,
+      finest: shown.finest, coarsest: shown.coarsest,
+    }));
+    if (delta.anew) this.store.show(showing);
+    else this.store.change(showing);
+    this.store.drop((delta.drop ?? []).map(hex));
+    this.revision = delta.revision;
+    this.answers = delta.complete ? (delta.camera_seq ?? 0) : -1;
+    this.touch();
+  }
+
+  /** Whether all that a camera asks for is here. @param {number} seq of its message */
+  complete(seq) {
+    return this.answers >= seq;
+  }
+
+  /** What is here, for a server that has been away. @returns {{hash: Uint8Array, bounds_revision: number}[]} */
+  known() {
+    return [...this.store.held.values()].map(({ hash, revision }) => ({ hash: bytes(hash), bounds_revision: revision }));
+  }
+
   /** A block that has come. @param {import("./blockstore.js").Coming} coming @param {Uint8Array} payload
    * @param {Uint8Array} bounds */
   add(coming, payload, bounds) {
     const held = this.store.add(coming);
-    if (held) this.ask({ type: "block", block: held.row, pages: held.pages, payload, bounds });
+    if (!held) return;
+    const [payloadCopy, boundsCopy] = [payload.slice(), bounds.slice()]; // they are views of a whole message
+    const moved = [payloadCopy.buffer, boundsCopy.buffer];
+    this.ask({ type: "block", block: held.row, pages: held.pages, payload: payloadCopy, bounds: boundsCopy }, moved);
   }
 
   /** Other bounds of a block that is held. @param {string} hash @param {Uint8Array} bounds @param {number} revision */
@@ -74,7 +110,7 @@ export class SurfelPicture {
     if (!held || held.revision > revision) return;
     held.revision = revision;
     this.store.asks(held);
-    this.ask({ type: "bounds", block: held.row, bounds });
+    this.ask({ type: "bounds", block: held.row, bounds: bounds.slice() });
   }
 
   /** Something in the store has changed. */
@@ -213,3 +249,8 @@ export class SurfelPicture {
     return { zeta, place: cameras.movedPivot(camera, [((u - lens.cx) * w) / lens.ax, ((v - lens.cy) * w) / lens.ay, zeta]) };
   }
 }
+
+/** @param {Uint8Array} value */
+const hex = (value) => Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** @param {string} value */
+const bytes = (value) => Uint8Array.from({ length: value.length / 2 }, (_, i) => parseInt(value.slice(2 * i, 2 * i + 2), 16));

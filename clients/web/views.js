@@ -5,9 +5,11 @@
 
 import * as cameras from "./camera.js";
 import { element } from "./dom.js";
+import { MAX_NAMED } from "./limits.js";
 import { Picture } from "./picture.js";
 import { Readout } from "./readout.js";
 import { acceleration } from "./renderer.js";
+import { FORMAT } from "./surfelformat.js";
 import { SurfelPicture } from "./surfelpicture.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
@@ -15,6 +17,15 @@ import { SurfelPicture } from "./surfelpicture.js";
 /** @typedef {import("./surfelpicture.js").World} World */
 /** @typedef {"frames" | "surfels"} Stream */
 /** @typedef {Stream | "auto"} Wish */
+/**
+ * @typedef {object} Machine
+ * @property {boolean} served the server can send surfels that this page reads
+ * @property {boolean | null} acceleration by a graphics card; null: no WebGL 2 at all
+ * @property {boolean} inflates
+ * @property {boolean} saves data
+ * @property {number | undefined} mbit a second, about
+ * @property {number | undefined} memory GB, about
+ */
 /**
  * @typedef {object} Hooks
  * @property {(message: object) => boolean} send
@@ -26,10 +37,17 @@ const KEY = "wonderzoom.stream";
 const WISHES = /** @type {const} */ (["auto", "frames", "surfels"]);
 const SLOW_MBIT = 3; // a line below carries frames better than the blocks of a new view
 const LEAST_MEMORY = 2; // GB
+const BUDGET = 600_000; // surfels that are kept: 20 MB here and 12 MB on the card
 
-/** Which stream suits this browser, and why. @param {{acceleration: boolean | null, inflates: boolean, saves: boolean,
- * mbit: number | undefined, memory: number | undefined}} machine @returns {{stream: Stream, why: string}} */
-export function suited({ acceleration: accelerated, inflates, saves, mbit, memory }) {
+/** Which stream suits this browser, and why. @param {Machine} machine @returns {{stream: Stream, why: string, possible: boolean}} */
+export function suited(machine) {
+  const { stream, why } = chosen(machine);
+  return { stream, why, possible: machine.served && machine.acceleration !== null && machine.inflates };
+}
+
+/** @param {Machine} machine @returns {{stream: Stream, why: string}} */
+function chosen({ served, acceleration: accelerated, inflates, saves, mbit, memory }) {
+  if (!served) return { stream: "frames", why: "the server sends no surfels" };
   if (accelerated === null) return { stream: "frames", why: "this browser has no WebGL 2" };
   if (!inflates) return { stream: "frames", why: "this browser can't unpack surfels" };
   if (!accelerated) return { stream: "frames", why: "no graphics card draws here" };
@@ -51,17 +69,15 @@ export class Views {
     this.surfels = null;
     /** @type {World | null} */
     this.world = null;
-    this.machine = {
-      acceleration: acceleration(), inflates: typeof DecompressionStream === "function",
-      .../** @type {{saves: boolean, mbit: number | undefined, memory: number | undefined}} */ (link()),
-    };
+    /** @type {Machine} */
+    this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...link() };
     /** @type {Wish} */
     this.wish = wished();
     /** What the server is asked for. @type {Stream} */
     this.stream = "frames";
     /** What one sees. @type {Stream} */
     this.shown = "frames";
-    this.revision = 0;
+    this.seq = 0;
     this.select = element("stream", HTMLSelectElement);
     this.select.value = this.wish;
     this.select.addEventListener("change", () => {
@@ -76,18 +92,16 @@ export class Views {
   /** The stream that suits, or that was wished for where it is possible at all. */
   choose() {
     const best = suited(this.machine);
-    const possible = this.machine.acceleration !== null && this.machine.inflates;
-    const { stream, why } = this.wish === "auto" ? best : this.wish === "surfels" && !possible ? best : { stream: this.wish, why: "as you chose" };
+    const own = this.wish === "frames" || (this.wish === "surfels" && best.possible);
+    const { stream, why } = own ? { stream: /** @type {Stream} */ (this.wish), why: "as you chose" } : best;
     this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
     document.body.dataset.stream = stream;
     this.stream = stream;
-    if (stream === "surfels" && !this.surfels && this.world) this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw());
-    this.configure();
+    if (stream === "surfels" && !this.surfels && this.world) {
+      this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw());
+    }
+    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, surfel_budget: BUDGET });
     this.hooks.redraw();
-  }
-
-  configure() {
-    this.hooks.send({ type: "configure", stream: this.stream, max_fps: 30, best_quality: 85 });
   }
 
   /** Which of the two canvases is seen. @param {Stream} stream */
@@ -107,16 +121,28 @@ export class Views {
   }
 
   // ---- what comes -----------------------------------------------------------------------------------------------
-  /** @param {any} welcome @param {boolean} again the same viewer: the server knows what it was sent */
-  welcome(welcome, again) {
-    this.world = worldOf(welcome);
-    if (!again) this.closeSurfels();
+  /** @param {any} welcome */
+  welcome(welcome) {
+    const { h_ref: hRef, metric, background, surfel_format: format } = welcome;
+    this.world = { hRef, radial: metric === "radial", ground: background ?? [0, 0, 0] };
+    this.machine.served = format === FORMAT;
+    const known = this.surfels?.known() ?? [];
+    for (let at = 0; at < known.length; at += MAX_NAMED) {
+      this.hooks.send({ type: "have", levels: known.slice(at, at + MAX_NAMED) });
+    }
     this.choose();
   }
 
-  /** What belongs to no other. @param {any} message */
-  hear(message) {
-    this.surfels?.hear(message);
+  /** A camera message was sent. @param {number} seq */
+  looked(seq) {
+    this.seq = seq;
+    if (this.shown === "surfels") this.changed();
+  }
+
+  /** @param {any} delta a `surfels` message */
+  delta(delta) {
+    this.surfels?.hear(delta);
+    this.hooks.send({ type: "ack", delta: delta.delta });
   }
 
   /** Nothing that was shown is of this world any more. */
@@ -150,7 +176,7 @@ export class Views {
     if (surfels) {
       const before = surfels.settled > 0;
       surfels.draw(camera);
-      if (this.stream === "surfels" && surfels.complete && surfels.settled > 0) this.show("surfels");
+      if (this.stream === "surfels" && surfels.complete(this.seq) && surfels.settled > 0) this.show("surfels");
       if (this.shown === "surfels") this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
       if (before !== surfels.settled > 0 || surfels.settled === 1) this.changed();
     }
@@ -181,7 +207,7 @@ export class Views {
     const { dataset } = document.body;
     dataset.view = this.shown;
     if (this.shown === "surfels" && surfels) {
-      dataset.shown = surfels.complete && surfels.settled > 0 ? "still" : "moving";
+      dataset.shown = surfels.complete(this.seq) && surfels.settled > 0 ? "still" : "moving";
       dataset.revision = String(surfels.revision);
     } else {
       dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
@@ -208,7 +234,7 @@ function keep(wish) {
   } catch { /* then it is chosen again next time */ }
 }
 
-/** What the browser says of the line and the device. */
+/** What the browser says of the line and the device. @returns {{saves: boolean, mbit: number | undefined, memory: number | undefined}} */
 function link() {
   const { connection, deviceMemory } = /** @type {any} */ (navigator);
   return { saves: connection?.saveData === true, mbit: connection?.downlink, memory: deviceMemory };

@@ -7,8 +7,8 @@ import { PAGE } from "../../../clients/web/culling.js";
 import { mipShare, weight } from "../../../clients/web/scales.js";
 
 const cell = (level, x = 0n) => ({ level, index: [x, 0n, 0n] });
-const coming = (hash, more = {}) => ({ hash, node: "root", cell: cell(3), level: 0, count: 300, revision: 1, ...more });
-const showing = (hash, more = {}) => ({ hash, residency: 1, below: 1, finest: 0, coarsest: 0, ...more });
+const coming = (hash, more = {}) => ({ hash, block: hash, node: "root", cell: cell(3), level: 0, count: 300, revision: 1, ...more });
+const showing = (block, more = {}) => ({ block, residency: 1, below: 1, finest: 0, coarsest: 0, ...more });
 const payload = { count: 300, words: new Uint32Array(0), ranges: [] };
 
 /** @param {BlockStore} store */
@@ -75,20 +75,20 @@ test("levels share the weight without a gap, whichever are there, also while one
     }
     return store.drawn().map(({ level }) => level);
   };
-  comes(store, "one", { level: 1 });
-  store.show([showing("one", { coarsest: 4 })]);
+  comes(store, "one", { block: "b", level: 1 });
+  store.show([showing("b", { coarsest: 4 })]);
   [...steps(store)];
   assert.deepEqual(total(), [1]);
-  comes(store, "three", { level: 3 });
+  comes(store, "three", { block: "b", level: 3 });
   [...steps(store)];
   assert.deepEqual(total(), [1], "a gap is not bridged");
-  comes(store, "two", { level: 2 });
+  comes(store, "two", { block: "b", level: 2 });
   for (const _ of steps(store)) total();
   assert.deepEqual(total(), [1, 2, 3]);
-  comes(store, "zero");
+  comes(store, "zero", { block: "b" });
   for (const _ of steps(store)) total();
   assert.deepEqual(total(), [0, 1, 2, 3]);
-  store.change([showing("two", { finest: 2, coarsest: 4 })]);
+  store.change([showing("b", { finest: 2, coarsest: 4 })]);
   for (const _ of steps(store)) total();
   assert.deepEqual(total(), [2, 3]);
   store.drop(["zero", "one"]);

@@ -127,7 +127,8 @@ def _block(rng: np.random.Generator, camera: Camera, coarser: int, radial: bool)
              "child": _finite(native - child)}
             for mean, quat, lengths, opacity, native, parent, child in zip(
                 surfels.means.astype(np.float64), surfels.quats.astype(np.float64),
-                surfels.log_scales.astype(np.float64), surfels.opacities, surfels.native.astype(np.float64), bounds.parent.astype(np.float64),
+                surfels.log_scales.astype(np.float64), surfels.opacities,
+                surfels.native.astype(np.float64), bounds.parent.astype(np.float64),
                 bounds.child.astype(np.float64), strict=True)
         ],
         "drawn": drawn,
