@@ -4,6 +4,7 @@ import * as cameras from "./camera.js";
 import { Asking } from "./asking.js";
 import { Connection, linkOf } from "./connection.js";
 import { Controls } from "./controls.js";
+import { Address, cameraIn } from "./deeplinks.js";
 import { element, notice } from "./dom.js";
 import { Jobs, newRequest, progress } from "./jobs.js";
 import { Overlay } from "./overlay.js";
@@ -60,6 +61,8 @@ class Page {
       keys: this.keys(),
     });
     this.link = linkOf(location);
+    this.address = new Address();
+    this.wanted = cameraIn(location.hash); // where to begin
     /** @type {Connection | null} */
     this.connection = null;
     this.viewer = "";
@@ -76,7 +79,7 @@ class Page {
     this.stage.onCamera.push((camera) => this.cameraChanged(camera));
     this.stage.onDraw.push((camera) => this.draw(camera));
     this.buttons();
-    window.addEventListener("hashchange", () => this.enter(linkOf(location), storedName(), false));
+    window.addEventListener("hashchange", () => this.go());
     window.addEventListener("pagehide", () => this.remember());
     window.addEventListener("online", () => this.connection?.start());
   }
@@ -95,10 +98,20 @@ class Page {
     this.connection.start();
   }
 
+  /** Where another address leads: into another world, or elsewhere in this one. */
+  go() {
+    const link = linkOf(location);
+    this.wanted = cameraIn(location.hash);
+    const same = link.token === this.link.token && link.world === this.link.world && this.connection?.over === false;
+    if (this.wanted && this.stage.camera && same) this.fly(this.wanted);
+    else this.enter(link, storedName(), false);
+  }
+
   /** Another world. @param {string} world */
   open(world) {
     const words = new URLSearchParams(location.hash.slice(1));
     words.set("world", world);
+    words.delete("at");
     location.hash = words.toString(); // `hashchange` does the rest
   }
 
@@ -108,6 +121,7 @@ class Page {
     this.views.forget();
     this.where.forget();
     this.stage.camera = null;
+    this.address.forget();
     this.others = [];
     this.pendingZooms = [];
     this.overlay.others = [];
@@ -183,7 +197,8 @@ class Page {
     this.world = welcome.world;
     this.worlds(welcome.worlds ?? [welcome.world]);
     this.views.welcome(welcome);
-    if (!this.stage.camera && welcome.camera) this.stage.look(this.stage.fitted(cameras.fromWire(welcome.camera)));
+    const begin = this.wanted ?? (welcome.camera ? cameras.fromWire(welcome.camera) : null);
+    if (!this.stage.camera && begin) this.stage.look(this.stage.fitted(begin));
     else if (this.stage.camera) this.cameraChanged(this.stage.camera);
     if (!again) this.seenSeq = 0;
     for (const request of [...this.picks.keys()]) this.answered(request, null);
@@ -221,6 +236,7 @@ class Page {
     this.seq += 1;
     this.send({ type: "camera", seq: this.seq, cameras: [cameras.toWire(camera)], time: performance.now() });
     this.views.looked(this.seq);
+    this.address.follow(camera);
   }
 
   /** @param {Camera} camera */
