@@ -32,7 +32,7 @@ PLACES_A_PIXEL = 55.0  # steps of positions to a native pixel, at least: roundin
 # Least steps of standard deviations and native scales, ln: finer ones would cost bytes and show nowhere.
 SCALE_STEP, NATIVE_STEP = 0.036, 0.005
 # ln of the largest over the smallest of a column, so that 255 steps are of 4 % at most: what is smaller still, a
-# 26,000th of the largest, is sent that large.
+# 22,000th of the largest, is sent that large.
 MAX_RANGE = 10.0
 ANGLES = 128  # steps of half a turn
 # Distances of bounds from their surfel's native scale, ln: the least that a world has, and the most that is told apart.
