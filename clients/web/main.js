@@ -6,6 +6,7 @@ import { Connection, linkOf } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Address, cameraIn } from "./deeplinks.js";
 import { element, notice } from "./dom.js";
+import { Gamepads } from "./gamepad.js";
 import { Jobs, newRequest, progress } from "./jobs.js";
 import { Overlay } from "./overlay.js";
 import { People, peopleOf, storedName } from "./people.js";
@@ -60,6 +61,13 @@ class Page {
       moved: () => this.asking.prompt.close(),
       keys: this.keys(),
     });
+    new Gamepads(this.stage, {
+      pick: (at) => this.pick(at, (found) => this.pivot(found)),
+      moved: () => this.asking.prompt.close(),
+      ask: () => this.askInTheMiddle(),
+      up: () => this.where.up(),
+      home: () => this.where.home(),
+    }).listen(window);
     this.link = linkOf(location);
     this.address = new Address();
     this.wanted = cameraIn(location.hash); // where to begin
@@ -298,13 +306,14 @@ class Page {
   }
 
   // ---- buttons and keys -----------------------------------------------------------------------------------------
+  askInTheMiddle() {
+    const [width, height] = this.stage.pixels();
+    this.asking.click({ u: width / 2, v: height / 2 });
+  }
+
   keys() {
-    const middle = () => {
-      const [width, height] = this.stage.pixels();
-      this.asking.click({ u: width / 2, v: height / 2 });
-    };
     return /** @type {Record<string, () => void>} */ ({
-      "enter": middle, "u": () => this.where.up(), "home": () => this.where.home(), "h": () => this.where.home(), "o": () => this.toggleOrbit(),
+      "enter": () => this.askInTheMiddle(), "u": () => this.where.up(), "home": () => this.where.home(), "h": () => this.where.home(), "o": () => this.toggleOrbit(),
       "?": () => element("help", HTMLDialogElement).showModal(), "escape": () => this.asking.prompt.close(),
       "Delete": () => this.where.remove(), "z": () => this.where.restore(),
     });
@@ -336,6 +345,7 @@ class Page {
   }
 
   start() {
+    element("insecure", HTMLElement).hidden = isSecureContext;
     this.stage.bound = (camera) => this.where.bounded(camera);
     this.enter(this.link, storedName(), false);
   }
