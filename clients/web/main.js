@@ -7,6 +7,7 @@ import { Controls } from "./controls.js";
 import { Address, cameraIn } from "./deeplinks.js";
 import { element, notice } from "./dom.js";
 import { Gamepads } from "./gamepad.js";
+import { Headset } from "./headset.js";
 import { Jobs, newRequest, progress } from "./jobs.js";
 import { Overlay } from "./overlay.js";
 import { People, peopleOf, storedName } from "./people.js";
@@ -60,6 +61,11 @@ class Page {
       click: (at) => this.asking.click(at),
       moved: () => this.asking.prompt.close(),
       keys: this.keys(),
+    });
+    this.headset = new Headset({
+      stage: this.stage,
+      picture: () => (this.views.shown === "surfels" ? this.views.surfels : null),
+      looked: (camera) => this.tell(camera),
     });
     new Gamepads(this.stage, {
       pick: (at) => this.pick(at, (found) => this.pivot(found)),
@@ -229,6 +235,7 @@ class Page {
 
   /** Something else is shown than before. */
   pictureChanged() {
+    void this.headset.look(this.views.shown === "surfels");
     this.views.showsPreviews((request) => this.jobs.jobs.has(request));
     this.stage.redraw();
   }
@@ -241,15 +248,20 @@ class Page {
 
   /** @param {Camera} camera */
   cameraChanged(camera) {
+    this.tell(camera);
+    this.address.follow(camera);
+  }
+
+  /** The server may know where one looks. @param {Camera} camera */
+  tell(camera) {
     this.seq += 1;
     this.send({ type: "camera", seq: this.seq, cameras: [cameras.toWire(camera)], time: performance.now() });
     this.views.looked(this.seq);
-    this.address.follow(camera);
   }
 
   /** @param {Camera} camera */
   draw(camera) {
-    this.views.draw(camera, this.stage.pixels());
+    if (!this.headset.session) this.views.draw(camera, this.stage.pixels());
     this.overlay.draw(camera, this.stage.size);
     this.where.show(camera);
   }

@@ -15,6 +15,7 @@ import { PAGE } from "./culling.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
 /** @typedef {import("./lens.js").Lens} Lens */
+/** @typedef {import("./renderer.js").Viewport} Viewport */
 /** @typedef {import("./lens.js").Frame} Frame */
 /** @typedef {import("./lens.js").Scene & {ground: [number, number, number]}} World sRGB in [0, 1] */
 /** @typedef {import("./blockstore.js").Held} Held */
@@ -23,6 +24,7 @@ import { PAGE } from "./culling.js";
 /** @typedef {import("./sorter.js").Question} Question */
 
 const MARGIN = 0.08; // of the longer side: what comes into the picture before the next order does
+const EYES_MARGIN = 0.35; // what another eye sees beside the first one's picture
 const LONGEST_STEP_S = 0.05; // of a fade, after a pause
 
 export class SurfelPicture {
@@ -171,18 +173,25 @@ export class SurfelPicture {
   // ---- the picture ----------------------------------------------------------------------------------------------
   /** @param {Camera} camera of now */
   draw(camera) {
+    this.drawEyes([{ camera }]);
+  }
+
+  /** The same from several eyes, in the order of the first one. @param {{camera: Camera, viewport?: Viewport}[]} eyes */
+  drawEyes(eyes) {
     const { store, world } = this;
     const now = performance.now();
     const moving = store.step(Math.min(LONGEST_STEP_S, (now - this.at) / 1000));
     this.at = now;
     const gone = store.sweep();
     for (const held of gone) this.ask({ type: "drop", block: held.row });
-    if (moving || gone.length || camera !== this.camera) this.dirty = true;
+    if (moving || gone.length || eyes[0].camera !== this.camera) this.dirty = true;
     const drawn = store.drawn();
-    const lens = lensOf(camera, world);
-    const frames = this.framesOf(drawn, camera);
-    if (this.dirty && !this.sorting) this.sort(camera, lens, drawn, frames);
-    this.renderer.draw(lens, this.table(drawn, frames), this.splats(lens, drawn, frames), world.ground);
+    for (const [i, { camera, viewport }] of eyes.entries()) {
+      const lens = lensOf(camera, world);
+      const frames = this.framesOf(drawn, camera);
+      if (i === 0 && this.dirty && !this.sorting) this.sort(camera, lens, drawn, frames, eyes.length > 1);
+      this.renderer.draw(lens, this.table(drawn, frames), this.splats(lens, drawn, frames), world.ground, viewport);
+    }
     this.settled = this.dirty || this.sorting || !store.calm ? 0 : this.settled + 1;
     if (moving || !store.calm) this.changed();
   }
@@ -192,8 +201,8 @@ export class SurfelPicture {
     return framesOf(drawn.map(({ held }) => held.group.cell), camera, this.world, this.centres);
   }
 
-  /** @param {Camera} camera @param {Lens} lens @param {Drawn[]} drawn @param {Frame[]} frames */
-  sort(camera, lens, drawn, frames) {
+  /** @param {Camera} camera @param {Lens} lens @param {Drawn[]} drawn @param {Frame[]} frames @param {boolean} several eyes */
+  sort(camera, lens, drawn, frames, several) {
     const seen = new Float64Array(SEEN * drawn.length);
     drawn.forEach(({ held, residency, below, level, finest, coarsest }, i) => {
       const { origin, edge, scale } = frames[i];
@@ -202,7 +211,7 @@ export class SurfelPicture {
     this.sorting = true;
     this.dirty = false;
     this.camera = camera;
-    const margin = MARGIN * Math.max(camera.width, camera.height);
+    const margin = (several ? EYES_MARGIN : MARGIN) * Math.max(camera.width, camera.height);
     this.store.look += 1;
     this.ask({ type: "look", look: this.store.look, lens, margin, seen }, [seen.buffer]);
   }
