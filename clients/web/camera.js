@@ -5,7 +5,8 @@
 
 /** @typedef {[number, number, number]} Vec3 */
 /** @typedef {[number, number, number, number]} Quat w x y z */
-/** @typedef {{level: number, index: [bigint, bigint, bigint], offset: Vec3}} Place offset in edges of the cell */
+/** @typedef {{level: number, index: [bigint, bigint, bigint]}} Cell of the octree: its edge is 2^-level root edges */
+/** @typedef {Cell & {offset: Vec3}} Place offset in edges of the cell, from its low corner */
 /**
  * @typedef {object} Camera
  * @property {Place} pivot
@@ -42,11 +43,15 @@ export function indexBytes(value) {
   return bytes;
 }
 
+/** @param {any} wire a `CellAddress` as a peer wrote it @returns {Cell} */
+export function cellFromWire({ level, x, y, z }) {
+  return { level, index: [indexOf(x), indexOf(y), indexOf(z)] };
+}
+
 /** @param {any} wire a `Place` as a peer wrote it @returns {Place} */
 export function placeFromWire(wire) {
-  const { level, x, y, z } = wire.cell;
   const [a, b, c] = wire.offset;
-  return { level, index: [indexOf(x), indexOf(y), indexOf(z)], offset: [a, b, c] };
+  return { ...cellFromWire(wire.cell), offset: [a, b, c] };
 }
 
 /** @param {any} wire a `CameraPose` as a peer wrote it @returns {Camera} */

@@ -3,8 +3,9 @@
  * module that knows the websocket.
  */
 
-import { codecs } from "./video.js";
 import { MsgpackError, decode, encode } from "./msgpack.js";
+import { FORMAT } from "./surfelformat.js";
+import { codecs } from "./video.js";
 
 /** @typedef {{address: string, token: string, world: string}} Link where to go, and what opens it */
 /**
@@ -78,7 +79,7 @@ export class Connection {
   hello(codecs) {
     const { token, world } = this.link;
     return {
-      type: "hello", protocol: [1, 1], client: "page", codecs, name: this.name, world,
+      type: "hello", protocol: [1, 1], client: "page", codecs, surfel_formats: [FORMAT], name: this.name, world,
       ...(token ? { token } : {}), ...(this.resume ? { resume: this.resume } : {}),
     };
   }

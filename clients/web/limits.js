@@ -7,3 +7,4 @@ export const MAX_FACTOR = 16;
 export const MAX_UPLOAD = 64 * 2 ** 20; // bytes
 export const MAX_CHUNK = 60 * 2 ** 10; // bytes
 export const MAX_FILE_NAME = 255; // characters
+export const MAX_NAMED = 1000; // levels of blocks in one message

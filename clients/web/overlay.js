@@ -11,12 +11,14 @@ const LEAST = 14; // CSS pixels: a view that is smaller is a dot
 const LARGEST = 6; // viewports: a frame that is larger is not seen
 
 export class Overlay {
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+  /** @param {HTMLCanvasElement} canvas @param {(context: CanvasRenderingContext2D, camera: Camera) => void} under draws what
+   * lies under all that */
+  constructor(canvas, under) {
     const context = canvas.getContext("2d");
     if (!context) throw new Error("this browser draws no canvas");
     this.canvas = canvas;
     this.context = context;
+    this.under = under;
     /** @type {Other[]} */
     this.others = [];
     /** @type {Making[]} */
@@ -34,8 +36,10 @@ export class Overlay {
       this.canvas.height = height;
     }
     const { context } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    this.under(context, camera);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, size.width, size.height);
     const seen = (/** @type {Camera} */ view) => outline(camera, view, size);
     for (const each of this.making) this.drawMaking(each, seen(each.camera));
     for (const other of this.others) this.drawOther(other, camera, size, seen(other.camera));

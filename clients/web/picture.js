@@ -118,10 +118,15 @@ export class Picture {
     if (!covered) {
       context.fillRect(0, 0, canvas.width, canvas.height);
       const coarseFirst = [...this.stills].sort((a, b) => magnification(a) - magnification(b));
-      for (const sheet of coarseFirst) this.blit(sheet, camera);
+      for (const sheet of coarseFirst) this.blit(context, sheet, camera);
     }
-    if (shown) this.blit(shown, camera);
-    for (const sheet of this.previews.values()) this.blit(sheet, camera);
+    if (shown) this.blit(context, shown, camera);
+    this.drawPreviews(context, camera);
+  }
+
+  /** Over whatever is there. @param {CanvasRenderingContext2D} context @param {Camera} camera */
+  drawPreviews(context, camera) {
+    for (const sheet of this.previews.values()) this.blit(context, sheet, camera);
   }
 
   /** @param {Sheet} sheet @param {Camera} camera */
@@ -142,9 +147,9 @@ export class Picture {
     return points.every((point) => point.visible && Number.isFinite(point.u + point.v)) ? points : null;
   }
 
-  /** @param {Sheet} sheet @param {Camera} camera */
-  blit(sheet, camera) {
-    const { context, canvas } = this;
+  /** @param {CanvasRenderingContext2D} context @param {Sheet} sheet @param {Camera} camera */
+  blit(context, sheet, camera) {
+    const { canvas } = context;
     if (sheet.camera === camera) {
       context.setTransform(canvas.width / sheet.bitmap.width, 0, 0, canvas.height / sheet.bitmap.height, 0, 0);
       context.drawImage(sheet.bitmap, 0, 0);

@@ -22,6 +22,18 @@ export class Readout {
     this.show();
   }
 
+  /** A picture that the page drew itself. @param {string} size what of */
+  drawn(size) {
+    this.frames.push({ at: performance.now(), latency: null });
+    this.size = size;
+  }
+
+  /** What comes now comes another way. */
+  clear() {
+    this.frames = [];
+    this.size = "";
+  }
+
   show() {
     const now = performance.now();
     this.frames = this.frames.filter(({ at }) => now - at < KEPT_MS);

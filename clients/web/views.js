@@ -1,0 +1,254 @@
+/**
+ * The two ways to see the world: frames that the server draws, or surfels that this page draws itself. Chooses one, says
+ * why, and changes over without a moment in which nothing is to be seen.
+ */
+
+import * as cameras from "./camera.js";
+import { element } from "./dom.js";
+import { MAX_NAMED } from "./limits.js";
+import { Picture } from "./picture.js";
+import { Readout } from "./readout.js";
+import { acceleration } from "./renderer.js";
+import { FORMAT } from "./surfelformat.js";
+import { SurfelPicture } from "./surfelpicture.js";
+
+/** @typedef {import("./camera.js").Camera} Camera */
+/** @typedef {import("./camera.js").Place} Place */
+/** @typedef {import("./surfelpicture.js").World} World */
+/** @typedef {"frames" | "surfels"} Stream */
+/** @typedef {Stream | "auto"} Wish */
+/**
+ * @typedef {object} Machine
+ * @property {boolean} served the server can send surfels that this page reads
+ * @property {boolean | null} acceleration by a graphics card; null: no WebGL 2 at all
+ * @property {boolean} inflates
+ * @property {boolean} saves data
+ * @property {number | undefined} mbit a second, about
+ * @property {number | undefined} memory GB, about
+ */
+/**
+ * @typedef {object} Hooks
+ * @property {(message: object) => boolean} send
+ * @property {() => void} changed what is shown has changed
+ * @property {() => void} redraw
+ */
+
+const KEY = "wonderzoom.stream";
+const WISHES = /** @type {const} */ (["auto", "frames", "surfels"]);
+const SLOW_MBIT = 3; // a line below carries frames better than the blocks of a new view
+const LEAST_MEMORY = 2; // GB
+const BUDGET = 600_000; // surfels that are kept: 20 MB here and 12 MB on the card
+
+/** Which stream suits this browser, and why. @param {Machine} machine @returns {{stream: Stream, why: string, possible: boolean}} */
+export function suited(machine) {
+  const { stream, why } = chosen(machine);
+  return { stream, why, possible: machine.served && machine.acceleration !== null && machine.inflates };
+}
+
+/** @param {Machine} machine @returns {{stream: Stream, why: string}} */
+function chosen({ served, acceleration: accelerated, inflates, saves, mbit, memory }) {
+  if (!served) return { stream: "frames", why: "the server sends no surfels" };
+  if (accelerated === null) return { stream: "frames", why: "this browser has no WebGL 2" };
+  if (!inflates) return { stream: "frames", why: "this browser can't unpack surfels" };
+  if (!accelerated) return { stream: "frames", why: "no graphics card draws here" };
+  if (saves) return { stream: "frames", why: "this device saves data" };
+  if (mbit !== undefined && mbit < SLOW_MBIT) return { stream: "frames", why: `the line carries about ${mbit} Mbit/s` };
+  if (memory !== undefined && memory < LEAST_MEMORY) return { stream: "frames", why: "this device has little memory" };
+  return { stream: "surfels", why: "this device draws them itself: motions don't wait for the server" };
+}
+
+export class Views {
+  /** @param {Hooks} hooks */
+  constructor(hooks) {
+    this.hooks = hooks;
+    this.readout = new Readout();
+    this.picture = new Picture(
+      element("picture", HTMLCanvasElement),
+      (frame, decode) => hooks.send({ type: "ack", frame, decode }),
+      () => this.configure(),
+    );
+    this.picture.changed = () => this.changed();
+    this.canvas = element("surfels", HTMLCanvasElement);
+    /** @type {SurfelPicture | null} */
+    this.surfels = null;
+    /** @type {World | null} */
+    this.world = null;
+    /** @type {Machine} */
+    this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...link() };
+    /** @type {Wish} */
+    this.wish = wished();
+    this.codec = new URLSearchParams(location.search).get("codec") ?? "auto"; // of moving frames
+    /** What the server is asked for. @type {Stream} */
+    this.stream = "frames";
+    /** What one sees. @type {Stream} */
+    this.shown = "frames";
+    this.seq = 0;
+    this.select = element("stream", HTMLSelectElement);
+    this.select.value = this.wish;
+    this.select.addEventListener("change", () => {
+      this.wish = WISHES.find((each) => each === this.select.value) ?? "auto";
+      keep(this.wish);
+      this.choose();
+      this.select.blur();
+    });
+  }
+
+  // ---- which ----------------------------------------------------------------------------------------------------
+  /** The stream that suits, or that was wished for where it is possible at all. */
+  choose() {
+    const best = suited(this.machine);
+    const own = this.wish === "frames" || (this.wish === "surfels" && best.possible);
+    const { stream, why } = own ? { stream: /** @type {Stream} */ (this.wish), why: "as you chose" } : best;
+    this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
+    document.body.dataset.stream = stream;
+    this.stream = stream;
+    if (stream === "surfels" && !this.surfels && this.world) {
+      this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw());
+    }
+    this.configure();
+    this.hooks.redraw();
+  }
+
+  /** Says what the server is to send; its video begins anew. */
+  configure() {
+    const { stream, codec } = this;
+    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, surfel_budget: BUDGET });
+  }
+
+  /** Which of the two canvases is seen. @param {Stream} stream */
+  show(stream) {
+    if (this.shown === stream) return;
+    this.shown = stream;
+    this.canvas.hidden = stream !== "surfels";
+    this.picture.canvas.hidden = stream === "surfels";
+    this.readout.clear();
+    if (stream === "frames") this.closeSurfels();
+    this.changed();
+  }
+
+  closeSurfels() {
+    this.surfels?.close();
+    this.surfels = null;
+  }
+
+  // ---- what comes -----------------------------------------------------------------------------------------------
+  /** @param {any} welcome */
+  welcome(welcome) {
+    const { h_ref: hRef, metric, background, surfel_format: format } = welcome;
+    this.world = { hRef, radial: metric === "radial", ground: background ?? [0, 0, 0] };
+    this.machine.served = format === FORMAT;
+    const known = this.surfels?.known() ?? [];
+    for (let at = 0; at < known.length; at += MAX_NAMED) {
+      this.hooks.send({ type: "have", levels: known.slice(at, at + MAX_NAMED) });
+    }
+    this.choose();
+  }
+
+  /** A camera message was sent. @param {number} seq */
+  looked(seq) {
+    this.seq = seq;
+    if (this.shown === "surfels") this.changed();
+  }
+
+  /** @param {any} delta a `surfels` message */
+  delta(delta) {
+    this.surfels?.hear(delta);
+    this.hooks.send({ type: "ack", delta: delta.delta });
+  }
+
+  /** Nothing that was shown is of this world any more. */
+  forget() {
+    this.picture.forget();
+    this.show("frames");
+    this.closeSurfels();
+    this.changed();
+  }
+
+  /** @param {any} message a `frame` @param {boolean} first picture of its camera message */
+  frame(message, first) {
+    const [{ payload, camera: pose }] = message.views;
+    const camera = cameras.fromWire(pose);
+    const { frame, revision, still, codec, key } = message;
+    this.picture.arrive({ frame, revision, still, codec, key, payload, camera });
+    if (this.stream === "frames") {
+      this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
+      if (this.shown === "surfels") this.show("frames");
+    }
+  }
+
+  // ---- what one sees --------------------------------------------------------------------------------------------
+  /** @param {Camera} camera of now @param {[number, number]} size of the canvas, pixels */
+  draw(camera, size) {
+    for (const canvas of [this.picture.canvas, this.canvas]) {
+      if (canvas.width === size[0] && canvas.height === size[1]) continue;
+      canvas.width = size[0];
+      canvas.height = size[1];
+    }
+    const { surfels } = this;
+    if (surfels) {
+      const before = surfels.settled > 0;
+      surfels.draw(camera);
+      if (this.stream === "surfels" && surfels.complete(this.seq) && surfels.settled > 0) this.show("surfels");
+      if (this.shown === "surfels") this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
+      if (before !== surfels.settled > 0 || surfels.settled === 1) this.changed();
+    }
+    if (this.shown === "frames") this.picture.draw(camera);
+  }
+
+  /** Takes those away whose zooms are over, now that the world itself shows them. @param {(request: string) => boolean} waits */
+  showsPreviews(waits) {
+    if (this.shown === "surfels" && document.body.dataset.shown !== "still") return;
+    for (const request of [...this.picture.previews.keys()]) if (!waits(request)) void this.picture.preview(request, null);
+  }
+
+  /** Pictures of zooms that are being made, over surfels. @param {CanvasRenderingContext2D} context @param {Camera} camera */
+  drawPreviews(context, camera) {
+    if (this.shown === "surfels") this.picture.drawPreviews(context, camera);
+  }
+
+  /** What is at a pixel of the camera, where the page knows it itself. @param {Camera} camera @param {number} u
+   * @param {number} v @returns {{place: Place | null} | null} */
+  pick(camera, u, v) {
+    if (this.shown !== "surfels" || !this.surfels) return null;
+    return { place: this.surfels.pick(camera, u, v)?.place ?? null };
+  }
+
+  /** Says on the body what is shown, for tests and for whoever automates the page. */
+  changed() {
+    const { surfels, picture: { shown } } = this;
+    const { dataset } = document.body;
+    dataset.view = this.shown;
+    if (this.shown === "surfels" && surfels) {
+      dataset.shown = surfels.complete(this.seq) && surfels.settled > 0 ? "still" : "moving";
+      dataset.revision = String(surfels.revision);
+    } else {
+      dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
+      dataset.revision = String(shown?.revision ?? 0);
+      dataset.codec = shown?.codec ?? "";
+    }
+    this.hooks.changed();
+  }
+}
+
+/** @returns {Wish} */
+function wished() {
+  const asked = new URLSearchParams(location.search).get("stream");
+  let kept = null;
+  try {
+    kept = localStorage.getItem(KEY);
+  } catch { /* storage is switched off */ }
+  return WISHES.find((each) => each === asked) ?? WISHES.find((each) => each === kept) ?? "auto";
+}
+
+/** @param {Wish} wish */
+function keep(wish) {
+  try {
+    localStorage.setItem(KEY, wish);
+  } catch { /* then it is chosen again next time */ }
+}
+
+/** What the browser says of the line and the device. @returns {{saves: boolean, mbit: number | undefined, memory: number | undefined}} */
+function link() {
+  const { connection, deviceMemory } = /** @type {any} */ (navigator);
+  return { saves: connection?.saveData === true, mbit: connection?.downlink, memory: deviceMemory };
+}
