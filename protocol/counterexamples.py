@@ -67,6 +67,22 @@ def _place(**changes: Any) -> dict[str, Any]:
     return plain(SERVER["picked"])["place"] | changes
 
 
+def _level(**changes: Any) -> dict[str, Any]:
+    return plain(SERVER["surfels"])["levels"][0] | changes
+
+
+def _level_without(field: str) -> dict[str, Any]:
+    return {name: value for name, value in _level().items() if name != field}
+
+
+def _shown(**changes: Any) -> dict[str, Any]:
+    return plain(SERVER["surfels"])["show"][0] | changes
+
+
+def _patch(**changes: Any) -> dict[str, Any]:
+    return plain(SERVER["surfels after a commit"])["bounds"][0] | changes
+
+
 def _bomb(depth: int) -> bytes:
     return b"\x91" * depth + b"\xc0"
 
@@ -138,7 +154,14 @@ INVALID_FROM_CLIENT: dict[str, bytes] = {
     "a token of 129 characters": _client("hello", token="t" * 129),
     "a token of bytes": _client("hello", token=b"t" * 43),
     "a resume of 129 characters": _client("hello", resume="r" * 129),
-    "an unknown stream": _client("configure", stream="surfels"),
+    "nine formats of surfels": _client("hello", surfel_formats=[1] * 9),
+    "a format of nine bits": _client("hello", surfel_formats=[256]),
+    "an unknown stream": _client("configure", stream="auto"),
+    "a budget of nothing": _client("configure", surfel_budget=0),
+    "a budget of a billion": _client("configure", surfel_budget=1_000_000_000),
+    "a bias of NaN": _client("configure", lod_bias=math.nan),
+    "a bias of nine octaves": _client("configure", lod_bias=9.0),
+    "fetching a little": _client("configure", fetch=1),
     "121 frames a second": _client("configure", max_fps=121.0),
     "half a frame a second": _client("configure", max_fps=0.5),
     "NaN frames a second": _client("configure", max_fps=math.nan),
@@ -150,6 +173,17 @@ INVALID_FROM_CLIENT: dict[str, bytes] = {
     "an ack of frame 2^53": _client("ack", frame=1 << 53),
     "an ack of a frame that is true": _client("ack", frame=True),
     "an ack of a text": _client("ack", frame="3"),
+    "an ack of both": _client("ack", delta=3),
+    "an ack of a delta before the first": _client("ack of a delta", delta=-1),
+    "having nothing": _client("have", levels=[]),
+    "having what has no name": _client("have", levels=[{"bounds_revision": 1}]),
+    "having a level of 15 bytes": _client("have", levels=[{"hash": bytes(15), "bounds_revision": 1}]),
+    "having a level by its text": _client("have", levels=[{"hash": "0" * 16, "bounds_revision": 1}]),
+    "having bounds of revision -1": _client("have", levels=[{"hash": bytes(16), "bounds_revision": -1}]),
+    "having 1001 levels": _client("have", levels=[{"hash": bytes(16), "bounds_revision": 1}] * 1001),
+    "evicting nothing": _client("evicted", hashes=[]),
+    "evicting a level of 17 bytes": _client("evicted", hashes=[bytes(17)]),
+    "evicting 1001 levels": _client("evicted", hashes=[bytes(16)] * 1001),
     "decoded before it came": _client("ack", decode=-1.0),
     "decoded in NaN milliseconds": _client("ack", decode=math.nan),
     "a cancel of nothing": _client("cancel", request=...),
@@ -211,6 +245,38 @@ INVALID_FROM_SERVER: dict[str, bytes] = {
     "worlds that are one": _server("worlds", worlds="garden"),
     "a world of the list with 33 characters": _server("worlds", worlds=["garden", "w" * 33]),
     "1001 worlds": _server("worlds", worlds=["w"] * 1001),
+    "an unknown metric": _server("welcome", metric="taxicab"),
+    "a background of two colors": _server("welcome", background=[0.5, 0.5]),
+    "a background of NaN": _server("welcome", background=[math.nan] * 3),
+    "a secret of 129 characters": _server("welcome", blocks="b" * 129),
+    "surfels without a number": _server("surfels", delta=...),
+    "surfels of no revision": _server("surfels", revision=...),
+    "surfels for a negative camera": _server("surfels", camera_seq=-1),
+    "surfels that are complete by 1": _server("surfels", complete=1),
+    "a level without a name": _server("surfels", levels=[_level_without("hash")]),
+    "a level of no block": _server("surfels", levels=[_level_without("block")]),
+    "a level nowhere": _server("surfels", levels=[_level_without("cell")]),
+    "a level without bounds": _server("surfels", levels=[_level_without("bounds")]),
+    "a level named by 15 bytes": _server("surfels", levels=[_level(hash=bytes(15))]),
+    "a level named by a text": _server("surfels", levels=[_level(hash="0" * 16)]),
+    "a level of a node with a path": _server("surfels", levels=[_level(node="../../etc/passwd")]),
+    "level -1": _server("surfels", levels=[_level(level=-1)]),
+    "level 65": _server("surfels", levels=[_level(level=65)]),
+    "a level of no surfels": _server("surfels", levels=[_level(count=0)]),
+    "a level of 32769 surfels": _server("surfels", levels=[_level(count=limits.MAX_SURFELS + 1)]),
+    "a payload of text": _server("surfels", levels=[_level(payload="text")]),
+    "a payload of 576 KiB and a byte": _server(
+        "surfels", levels=[_level(payload=bytes(limits.MAX_PAYLOAD + 1))]
+    ),
+    "bounds of 72 KiB and a byte": _server("surfels", bounds=[_patch(bounds=bytes(limits.MAX_BOUNDS + 1))]),
+    "bounds of nothing": _server("surfels", bounds=[{"bounds": b"", "bounds_revision": 1}]),
+    "bounds of revision 2^53": _server("surfels", bounds=[_patch(bounds_revision=1 << 53)]),
+    "a block shown from fine to finer": _server("surfels", show=[_shown(finest=4)]),
+    "a block shown by level 65": _server("surfels", show=[_shown(coarsest=65)]),
+    "a block shown twice as much": _server("surfels", show=[_shown(residency=2.0)]),
+    "a block replaced by NaN": _server("surfels", show=[_shown(child_residency=math.nan)]),
+    "10001 blocks shown": _server("surfels", show=[_shown()] * (limits.MAX_SHOWN + 1)),
+    "a level dropped by 15 bytes": _server("surfels", drop=[bytes(15)]),
     "a frame without a number": _server("frame", frame=...),
     "a frame of no pictures": _server("frame", views=[]),
     "a frame of two pictures": _server("frame", views=[_view()] * 2),

@@ -19,9 +19,11 @@ from wonderzoom.protocol.messages import (
     Commit,
     Configure,
     Error,
+    Evicted,
     Frame,
     FromClient,
     FromServer,
+    Have,
     Hello,
     Leave,
     Pick,
@@ -31,6 +33,7 @@ from wonderzoom.protocol.messages import (
     RestoreNode,
     Spot,
     Stats,
+    Surfels,
     UploadBegin,
     UploadChunk,
     UploadEnd,
@@ -42,11 +45,15 @@ from wonderzoom.protocol.messages import (
     ZoomStatus,
 )
 from wonderzoom.protocol.values import (
+    BoundsPatch,
     CameraPose,
     CellAddress,
+    KnownLevel,
     NodeSummary,
     PendingZoom,
     Place,
+    ShownBlock,
+    SurfelLevel,
     ViewerSummary,
     index_bytes,
 )
@@ -69,11 +76,30 @@ POSE = CameraPose(
 NODE = NodeSummary(
     id="9ffad37a3e", camera=POSE, ln_magnification=3.25, parent="45cc5502d1", prompt="moss", by="Ada"
 )
+# Messages carry payloads as they are; what is in one: vectors/surfel_blocks.json.
+LEVEL = SurfelLevel(
+    hash=bytes(range(16)),
+    block=bytes(range(16, 32)),
+    node="9ffad37a3e",
+    cell=PLACE.cell,
+    level=2,
+    count=16,
+    payload=b"\x01\x0c\x00\x00",
+    bounds=b"\x78\x9c",
+    bounds_revision=2,
+)
 CLIENT: dict[str, FromClient] = {
     "hello": Hello(protocol=(1, 1), client="test/1", codecs=["jpeg"], token="t" * 43, name="Ada"),
+    "hello of one who reads surfels": Hello(
+        protocol=(1, 1), client="test/1", token="t" * 43, surfel_formats=[1]
+    ),
     "configure": Configure(max_fps=60.0, best_quality=70),
+    "configure surfels": Configure(stream="surfels", surfel_budget=250_000, lod_bias=-0.5, fetch=True),
     "camera": Camera(seq=7, cameras=[POSE], time=123.5),
     "ack": Ack(frame=3, decode=2.5),
+    "ack of a delta": Ack(delta=5, decode=1.5),
+    "have": Have(levels=[KnownLevel(hash=LEVEL.hash, bounds_revision=2)]),
+    "evicted": Evicted(hashes=[LEVEL.hash]),
     "zoom at a spot": Zoom(
         request="z1", at=Spot(frame=3, u=0.25, v=0.5), factor=6.0, prompt="a ladybug", seed=9
     ),
@@ -92,10 +118,29 @@ SERVER: dict[str, FromServer] = {
         protocol=1, viewer="v1", name="Ada", color="#ff8800", role="editor", resume="r" * 43, world="garden",
         revision=2, h_ref=512, clock=1000.0, nodes=[NODE], camera=POSE,
     ),
+    "welcome to surfels": Welcome(
+        protocol=1, viewer="v2", name="Bob", color="#648fff", role="viewer", resume="r" * 43, world="garden",
+        revision=2, h_ref=512, clock=1000.0, surfel_format=1, blocks="b" * 43, metric="radial",
+        background=(0.25, 0.5, 0.75),
+    ),
     "worlds": Worlds(worlds=["garden", "beach-day"]),
     "frame": Frame(
         frame=3, camera_seq=7, camera_time=123.5, revision=2, views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9")],
         still=True, quality=92, waited=1.5, render=30.25, encode=2.0,
+    ),
+    "surfels": Surfels(
+        delta=5, revision=2, camera_seq=7, anew=True, levels=[LEVEL],
+        show=[ShownBlock(block=LEVEL.block, finest=2, coarsest=3)],
+    ),
+    "surfels that are fetched": Surfels(delta=6, revision=2, levels=[msgspec.structs.replace(LEVEL, payload=None)]),
+    "surfels after a commit": Surfels(
+        delta=7, revision=3, camera_seq=7,
+        bounds=[BoundsPatch(hash=LEVEL.hash, bounds=b"\x78\x9c\x03", bounds_revision=3)],
+        show=[
+            ShownBlock(block=LEVEL.block, finest=2, coarsest=2, child_residency=1.0),
+            ShownBlock(block=bytes(16), finest=0, coarsest=0, residency=0.0),
+        ],
+        drop=[bytes(16), LEVEL.hash], complete=True,
     ),
     "picked": Picked(request="p1", place=PLACE, zeta=-12.5, node="9ffad37a3e", prompt="moss"),
     "picked nothing": Picked(request="p1"),

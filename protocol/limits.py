@@ -43,6 +43,21 @@ MAX_PREVIEW = 1 << 16  # bytes of a preview as JPEG
 MAX_IN_FLIGHT = 2
 MAX_FPS = 120
 
+# ---- surfels ------------------------------------------------------------------------------------------------
+SURFEL_FORMAT = 1  # of payloads; a hello lists those that a client reads
+MAX_SURFELS = 1 << 15  # of one payload: eight times those of a cell whose surface faces the view
+MAX_PAYLOAD = 576 << 10  # bytes of one: what MAX_SURFELS take where nothing of them can be deflated
+MAX_BOUNDS = 72 << 10  # bytes of the bounds of one
+MAX_PYRAMID = 64  # levels of a pyramid: each has fewer surfels than the one before
+MAX_LEVELS = 1_000  # levels that one message brings, or has bounds for
+MAX_SHOWN = 10_000  # blocks of which one message says how they are shown: 0.5 MB
+MAX_NAMED = 1_000  # levels that a client names in one message: 50 kB
+# Bytes of surfels on their way that are not acknowledged: more than a link of 20 Mbit/s holds in a third of a second.
+MAX_UNACKED = 1 << 20
+# Surfels that a client keeps: a thousand show something, 64 million are 2 GB.
+MIN_BUDGET, MAX_BUDGET = 1_000, 1 << 26
+MAX_LOD_BIAS = 8.0  # octaves
+
 # ---- lists of a session ---------------------------------------------------------------------------------------
 MAX_VIEWERS = 256
 MAX_PENDING = 256

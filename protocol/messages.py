@@ -9,10 +9,13 @@ from msgspec import Meta
 from wonderzoom.protocol import limits as l
 from wonderzoom.protocol.errors import ErrorCode
 from wonderzoom.protocol.values import (
+    BoundsPatch,
     CameraPose,
     Color,
     Counter,
+    Hash,
     Id,
+    KnownLevel,
     Ln,
     Milliseconds,
     Name,
@@ -22,8 +25,10 @@ from wonderzoom.protocol.values import (
     Prompt,
     Role,
     Share,
+    ShownBlock,
     Side,
     Stage,
+    SurfelLevel,
     Text,
     Value,
     ViewerSummary,
@@ -36,6 +41,7 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Version = Annotated[int, Meta(ge=0, le=65535)]
 Quality = Annotated[int, Meta(ge=1, le=100)]
 Fps = Annotated[float, Meta(ge=1.0, le=l.MAX_FPS)]
+Format = Annotated[int, Meta(ge=0, le=255)]
 Token = Annotated[str, Meta(max_length=l.MAX_TOKEN)]
 
 
@@ -54,14 +60,21 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
     name: Name = ""  # that others see; empty: the server makes one up
     resume: Token | None = None  # of an earlier welcome: be the same viewer again
     world: Name = ""  # of those that a welcome lists; empty: the first
+    surfel_formats: Annotated[list[Format], Meta(max_length=8)] = []  # of payloads that it reads
 
 
 class Configure(ClientMessage, frozen=True, kw_only=True, tag="configure"):
     """What it wants to be sent from now on."""
 
-    stream: Literal["frames"] = "frames"
+    stream: Literal["frames", "surfels"] = "frames"  # pictures, or what they are drawn from
     max_fps: Fps = 30.0
     best_quality: Quality = 85  # of moving frames; stills are better
+    # Surfels that it keeps at most, of which three quarters may show in one view.
+    surfel_budget: Annotated[int, Meta(ge=l.MIN_BUDGET, le=l.MAX_BUDGET)] = 1_000_000
+    lod_bias: Annotated[float, Meta(ge=-l.MAX_LOD_BIAS, le=l.MAX_LOD_BIAS)] = (
+        0.0  # octaves; the client draws by it
+    )
+    fetch: bool = False  # it gets payloads by their hash, and says `have` of what came
 
 
 class Camera(ClientMessage, frozen=True, kw_only=True, tag="camera"):
@@ -73,10 +86,30 @@ class Camera(ClientMessage, frozen=True, kw_only=True, tag="camera"):
 
 
 class Ack(ClientMessage, frozen=True, kw_only=True, tag="ack"):
-    """A frame arrived. Without acknowledgements the server stops after MAX_IN_FLIGHT frames."""
+    """A frame arrived, or a delta of surfels.
 
-    frame: Counter
+    Without acknowledgements the server stops after MAX_IN_FLIGHT frames, and after MAX_UNACKED bytes of surfels.
+    """
+
+    frame: Counter | None = None
+    delta: Counter | None = None
     decode: Milliseconds = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.frame is None) == (self.delta is None):
+            raise ValueError("an ack is of either a `frame` or a `delta`")
+
+
+class Have(ClientMessage, frozen=True, kw_only=True, tag="have"):
+    """Levels that are here already: before ``configure``, from an earlier connection; later, fetched by their hash."""
+
+    levels: Annotated[list[KnownLevel], Meta(min_length=1, max_length=l.MAX_NAMED)]
+
+
+class Evicted(ClientMessage, frozen=True, kw_only=True, tag="evicted"):
+    """Levels that the client gave up by itself, and may be sent again."""
+
+    hashes: Annotated[list[Hash], Meta(min_length=1, max_length=l.MAX_NAMED)]
 
 
 class Spot(Value, frozen=True, kw_only=True):
@@ -184,6 +217,10 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     camera: CameraPose | None = None  # where to begin: of the resumed viewer, or the first picture's
     worlds: Annotated[list[Name], Meta(max_length=l.MAX_WORLDS)] = []  # that this server has
     ln_metres: Ln | None = None  # ln of the metres in a root edge, an estimate; None: unknown
+    surfel_format: Format | None = None  # of payloads, if there is one in common: surfels can be streamed
+    blocks: Token = ""  # payloads are at /s/<blocks>/blocks/<hash, hexadecimal>
+    metric: Literal["depth", "radial"] = "depth"  # what the scale of a point grows with
+    background: tuple[Share, Share, Share] = (0.0, 0.0, 0.0)  # behind all surfels: red, green, blue, sRGB
 
 
 class Worlds(ServerMessage, frozen=True, kw_only=True, tag="worlds"):
@@ -213,6 +250,23 @@ class Frame(ServerMessage, frozen=True, kw_only=True, tag="frame"):
     waited: Milliseconds = 0.0  # from the camera message to the start of drawing
     render: Milliseconds = 0.0
     encode: Milliseconds = 0.0
+
+
+class Surfels(ServerMessage, frozen=True, kw_only=True, tag="surfels"):
+    """A delta: what a viewer needs next of a world to draw it by itself. All of it takes effect at once.
+
+    First ``levels`` and ``bounds`` are taken, then ``show`` is obeyed, then ``drop``.
+    """
+
+    delta: Counter  # to be acknowledged
+    revision: Counter  # of the world
+    camera_seq: Counter = 0  # that it was chosen for
+    anew: bool = False  # blocks that ``show`` of this message does not name are not shown any more
+    levels: Annotated[list[SurfelLevel], Meta(max_length=l.MAX_LEVELS)] = []  # the most useful first
+    bounds: Annotated[list[BoundsPatch], Meta(max_length=l.MAX_LEVELS)] = []
+    show: Annotated[list[ShownBlock], Meta(max_length=l.MAX_SHOWN)] = []  # the others as before
+    drop: Annotated[list[Hash], Meta(max_length=l.MAX_SHOWN)] = []  # levels to free
+    complete: bool = False  # all that this camera asks for is there; nothing follows until something changes
 
 
 class Picked(ServerMessage, frozen=True, kw_only=True, tag="picked"):
@@ -305,6 +359,8 @@ FromClient = (
     | Configure
     | Camera
     | Ack
+    | Have
+    | Evicted
     | Zoom
     | Cancel
     | Pick
@@ -316,5 +372,16 @@ FromClient = (
     | Leave
 )
 FromServer = (
-    Welcome | Worlds | Frame | Picked | ZoomStatus | Commit | Presence | UploadStatus | Stats | Error | Bye
+    Welcome
+    | Worlds
+    | Frame
+    | Surfels
+    | Picked
+    | ZoomStatus
+    | Commit
+    | Presence
+    | UploadStatus
+    | Stats
+    | Error
+    | Bye
 )

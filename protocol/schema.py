@@ -3,7 +3,8 @@
     python -m wonderzoom.protocol.schema FOLDER            write them into FOLDER
     python -m wonderzoom.protocol.schema FOLDER --check    say which are not current, and end with 1
 
-In the vectors bytes are written as ``{"bin": "hex"}``. A ``valid`` one decodes to ``message``, and a message
+``vectors/surfel_blocks.json`` has payloads of surfels and what they hold (``block_vectors``). In those of messages
+bytes are written as ``{"bin": "hex"}``. A ``valid`` one decodes to ``message``, and a message
 that is encoded in this order of fields has these bytes; an ``invalid`` one must be refused, by name.
 """
 
@@ -89,8 +90,14 @@ def vectors() -> dict[str, list[dict[str, Any]]]:
 
 def artefacts() -> dict[str, str]:
     """Path below ``protocol/`` -> content."""
+    from wonderzoom.protocol import block_vectors  # the only part that needs arrays
+
     made = {"schema.json": schema()} | {f"vectors/{name}.json": part for name, part in vectors().items()}
-    return {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in made.items()}
+    told = {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in made.items()}
+    for name, blocks in block_vectors.vectors().items():  # numbers by the thousand: a line for each vector
+        lines = ",\n".join(json.dumps(each) for each in blocks)
+        told[f"vectors/{name}.json"] = f"[\n{lines}\n]\n"
+    return told
 
 
 def main() -> int:

@@ -10,6 +10,8 @@ closes the websocket with that code. The clock is an argument, in seconds.
       | camera, zoom, ... ----------> |   at most MESSAGES_PER_S
       | <---------------- frame ----- |   at most MAX_IN_FLIGHT without an ack
       | ack ------------------------> |
+      | <-------------- surfels ----- |   at most MAX_UNACKED bytes without an ack
+      | ack ------------------------> |
       | bye <-----------------------> |
 """
 
@@ -30,6 +32,7 @@ from wonderzoom.protocol.messages import (
     FromServer,
     Hello,
     Leave,
+    Surfels,
     Welcome,
 )
 
@@ -51,12 +54,15 @@ class ServerSession:
         self.closed: CloseCode | None = None
         self.rejected: ErrorCode | None = None  # why nothing of the last data was used; None: it was
         self.in_flight: set[int] = set()  # frames that are sent and not acknowledged
+        self.deltas: dict[int, int] = {}  # the same of surfels, and the bytes of each
         self._began = now
         self._allowance, self._counted = float(limits.MESSAGE_BURST), now
         self._malformed = 0
         self._events: deque[FromClient] = deque()
         self._outgoing: deque[bytes] = deque()
-        self._frames: list[bytes] = []  # of those, at most MAX_IN_FLIGHT
+        self._views: list[
+            bytes
+        ] = []  # of those, what shows something: within the credit, and of no use at the end
 
     # ---- from the client ------------------------------------------------------------------------
     def receive_data(self, data: bytes | str, now: float) -> None:
@@ -91,9 +97,12 @@ class ServerSession:
                 return
             self.state = State.ANSWER
         elif isinstance(message, Ack):
-            if message.frame not in self.in_flight:
-                return  # of a frame from before a resume
-            self.in_flight.discard(message.frame)
+            if message.frame is not None and message.frame in self.in_flight:
+                self.in_flight.discard(message.frame)
+            elif message.delta is not None and message.delta in self.deltas:
+                del self.deltas[message.delta]
+            else:
+                return  # of something from before a resume
         elif isinstance(message, Leave):
             self._close(CloseCode.NORMAL, None)
         self._events.append(message)
@@ -119,15 +128,15 @@ class ServerSession:
         self._outgoing.append(data)
 
     def refuse(self, code: CloseCode, reason: str, retry_after: float | None = None) -> None:
-        """End the conversation, at any time; ``retry_after`` in seconds. Frames that wait before it are dropped."""
+        """End the conversation, at any time; ``retry_after`` in seconds. Frames and surfels that wait are dropped."""
         if self.state is not State.CLOSED:
             self._close(code, reason, retry_after)
 
     def send(self, message: FromServer) -> None:
         """Say something to a client that is let in; what is said to one that left is dropped.
 
-        Raises Violation before the welcome, and for a frame beyond MAX_IN_FLIGHT; TooLarge for more bytes than
-        any client takes.
+        Raises Violation before the welcome, for a frame beyond MAX_IN_FLIGHT and for surfels beyond MAX_UNACKED;
+        TooLarge for more bytes than any client takes.
         """
         if self.state is State.CLOSED:
             return
@@ -137,9 +146,14 @@ class ServerSession:
             if not self.may_send_frame:
                 raise Violation(f"{len(self.in_flight)} frames are in flight already")
         data = _sendable(message)
+        if isinstance(message, Surfels):
+            if not self.may_send_surfels:
+                raise Violation(f"{self.unacked} bytes of surfels are on their way already")
+            self.deltas[message.delta] = len(data)
+            self._views.append(data)
         if isinstance(message, Frame):
             self.in_flight.add(message.frame)
-            self._frames.append(data)
+            self._views.append(data)
         self._outgoing.append(data)
 
     @property
@@ -147,19 +161,29 @@ class ServerSession:
         """Whether a frame would be within the credit."""
         return self.state is State.OPEN and len(self.in_flight) < limits.MAX_IN_FLIGHT
 
+    @property
+    def unacked(self) -> int:
+        """Bytes of surfels that are sent and not acknowledged."""
+        return sum(self.deltas.values())
+
+    @property
+    def may_send_surfels(self) -> bool:
+        """Whether a delta would be within the credit: the last one may go beyond it, as a payload may be long."""
+        return self.state is State.OPEN and self.unacked < limits.MAX_UNACKED
+
     def data_to_send(self) -> list[bytes]:
         """Messages to send now, in order."""
         data = list(self._outgoing)
         self._outgoing.clear()
-        self._frames.clear()
+        self._views.clear()
         return data
 
     def next_to_send(self) -> bytes | None:
-        """The first of them only: what is not taken yet gives way to a goodbye, if it is a frame."""
+        """The first of them only: what is not taken yet gives way to a goodbye, if it only shows something."""
         if not self._outgoing:
             return None
         data = self._outgoing.popleft()
-        self._frames = [frame for frame in self._frames if frame is not data]
+        self._views = [view for view in self._views if view is not data]
         return data
 
     # ---- inside ---------------------------------------------------------------------------------
@@ -185,9 +209,9 @@ class ServerSession:
     def _close(self, code: CloseCode, reason: str | None, retry_after: float | None = None) -> None:
         # Of no use any more, and large: behind them the goodbye would come too late on a slow link.
         self._outgoing = deque(
-            data for data in self._outgoing if all(data is not each for each in self._frames)
+            data for data in self._outgoing if all(data is not each for each in self._views)
         )
-        self._frames.clear()
+        self._views.clear()
         if reason is not None:
             milliseconds = None if retry_after is None else retry_after * 1e3
             text = reason[: limits.MAX_TEXT]

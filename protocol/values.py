@@ -32,6 +32,8 @@ Role = Literal["viewer", "editor", "host"]
 Stage = Literal[
     "observe", "describe", "upscale", "edit", "depth", "segment", "lift", "optimise", "auxiliary", "commit"
 ]
+Hash = Annotated[bytes, Meta(min_length=16, max_length=16)]
+LevelNumber = Annotated[int, Meta(ge=0, le=l.MAX_PYRAMID)]
 Color = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}(?!\n)$")]
 
 
@@ -116,6 +118,52 @@ class PendingZoom(Value, frozen=True, kw_only=True):
     prompt: Prompt = ""
     stage: Stage | None = None  # None while it is queued
     fraction: Share = 0.0
+
+
+class SurfelLevel(Value, frozen=True, kw_only=True):
+    """A level of the pyramid of a block: what is sent once, kept and drawn. Level 0 is the block itself.
+
+    ``hash`` names everything but the bounds, for ever.
+    """
+
+    hash: Hash
+    block: Hash  # that of the block: the same for all levels of its pyramid
+    node: Id
+    cell: CellAddress
+    level: LevelNumber
+    count: Annotated[int, Meta(ge=1, le=l.MAX_SURFELS)]  # surfels
+    payload: Annotated[bytes, Meta(max_length=l.MAX_PAYLOAD)] | None = None  # None: GET it by its hash
+    bounds: Annotated[bytes, Meta(max_length=l.MAX_BOUNDS)]
+    bounds_revision: Counter
+
+
+class BoundsPatch(Value, frozen=True, kw_only=True):
+    """Other bounds of a level that the client has."""
+
+    hash: Hash
+    bounds: Annotated[bytes, Meta(max_length=l.MAX_BOUNDS)]
+    bounds_revision: Counter
+
+
+class ShownBlock(Value, frozen=True, kw_only=True):
+    """How a block is shown from now on: what it fades to, and by which of the levels that the client has."""
+
+    block: Hash
+    finest: LevelNumber
+    coarsest: LevelNumber  # all from the finest to it are there, and share the weight
+    residency: Share = 1.0  # R of Eq. 3
+    child_residency: Share = 0.0  # R_child
+
+    def __post_init__(self) -> None:
+        if self.finest > self.coarsest:
+            raise ValueError("`finest` is a level before `coarsest`")
+
+
+class KnownLevel(Value, frozen=True, kw_only=True):
+    """A level that a client has, and the revision of its bounds."""
+
+    hash: Hash
+    bounds_revision: Counter
 
 
 def index_of(data: bytes) -> int:

@@ -173,10 +173,7 @@ class WorldSession:
             case messages.Camera():
                 self._look(who, message)
             case messages.Ack():
-                took = self.frames.acknowledge(who.viewer, message.frame)
-                if took is not None:
-                    self.metrics.frame_arrived(took)
-                self._stats(who)
+                self._acknowledged(who, message)
             case messages.Configure():
                 pacer = who.viewer.pacer
                 pacer.max_fps, pacer.best_quality = message.max_fps, message.best_quality
@@ -204,8 +201,17 @@ class WorldSession:
             case messages.UploadEnd():
                 if self._needs(who, Role.HOST, message.upload):
                     self._uploads.end(who, message)
+            case messages.Have() | messages.Evicted():
+                pass
             case messages.Hello() | messages.Leave():
                 pass  # the session's business
+
+    def _acknowledged(self, who: Participant, message: messages.Ack) -> None:
+        if message.frame is not None:
+            took = self.frames.acknowledge(who.viewer, message.frame)
+            if took is not None:
+                self.metrics.frame_arrived(took)
+            self._stats(who)
 
     def worlds_changed(self) -> None:
         """There are other worlds on this server than everybody here was told."""

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -21,6 +22,7 @@ from wonderzoom.protocol.messages import (
     FromClient,
     FromServer,
     Hello,
+    Surfels,
     Welcome,
 )
 from wonderzoom.protocol.session import ClientSession, ServerSession, State
@@ -31,6 +33,13 @@ WELCOME, FRAME = cast("Welcome", SERVER["welcome"]), cast("Frame", SERVER["frame
 
 def frame(number: int) -> Frame:
     return Frame(frame=number, camera_seq=0, revision=0, views=FRAME.views, quality=50)
+
+
+def delta(number: int, size: int = 100) -> Surfels:
+    """One with a payload of that many bytes."""
+    (level,) = cast("Surfels", SERVER["surfels"]).levels
+    payload = {"payload": bytes(size)}
+    return Surfels(delta=number, revision=0, levels=[msgspec.structs.replace(level, **payload)])
 
 
 def opened() -> ServerSession:
@@ -119,6 +128,25 @@ def test_two_frames_are_in_flight_and_no_more() -> None:
     assert session.in_flight == {2}
 
 
+def test_surfels_are_in_flight_up_to_a_megabyte() -> None:
+    session = opened()
+    size = limits.MAX_PAYLOAD
+    session.send(delta(1, size))
+    assert size < session.unacked < size + 1000 and session.may_send_surfels
+    session.send(delta(2, size))  # the last one may go beyond
+    assert not session.may_send_surfels and session.may_send_frame
+    with pytest.raises(Violation, match="bytes of surfels"):
+        session.send(delta(3))
+    session.receive_data(encode(Ack(delta=9)), 1.0)
+    session.receive_data(encode(Ack(frame=1)), 1.0)  # of a frame of that number, which there is none
+    assert session.events_received() == [] and not session.may_send_surfels
+    session.receive_data(encode(Ack(delta=1)), 1.0)
+    assert session.events_received() == [Ack(delta=1)] and list(session.deltas) == [2]
+    session.send(delta(3))
+    session.receive_data(encode(Ack(delta=1)), 1.0)
+    assert session.events_received() == [] and list(session.deltas) == [2, 3]
+
+
 def test_a_second_hello_and_other_nonsense_is_an_error_and_the_third_time_the_end() -> None:
     session = opened()
     for data in (encode(HELLO), b"\xc1"):
@@ -186,11 +214,12 @@ def test_it_is_known_why_nothing_of_a_message_was_used(data: bytes, why: ErrorCo
         assert session.rejected is ErrorCode.TOO_MANY
 
 
-def test_a_goodbye_drops_the_frames_before_it_and_nothing_else() -> None:
+def test_a_goodbye_drops_the_frames_and_surfels_before_it_and_nothing_else() -> None:
     session = opened()
     session.send(frame(1))
     session.send(SERVER["commit"])
     session.send(frame(2))
+    session.send(delta(1))
     assert session.next_to_send() == encode(frame(1))  # that one is on its way
     session.refuse(CloseCode.GOING_AWAY, "the server stops")
     bye = Bye(code=CloseCode.GOING_AWAY, reason="the server stops")
@@ -238,7 +267,7 @@ class Conversation(RuleBasedStateMachine):
 
     @initialize()
     def connect(self) -> None:
-        self.now, self.frames = 0.0, 0
+        self.now, self.frames, self.deltas = 0.0, 0, 0
         self.server, self.client = ServerSession(0.0), ClientSession(HELLO)
         self.up: list[bytes] = []
         self.down: list[bytes] = []
@@ -284,6 +313,13 @@ class Conversation(RuleBasedStateMachine):
         self.server.send(frame(self.frames))
         self.told.append(frame(self.frames))
 
+    @precondition(lambda self: self.server.may_send_surfels)
+    @rule(size=st.sampled_from([10, 1000, limits.MAX_PAYLOAD]))
+    def stream(self, size: int) -> None:
+        self.deltas += 1
+        self.server.send(delta(self.deltas, size))
+        self.told.append(delta(self.deltas, size))
+
     @precondition(lambda self: self.client.state is State.OPEN)
     @rule(message=from_client.filter(lambda message: not isinstance(message, Hello | Ack)))
     def say(self, message: FromClient) -> None:
@@ -296,6 +332,12 @@ class Conversation(RuleBasedStateMachine):
         last = next(message for message in reversed(self.seen) if isinstance(message, Frame))
         self.client.send(Ack(frame=last.frame))
 
+    @precondition(lambda self: any(isinstance(message, Surfels) for message in self.seen))
+    @rule()
+    def acknowledge_surfels(self) -> None:
+        last = next(message for message in reversed(self.seen) if isinstance(message, Surfels))
+        self.client.send(Ack(delta=last.delta))
+
     @rule(reason=st.text(max_size=20))
     def stop(self, reason: str) -> None:
         if len(self.seen) > 8:
@@ -306,6 +348,7 @@ class Conversation(RuleBasedStateMachine):
         if not hasattr(self, "server"):
             return
         assert len(self.server.in_flight) <= limits.MAX_IN_FLIGHT
+        assert self.server.unacked < limits.MAX_UNACKED + limits.MAX_FROM_SERVER
         seen = [message for message in self.seen if not isinstance(message, Bye | Error)]
         assert seen == self.told[: len(seen)]
         heard = [message for message in self.heard if not isinstance(message, Ack)]

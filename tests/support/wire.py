@@ -9,19 +9,26 @@ from wonderzoom.protocol.messages import (
     Camera,
     Commit,
     Error,
+    Evicted,
     Frame,
     FromClient,
     FromServer,
+    Have,
     Hello,
+    Surfels,
     UploadChunk,
     View,
     Zoom,
 )
 from wonderzoom.protocol.values import (
+    BoundsPatch,
     CameraPose,
     CellAddress,
+    KnownLevel,
     NodeSummary,
     Place,
+    ShownBlock,
+    SurfelLevel,
     index_bytes,
 )
 
@@ -59,6 +66,27 @@ _texts = st.text(max_size=40)
 _nodes = st.builds(
     NodeSummary, id=_ids, camera=poses, ln_magnification=_ln, parent=st.none() | _ids, prompt=_texts
 )
+_hashes = st.binary(min_size=16, max_size=16)
+_revisions = st.integers(0, (1 << 53) - 1)
+_levels = st.builds(
+    SurfelLevel,
+    hash=_hashes,
+    block=_hashes,
+    node=_ids,
+    cell=_cells,
+    level=st.integers(0, limits.MAX_PYRAMID),
+    count=st.integers(1, limits.MAX_SURFELS),
+    payload=st.none() | st.binary(max_size=300),
+    bounds=st.binary(max_size=99),
+    bounds_revision=_revisions,
+)
+_shown = st.builds(
+    lambda span, **rest: ShownBlock(finest=min(span), coarsest=max(span), **rest),
+    st.tuples(st.integers(0, limits.MAX_PYRAMID), st.integers(0, limits.MAX_PYRAMID)),
+    block=_hashes,
+    residency=_within(0.0, 1.0),
+    child_residency=_within(0.0, 1.0),
+)
 from_client: st.SearchStrategy[FromClient] = st.one_of(
     st.sampled_from(list(CLIENT.values())),
     st.builds(Camera, seq=st.integers(0, (1 << 53) - 1), cameras=st.lists(poses, min_size=1, max_size=1)),
@@ -74,6 +102,13 @@ from_client: st.SearchStrategy[FromClient] = st.one_of(
         protocol=st.tuples(st.integers(0, 9), st.integers(0, 9)),
         client=st.text(max_size=limits.MAX_NAME),
     ),
+    st.builds(
+        Have,
+        levels=st.lists(
+            st.builds(KnownLevel, hash=_hashes, bounds_revision=_revisions), min_size=1, max_size=9
+        ),
+    ),
+    st.builds(Evicted, hashes=st.lists(_hashes, min_size=1, max_size=9)),
     st.builds(
         UploadChunk,
         upload=_ids,
@@ -98,6 +133,21 @@ from_server: st.SearchStrategy[FromServer] = st.one_of(
             st.builds(View, camera=poses, payload=st.binary(max_size=300)), min_size=1, max_size=1
         ),
         quality=st.integers(1, 100),
+    ),
+    st.builds(
+        Surfels,
+        delta=_revisions,
+        revision=_revisions,
+        camera_seq=_revisions,
+        anew=st.booleans(),
+        levels=st.lists(_levels, max_size=3),
+        bounds=st.lists(
+            st.builds(BoundsPatch, hash=_hashes, bounds=st.binary(max_size=99), bounds_revision=_revisions),
+            max_size=3,
+        ),
+        show=st.lists(_shown, max_size=3),
+        drop=st.lists(_hashes, max_size=3),
+        complete=st.booleans(),
     ),
     st.builds(Error, code=st.sampled_from(list(ErrorCode)), message=st.text(max_size=limits.MAX_TEXT)),
 )
