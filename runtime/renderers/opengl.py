@@ -24,7 +24,6 @@ from wonderzoom.runtime.renderers.closing import Closing
 from wonderzoom.runtime.renderers.cpu import one_surfel
 from wonderzoom.runtime.renderers.opengl_painter import Prepared, SurfelPainter
 from wonderzoom.runtime.renderers.opengl_tables import OverBudget
-from wonderzoom.runtime.renderers.projection import MIN_ALPHA
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
@@ -155,7 +154,6 @@ class OpenGLRenderer(Closing):
     def _open(self, pool_bytes: int) -> None:
         self._context = context = open_context()
         self._painter = SurfelPainter(context, pool_bytes)
-        self._layers_program = self._painter.program(*opengl_shaders.LAYERS)
         finish = context.program(*opengl_shaders.FINISH)
         self._finish = context.vertex_array(finish, [])
         self._device = f"{context.info['GL_RENDERER']}, OpenGL {context.version_code / 100:.1f}"
@@ -180,29 +178,11 @@ class OpenGLRenderer(Closing):
 
     def _render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
         self.check_ids()
-        context, width, height = self._context, camera.width, camera.height
-        attachments = [context.texture((width, height), count, dtype="f4") for count in (4, 1)]
-        target = context.framebuffer(attachments)
-        try:
-            prepared = self._painter.prepare(visible, camera, settings)
-            self.sent = prepared.count
-            target.use()
-            target.clear()
-            self._painter.blend(self._layers_program, prepared, camera, settings)
-            shown, depth = (
-                np.frombuffer(target.read(components=count, attachment=number, dtype="f4"), np.float32)
-                for number, count in enumerate((4, 1))
-            )
-            shown = shown.reshape(height, width, 4)
-            ids, drawn = self._ids(target, prepared, camera, settings)
-        finally:
-            for each in (target, *attachments):
-                each.release()
-        alpha = shown[..., 3].copy()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            zeta = depth.reshape(height, width) / alpha
-        zeta[alpha < MIN_ALPHA] = np.nan
-        color = shown[..., :3] + (1.0 - alpha[..., None]) * np.asarray(settings.background, np.float32)
+        prepared = self._painter.prepare(visible, camera, settings)
+        self.sent = prepared.count
+        shown, alpha, zeta = self._painter.paint_layers(prepared, camera, settings)
+        ids, drawn = self._ids(prepared, camera, settings)
+        color = shown + (1.0 - alpha[..., None]) * np.asarray(settings.background, np.float32)
         return RenderedView(color, alpha, zeta, ids, drawn)
 
     def _target(self, width: int, height: int) -> _Target:
@@ -214,7 +194,7 @@ class OpenGLRenderer(Closing):
 
     # ---- ids ----------------------------------------------------------------------------------------
     def _ids(
-        self, target: Any, prepared: Prepared, camera: Camera, settings: RenderSettings
+        self, prepared: Prepared, camera: Camera, settings: RenderSettings
     ) -> tuple[NDArray[np.int64], int]:
         """(ids [H, W], surfels that touched the picture), band by band where the meetings are too many for one."""
         if self._ids_program is None:
@@ -224,7 +204,7 @@ class OpenGLRenderer(Closing):
         best = np.full(width * height, -1, np.int64)
         drawn, row, rows = 0, 0, height
         while row < height and prepared.count:
-            meetings, met, drawn = self._list(target, prepared, camera, settings, row, rows)
+            meetings, met, drawn = self._list(prepared, camera, settings, row, rows)
             if met > len(meetings):
                 if met <= _MOST_MEETINGS or rows == 1:
                     self._meetings.orphan(_HEADER_BYTES + met * _MEETING_BYTES)
@@ -237,7 +217,7 @@ class OpenGLRenderer(Closing):
         return prepared.ids(best).reshape(height, width), drawn
 
     def _list(
-        self, target: Any, prepared: Prepared, camera: Camera, settings: RenderSettings, row: int, rows: int
+        self, prepared: Prepared, camera: Camera, settings: RenderSettings, row: int, rows: int
     ) -> tuple[NDArray[np.uint32], int, int]:
         """(meetings [M, 3], how many there are, surfels drawn) of rows of a picture; M is as many as have room."""
         assert self._ids_program is not None
@@ -245,9 +225,13 @@ class OpenGLRenderer(Closing):
         self._meetings.write(np.array([0, 0, room, 0], np.uint32).tobytes())
         self._meetings.bind_to_storage_buffer(0)
         self._ids_program[0]["columns"].value = camera.width
+        target = self._target(
+            camera.width, camera.height
+        ).color  # nothing is drawn to it, but it has the size
         target.scissor = (0, row, camera.width, rows)
-        target.use()  # what it shows has been read: nothing of it is needed any more
+        target.use()
         self._painter.blend(self._ids_program, prepared, camera, settings)
+        target.scissor = None
         self._context.memory_barrier()
         met, drawn = np.frombuffer(self._meetings.read(8), np.uint32).tolist()
         size = min(met, room) * _MEETING_BYTES

@@ -7,7 +7,8 @@ too large for float32 are projected in float64 (``large_blocks``) and travel wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,10 @@ from wonderzoom.runtime.renderers.opengl_shaders import CHUNK_TEXELS, LARGE_BIT,
 from wonderzoom.runtime.renderers.opengl_tables import SlabPool, Table
 from wonderzoom.runtime.renderers.packing import STRIDE, BlockCache
 from wonderzoom.runtime.renderers.packing_kernels import CHUNK, MASS, OPACITY
-from wonderzoom.runtime.renderers.projection import EDGE, project_block
+from wonderzoom.runtime.renderers.projection import EDGE, MIN_ALPHA, project_block
 from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.cells import Position
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 
 F32 = NDArray[np.float32]
@@ -37,6 +39,8 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+_PLACE_SIDE = 9  # pixels around a place that is asked for
+_PLACE_ALPHA = 0.5
 _LARGE = 16  # float32 numbers of a large surfel: 4 texels
 # Its texels, from a record of the CPU renderer; what is -1 stays 0.
 _RECORD = (
@@ -91,6 +95,7 @@ class SurfelPainter:
         quads = 4 * np.arange(QUADS, dtype=np.uint32)[:, None] + corners
         self._quads = context.buffer(quads.tobytes())
         self._color = self.program(*opengl_shaders.COLOR)
+        self._layers: tuple[Any, Any] | None = None
         self._room = 0
         self._hold(1)
 
@@ -105,6 +110,56 @@ class SurfelPainter:
         target.clear(*settings.background, 0.0)
         self.blend(self._color, prepared, camera, settings)
         return prepared.count
+
+    def paint_layers(
+        self, prepared: Prepared, camera: Camera, settings: RenderSettings
+    ) -> tuple[F32, F32, F32]:
+        """(colour over nothing [H, W, 3], alpha [H, W], expected zeta [H, W], NaN where alpha < MIN_ALPHA)."""
+        if self._layers is None:
+            self._layers = self.program(*opengl_shaders.LAYERS)
+        size = camera.width, camera.height
+        attachments = [self._context.texture(size, count, dtype="f4") for count in (4, 1)]
+        target = self._context.framebuffer(attachments)
+        try:
+            target.use()
+            target.clear()
+            self.blend(self._layers, prepared, camera, settings)
+            shown, depth = (
+                np.frombuffer(target.read(components=count, attachment=number, dtype="f4"), np.float32)
+                for number, count in enumerate((4, 1))
+            )
+        finally:
+            for each in (target, *attachments):
+                each.release()
+        shown = shown.reshape(camera.height, camera.width, 4)
+        alpha = shown[..., 3].copy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            zeta = depth.reshape(alpha.shape) / alpha
+        zeta[alpha < MIN_ALPHA] = np.nan
+        return shown[..., :3], alpha, zeta
+
+    def place_at(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings, u: float, v: float
+    ) -> Position | None:
+        """What is at pixel (u, v) of the picture: where its ray is half covered or more, at the expected depth."""
+        middle = _PLACE_SIDE / 2
+        around = replace(
+            camera,
+            width=_PLACE_SIDE,
+            height=_PLACE_SIDE,
+            cx=camera.cx - u + middle,
+            cy=camera.cy - v + middle,
+        )
+        # Its pixels are those of the whole picture: so is the scale that they are looked at with.
+        octaves = math.log2(min(camera.width, camera.height) / _PLACE_SIDE)
+        settings = replace(settings, lod_bias=settings.lod_bias + octaves)
+        prepared = self.prepare(visible, around, settings)
+        _, alpha, zeta = self.paint_layers(prepared, around, settings)
+        centre = _PLACE_SIDE // 2
+        if alpha[centre, centre] < _PLACE_ALPHA:
+            return None
+        point = camera.unproject(np.array([u, v]), np.array(float(zeta[centre, centre])))
+        return camera.position(point)
 
     def prepare(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> Prepared:
         """Cull, weigh, sort and upload."""

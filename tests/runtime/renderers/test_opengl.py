@@ -98,6 +98,27 @@ def test_new_bounds_of_the_same_blocks_are_seen(renderer: OpenGLRenderer) -> Non
     np.testing.assert_array_equal(renderer.render_color(visible, camera, SETTINGS), full)
 
 
+@pytest.mark.parametrize("zoom", [0.4, 1.5, 6.0])
+def test_a_place_is_where_the_whole_picture_has_it(renderer: OpenGLRenderer, zoom: float) -> None:
+    world, cameras = nested_world(1, tilt=0.3, width=36, height=27)
+    settings = RenderSettings(h_ref=27)
+    camera = cameras[0].orbited(0.1, 0.05).zoomed(zoom)
+    visible = visible_set(world, camera, settings)
+    whole = renderer.render(visible, camera, settings)
+    painter = renderer._painter
+    found = 0
+    for u, v in ((5.5, 4.5), (18.5, 13.5), (30.5, 20.5), (-400.5, 3.5)):
+        place = renderer._run(painter.place_at, visible, camera, settings, u, v)
+        inside = 0 <= u < 36 and whole.alpha[int(v), int(u)] >= 0.5
+        assert (place is not None) == inside
+        if place is not None:
+            found += 1
+            point = camera.view_point(place)
+            assert point[2] == pytest.approx(whole.zeta[int(v), int(u)], abs=0.05)
+            np.testing.assert_allclose(camera.project(point)[0], (u, v), atol=1e-3)
+    assert found >= 1
+
+
 def test_ids_that_need_more_room_than_there_is_come_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     camera = a_camera()
     visible = cloud(camera, 900, 6, octaves=(1.0, 4.0))
