@@ -127,6 +127,11 @@ class World:
         return camera_of(pose)
 
     @property
+    def seq(self) -> int:
+        """Of the camera that was said last; 0 before the first."""
+        return self._seq
+
+    @property
     def ended(self) -> ClientError | None:
         """Why it is over; None while it is not."""
         return self._over
