@@ -27,8 +27,6 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.footprints import POINTS, Batch, Seen
-from wonderzoom.scene_graph.frustum import Frustum, boxes_in_pixels
-from wonderzoom.scene_graph.scale_node import View
 from wonderzoom.scene_graph.scales import LN_SQRT2, NO_CHILD, NO_PARENT
 from wonderzoom.scene_graph.surfels import Block, Bounds
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
@@ -42,7 +40,6 @@ Reached = Mapping[int, Rows | None]
 # Blocks are worked on together up to this many rows: their columns fit a core's cache, and the cost of a
 # call is spread over them (three times faster than block by block).
 BATCH_ROWS = 1 << 14
-_ROUNDING = 1e-9  # of ln s: bounds of boxes are worked out in another order than those of points
 
 
 # ---- what the world asks ----------------------------------------------------------------------------
@@ -170,7 +167,7 @@ def _merged(old: Bounds, at: Rows, part: Bounds) -> Bounds:
 # ---- the rules --------------------------------------------------------------------------------------
 def _bounds_of(batch: Batch, views: ViewIndex) -> _Found:
     blocks, boxes = batch.boxes()
-    nearby = views.near([batch.cells[i] for i in blocks.tolist()], boxes)
+    nearby = views.near([batch.cells[i] for i in blocks.tolist()], boxes, (batch.table, blocks))
     parents = {node: views.parent(node) for node in set(batch.nodes)}
     names = sorted({live.node for live in nearby.views} | {name for name in parents.values() if name})
     number = {name: i for i, name in enumerate(names)}
@@ -183,14 +180,13 @@ def _bounds_of(batch: Batch, views: ViewIndex) -> _Found:
     for each, live in enumerate(nearby.views):
         if np.where(batch.structure, batch.native, parent).max() < nearby.least[each]:
             break
-        touched = nearby.touched(each)
+        touched, lowest = nearby.touched(each)
         if not len(touched):
             continue
-        rows = batch.rows_of(blocks[touched])
-        least = np.full(len(batch.cells), -np.inf)
-        least[blocks[touched]] = _least_scale(batch, blocks[touched], boxes[touched], live.view, views.radial)
-        lower = least[batch.of_block[rows]]
-        rows = rows[(parent[rows] >= lower) | (lower - LN_SQRT2 <= batch.native[rows])]
+        least = np.full(len(batch.cells), np.inf)
+        least[blocks[touched]] = lowest
+        lower = least[batch.of_block]
+        rows = np.flatnonzero((parent >= lower) | (lower - LN_SQRT2 <= batch.native))
         if not len(rows):
             continue
         seen = Seen.of(batch, rows, live.view, views.radial)
@@ -219,14 +215,6 @@ def _bounds_of(batch: Batch, views: ViewIndex) -> _Found:
         parent_owner[rows] = owner
     parent[batch.structure], parent_owner[batch.structure] = NO_PARENT, -1
     return _Found(parent, *_children(count, finer), parent_owner, names)
-
-
-def _least_scale(batch: Batch, blocks: Rows, boxes: F64, view: View, radial: bool) -> F64:
-    """A lower bound of ln s of a view over the boxes [B, 2, 3] of some blocks: [B]."""
-    camera = view.camera
-    middle, halves = boxes_in_pixels(*batch.table.seen_from(camera).of(blocks), boxes)
-    least, _ = Frustum.of(camera).depths(middle, halves, radial)
-    return camera.ln_scale + np.log(least) - _ROUNDING
 
 
 def _children(count: int, finer: list[tuple[Seen, int, Mask]]) -> tuple[F64, Rows]:

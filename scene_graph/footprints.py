@@ -56,9 +56,7 @@ class Batch:
     @staticmethod
     def of(blocks: Sequence[Block], some: Sequence[Rows | None] | None = None) -> Batch:
         """All rows of some blocks, or of each the rows that ``some`` names (None: all)."""
-        table = CellTable()
-        for number, block in enumerate(blocks):
-            table.put(number, block.cell)
+        cells = [block.cell for block in blocks]
         chosen = (
             [slice(None)] * len(blocks) if some is None else [slice(None) if r is None else r for r in some]
         )
@@ -75,9 +73,9 @@ class Batch:
         ln_edges = np.array([block.cell.ln_edge for block in blocks])
         longer = np.maximum(log_scales[:, 0], log_scales[:, 1]).astype(np.float64)
         return Batch(
-            [block.cell for block in blocks],
+            cells,
             [block.node for block in blocks],
-            table,
+            CellTable.of(cells),
             of_block,
             np.ascontiguousarray(means.T, np.float64),
             quats,

@@ -42,6 +42,14 @@ class CellTable:
         self._steps = np.zeros((64, 3))  # [capacity, 3] cells from the anchor
         self._last: CellFrames | None = None
 
+    @staticmethod
+    def of(cells: Sequence[Cell]) -> CellTable:
+        """A table whose rows are some cells."""
+        table = CellTable()
+        for row, cell in enumerate(cells):
+            table.put(row, cell)
+        return table
+
     def put(self, row: int, cell: Cell) -> None:
         """Make ``row`` stand for ``cell``."""
         if row >= len(self._group):

@@ -1,8 +1,8 @@
 """The laws of scale, numbered as in the semantics (section 8).
 
 Here: 1 to 7, 9 on the level of frames, and 13 between two layers. Elsewhere: 4 (c) and the rest of 13 in
-tests/generation/embedded/test_laws_of_zooms.py; 9 with pictures in the renderers' conformance suite; 11 in
-test_picking.py; 12 in test_store.py and tests/faults. 8 and 10 come with budgets and mips.
+tests/generation/embedded/test_laws_of_zooms.py; 8 in test_visible_set.py; 9 with pictures in the renderers' conformance
+suite; 10 in tests/runtime/renderers/test_mips_drawn.py; 11 in test_picking.py; 12 in test_store.py and tests/faults.
 """
 
 import math
