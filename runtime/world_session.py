@@ -166,7 +166,9 @@ class WorldSession:
     async def draw_first(self) -> None:
         """Draw the first picture for nobody: what it shows is then packed, and the first guest does not wait."""
         if (root := self._root()) is not None:
-            await self._drawing.draw(frame_of(root, self._header), STILL, True)
+            first = frame_of(root, self._header)
+            await self._drawing.draw(first, STILL, True)
+            await self._drawing.foresee(first)
 
     # ---- what somebody says -----------------------------------------------------------------------
     def hear(self, who: Participant, message: messages.FromClient) -> None:
