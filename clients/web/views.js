@@ -209,6 +209,7 @@ export class Views {
     if (this.shown === "surfels" && surfels) {
       dataset.shown = surfels.complete(this.seq) && surfels.settled > 0 ? "still" : "moving";
       dataset.revision = String(surfels.revision);
+      dataset.held = String(surfels.store.held.size);
     } else {
       dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
       dataset.revision = String(shown?.revision ?? 0);
