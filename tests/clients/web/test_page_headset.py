@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
 WIDTH, HEIGHT = 640, 360  # of both eyes together
 ARM_M = 0.8  # as headset.js has it
 SETTLED = "body[data-view=surfels][data-shown=still]"
-SETTINGS = RenderSettings(h_ref=72, background=(0.0, 0.0, 0.0), mips=True)
+SETTINGS = RenderSettings(h_ref=64, background=(0.0, 0.0, 0.0), mips=True)
 PUT_ON = """
 const headset = new IWER.XRDevice(IWER.metaQuest3);
 headset.stereoEnabled = true;
@@ -48,7 +48,7 @@ def iwer() -> str:
 
 def test_two_eyes_see_the_world_from_where_they_are(chrome: Any) -> None:
     emulator = iwer()
-    world, camera = World(WorldHeader(h_ref=72)), first_camera(96, 72, 80.0)
+    world, camera = World(WorldHeader(h_ref=64)), first_camera()
     node, blocks = plane_node(camera, facing(camera))
     world.apply(world.propose(node, blocks))
     zoomed = camera.zoomed(4.0)
@@ -80,7 +80,7 @@ def test_two_eyes_see_the_world_from_where_they_are(chrome: Any) -> None:
             )
             page.evaluate("headset.position.set(0, 0, 0)")
             page.evaluate("headset.controllers.right.updateAxes('thumbstick', 0, -1)")
-            page.wait_for_timeout(1500)
+            page.wait_for_timeout(500)
             page.evaluate("headset.controllers.right.updateAxes('thumbstick', 0, 0)")
             closer, _ = eyes(page)
             assert np.abs(closer - left).mean() > 3, "and who grows smaller sees more"
@@ -98,7 +98,7 @@ def test_two_eyes_see_the_world_from_where_they_are(chrome: Any) -> None:
 def eyes(page: Any) -> tuple[np.ndarray, np.ndarray]:
     """What each eye sees, some frames later."""
     count = int(page.evaluate("document.body.dataset.headsetFrames ?? 0"))
-    page.wait_for_function(f"Number(document.body.dataset.headsetFrames) > {count + 12}")
+    page.wait_for_function(f"Number(document.body.dataset.headsetFrames) > {count + 5}")
     shot = page.screenshot()  # the canvas is all there is to see
     both = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.float64)
     half = both.shape[1] // 2
