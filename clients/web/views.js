@@ -4,6 +4,7 @@
  */
 
 import * as cameras from "./camera.js";
+import { Budget } from "./budget.js";
 import { element } from "./dom.js";
 import { MAX_NAMED } from "./limits.js";
 import { Picture } from "./picture.js";
@@ -37,7 +38,6 @@ const KEY = "wonderzoom.stream";
 const WISHES = /** @type {const} */ (["auto", "frames", "surfels"]);
 const SLOW_MBIT = 3; // a line below carries frames better than the blocks of a new view
 const LEAST_MEMORY = 2; // GB
-const BUDGET = 600_000; // surfels that are kept: 20 MB here and 12 MB on the card
 
 /** Which stream suits this browser, and why. @param {Machine} machine @returns {{stream: Stream, why: string, possible: boolean}} */
 export function suited(machine) {
@@ -78,6 +78,7 @@ export class Views {
     /** What one sees. @type {Stream} */
     this.shown = "frames";
     this.seq = 0;
+    this.budget = new Budget();
     this.select = element("stream", HTMLSelectElement);
     this.select.value = this.wish;
     this.select.addEventListener("change", () => {
@@ -100,8 +101,14 @@ export class Views {
     if (stream === "surfels" && !this.surfels && this.world) {
       this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw());
     }
-    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, surfel_budget: BUDGET });
+    this.configure();
     this.hooks.redraw();
+  }
+
+  configure() {
+    this.hooks.send({
+      type: "configure", stream: this.stream, max_fps: 30, best_quality: 85, surfel_budget: this.budget.surfels,
+    });
   }
 
   /** Which of the two canvases is seen. @param {Stream} stream */
@@ -177,7 +184,10 @@ export class Views {
       const before = surfels.settled > 0;
       surfels.draw(camera);
       if (this.stream === "surfels" && surfels.complete(this.seq) && surfels.settled > 0) this.show("surfels");
-      if (this.shown === "surfels") this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
+      if (this.shown === "surfels") {
+        this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
+        if (this.budget.drew(performance.now(), surfels.order.length)) this.configure();
+      }
       if (before !== surfels.settled > 0 || surfels.settled === 1) this.changed();
     }
     if (this.shown === "frames") this.picture.draw(camera);
