@@ -260,11 +260,17 @@ class Octree(CellTree):
 
     def _aggregate(self, slot: int) -> None:
         cell, own = self._cells[slot], self._own[slot]
+        below = self._children_of(slot)
+        if len(own) == 1 and not below:  # nearly always
+            row = own[0]
+            self._box[slot], self._interval[slot] = self.rows.box[row], self.rows.interval[row]
+            self._counts[slot], self._one[slot] = (1, self.rows.surfels[row]), row
+            return
         boxes = [self.rows.box[row] for row in own]
         intervals = [self.rows.interval[row] for row in own]
         blocks = len(own)
         surfels = sum(int(self.rows.surfels[row]) for row in own)
-        for child in self._children_of(slot):
+        for child in below:
             there = self._cells[child]
             boxes.append(self._box[child] * there.edge_in(cell) + there.centre_from(cell))
             intervals.append(self._interval[child])
