@@ -81,6 +81,9 @@ class Stream:
         self._old = False  # whether bounds of what is held may be older than the plan's
         self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
         self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
+        self._old = False  # whether bounds of what is held may be older than the plan's
+        self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
+        self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
         self._size = DELTA_BYTES
         self._said: tuple[int, int, bool] | None = None  # revision, camera and completeness, when told last
 
@@ -130,7 +133,8 @@ class Stream:
         if plan is not self._plan:
             self._turn_to(plan)
         self._size = min(size, DELTA_BYTES)
-        self._make_room(0)
+        if not self._make_room(0):  # it has asked for less than it holds
+            self._shrink(plan)
         for name in plan.gone:
             for held in list(self._of.get(name, {}).values()):
                 self._give_up(held)
@@ -160,6 +164,14 @@ class Stream:
             held = self._of.get(name, {}).get(number)
             if held is not None:
                 held.used = self._number
+        self._now, self._told = Showing.of(len(plan.blocks)), Showing.of(len(plan.blocks))
+        for row, block in enumerate(plan.blocks):
+            if block.hash in self._of:
+                self._now.levels[row] = self._span(block.hash, plan, row)
+            known = self._shown.get(block.hash)
+            if known is not None:
+                self._told.put(row, known)
+        self._old = True
         self._now, self._told = Showing.of(len(plan.blocks)), Showing.of(len(plan.blocks))
         for row, block in enumerate(plan.blocks):
             if block.hash in self._of:
@@ -230,7 +242,7 @@ class Stream:
         lacking = [(block, number) for block, number in chosen if number > len(block.mips)]
         for node, group in groupby(sorted(lacking, key=lambda each: each[0].node), lambda each: each[0].node):
             wanted = list(group)
-            # Some get more levels than they need: few surfels, and one call for all is quick.
+            # Those that need fewer levels get as many as the others: they are few surfels, and one call for all is quick.
             number = max(number for _, number in wanted)
             blocks = [block for block, _ in wanted]
             while blocks:
@@ -367,6 +379,15 @@ class Stream:
             if self._held.get(held.name) is held:
                 self._give_up(held)
         return self.count + count <= self.budget
+
+    def _shrink(self, plan: Plan) -> None:
+        """Give up what is least useful of what the plan asks for."""
+        for row, number in reversed(plan.steps):
+            held = self._of.get(plan.blocks[row].hash, {}).get(number)
+            if self.count <= self.budget:
+                break
+            if held is not None:
+                self._give_up(held)
 
     def _is_shown(self, held: _Held) -> bool:
         known = self._shown.get(held.block)
