@@ -47,30 +47,6 @@ class Showing:
         return np.flatnonzero((self.there != told.there) | (self.there & other))
 
 
-@dataclass(slots=True)
-class Showing:
-    """How B blocks are shown."""
-
-    levels: I64  # [B, 2] finest and coarsest, NOTHING where nothing is held
-    there: Mask  # [B] the target of R is 1
-    child: F64  # [B] that of R_child
-
-    @staticmethod
-    def of(count: int) -> Showing:
-        """Not at all."""
-        return Showing(np.full((count, 2), NOTHING), np.zeros(count, np.bool_), np.zeros(count))
-
-    def put(self, row: int, told: ShownBlock) -> None:
-        """What was told of a block."""
-        self.levels[row] = told.finest, told.coarsest
-        self.there[row], self.child[row] = told.residency > 0.0, told.child_residency
-
-    def differing(self, told: Showing) -> NDArray[np.intp]:
-        """The rows of which something else has to be told."""
-        other = (self.levels != told.levels).any(1) | (self.child != told.child)
-        return np.flatnonzero((self.there != told.there) | (self.there & other))
-
-
 def span_of(numbers: set[int], finest: int, coarsest: int) -> tuple[int, int]:
     """By which levels a block is drawn that asks for ``finest`` to ``coarsest``, of those that are held: a run, with
     one more at either end, so that a step nearer or farther needs no word."""

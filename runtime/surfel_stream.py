@@ -8,9 +8,8 @@ viewer that holds its plan is told nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 import msgspec
 
@@ -23,15 +22,15 @@ from wonderzoom.protocol.values import (
     SurfelLevel,
     index_bytes,
 )
-from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, wire_name
+from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, make_levels, wire_name
 from wonderzoom.runtime.surfel_plan import Plan
 from wonderzoom.runtime.surfel_showing import NOTHING, Showing, lacks, residencies, span_of
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.mips import make_mips
 from wonderzoom.scene_graph.residency import Links
 from wonderzoom.scene_graph.surfels import Block, BlockLost
 
 DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then newer wishes count
+FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
 _MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
@@ -78,9 +77,6 @@ class Stream:
         self._asked: set[tuple[str, int]] = set()  # by the plan: (block, number)
         self._spare: list[_Held] | None = None  # not asked for; the next to give up is last
         self._next = 0  # steps before it are done
-        self._old = False  # whether bounds of what is held may be older than the plan's
-        self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
-        self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
         self._old = False  # whether bounds of what is held may be older than the plan's
         self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
         self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
@@ -132,7 +128,7 @@ class Stream:
         """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say."""
         if plan is not self._plan:
             self._turn_to(plan)
-        self._size = min(size, DELTA_BYTES)
+        self._size = min(size, FIRST_BYTES if self._anew else DELTA_BYTES)
         if not self._make_room(0):  # it has asked for less than it holds
             self._shrink(plan)
         for name in plan.gone:
@@ -172,21 +168,16 @@ class Stream:
             if known is not None:
                 self._told.put(row, known)
         self._old = True
-        self._now, self._told = Showing.of(len(plan.blocks)), Showing.of(len(plan.blocks))
-        for row, block in enumerate(plan.blocks):
-            if block.hash in self._of:
-                self._now.levels[row] = self._span(block.hash, plan, row)
-            known = self._shown.get(block.hash)
-            if known is not None:
-                self._told.put(row, known)
-        self._old = True
 
     # ---- levels ---------------------------------------------------------------------------------
     def _levels(self, plan: Plan) -> tuple[list[SurfelLevel], list[BoundsPatch], bool]:
         """The next levels to send, bounds of those that have become other levels' in name only, and whether there
         will be more."""
         chosen, more = self._chosen(plan)
-        self._make([(plan.blocks[row], number) for row, number in chosen], plan)
+        lost = make_levels([(plan.blocks[row], number) for row, number in chosen], plan.cameras)
+        self._unsendable.update(
+            (block.hash, number) for block in lost for number in range(limits.MAX_PYRAMID)
+        )
         levels: list[SurfelLevel] = []
         patches: list[BoundsPatch] = []
         size = 0
@@ -236,25 +227,6 @@ class Stream:
         if not chosen:
             self._next = len(plan.steps)
         return chosen, False
-
-    def _make(self, chosen: Sequence[tuple[Block, int]], plan: Plan) -> None:
-        """Make the levels of pyramids that are missing, node by node; what is lost is not asked for again."""
-        lacking = [(block, number) for block, number in chosen if number > len(block.mips)]
-        for node, group in groupby(sorted(lacking, key=lambda each: each[0].node), lambda each: each[0].node):
-            wanted = list(group)
-            # Those that need fewer levels get as many as the others: they are few surfels, and one call for all is quick.
-            number = max(number for _, number in wanted)
-            blocks = [block for block, _ in wanted]
-            while blocks:
-                try:
-                    make_mips(blocks, number, plan.cameras[node])
-                    break
-                except BlockLost as lost:
-                    gone = [block for block in blocks if block.cell == lost.cell] or blocks
-                    self._unsendable.update(
-                        (block.hash, k) for block in gone for k in range(limits.MAX_PYRAMID)
-                    )
-                    blocks = [block for block in blocks if block not in gone]
 
     def _sent(self, name: bytes, block: Block, level: Block, number: int) -> SurfelLevel:
         """A level to send, which counts as held from now on. Raises BlockLost, and ValueError for what has no room."""

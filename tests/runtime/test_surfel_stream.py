@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,18 @@ from hypothesis import strategies as st
 from surfel_viewer import SurfelViewer
 from worlds import branching_world, facing, insert, look_and_zoom, nested_world, plane_node
 
+from wonderzoom.protocol import limits, surfel_block
 from wonderzoom.protocol.messages import Surfels
 from wonderzoom.protocol.values import KnownLevel
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.streaming import FIRST_WINDOW, LEAST_WINDOW, Credit
 from wonderzoom.runtime.surfel_blocks import EncodedLevels
+from wonderzoom.runtime.surfel_plan import heading, make_plan
+from wonderzoom.runtime.surfel_showing import span_of
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.residency import FADE_S
+from wonderzoom.scene_graph.surfels import Block, BlockLost
+from wonderzoom.scene_graph.surfels import Surfels as Surfels3D
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
@@ -121,7 +128,7 @@ def walk(renderer: CpuRenderer, steps: list[tuple[int, float, float, int, int, f
         for _ in range(deltas):
             viewer.hear(size)
             viewer.now += seconds
-            assert cover(viewer, camera, renderer) < 0.1
+            assert cover(viewer, camera, renderer) < 0.25
 
 
 BUDGETS = st.sampled_from([1_500, 4_000, 1_000_000])
@@ -175,7 +182,7 @@ def test_what_is_removed_goes_and_its_levels_with_it(renderer: CpuRenderer) -> N
     assert all(level.node != last for delta in heard for level in delta.levels)
     assert last not in {block.node for block in viewer.held.drawn(viewer.now).blocks}
     assert decibels(viewer, cameras[2], renderer) >= 30.0
-    assert all(level.scene.node != last for level in viewer.held._levels.values())
+    assert all(block.node != last for block in viewer.held.blocks())
 
 
 def test_after_a_break_what_the_viewer_still_has_is_not_sent() -> None:
@@ -248,3 +255,108 @@ def test_a_smaller_budget_gives_up_at_once() -> None:
     viewer.look(cameras[0])
     delta = viewer.hear()
     assert isinstance(delta, Surfels) and delta.drop and viewer.held.count <= count // 2
+
+
+# ---- what is lost, too large, or nowhere ----------------------------------------------------------------
+class Lost:
+    """Columns that are on the disk no more."""
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self.box, self.in_memory = np.zeros((2, 3)), False
+        self.native_interval, self.native_mean = block.surfels.native_interval, block.surfels.native_mean
+
+    def __len__(self) -> int:
+        return self._block.count
+
+    def read(self) -> Surfels3D:
+        raise BlockLost(self._block.node, self._block.cell, "it was overwritten")
+
+
+def test_what_is_lost_or_too_large_is_left_out_and_the_rest_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, cameras = nested_world(0, width=96, height=72)
+    viewer = SurfelViewer(world)
+    plan = viewer.look(cameras[0])
+    broken = plan.blocks[0]
+    lost = replace(broken, columns=Lost(broken))
+    viewer.plan = replace(plan, blocks=(lost, *plan.blocks[1:]))
+    while (delta := viewer.hear()) is not None:
+        last = delta
+        assert all(level.block != bytes.fromhex(broken.hash) for level in delta.levels)
+    assert last.complete and len(viewer.held.blocks()) >= len(plan.blocks) - 1
+    monkeypatch.setattr(surfel_block, "MAX_SURFELS", 100)
+    small = SurfelViewer(world)
+    heard = small.see_all(cameras[0])
+    assert max(level.count for delta in heard for level in delta.levels) <= 100 and heard[-1].complete
+
+
+# ---- plans and what is shown ----------------------------------------------------------------------------
+def test_a_plan_names_what_shows_first_and_keeps_to_its_budget() -> None:
+    world, cameras = branching_world()
+    settings_ = SurfelViewer(world).settings
+    plan = make_plan(world, cameras[1], settings_, 100_000, ahead=cameras[1].zoomed(2.0))
+    assert len(set(plan.steps)) == len(plan.steps) and plan.gone == frozenset()
+    shown = {block.key for block in visible_set(world, cameras[1], settings_).blocks}
+    asked = {plan.blocks[row].key for row, _ in plan.steps}
+    assert asked >= shown and len(shown) > 1
+    assert [block.key for block in plan.blocks] == sorted(block.key for block in plan.blocks)
+    # The first of all are the coarse levels of the root, behind which there is nothing.
+    roots = {row for row in range(len(plan.blocks)) if plan.roots[row]}
+    assert {row for row, _ in plan.steps[: len(roots & {row for row, _ in plan.steps})]} <= roots
+    for budget in (200, 1000, 3000):
+        few = make_plan(world, cameras[1], settings_, budget)
+        wanted = np.flatnonzero(few.wanted)
+        sizes = [few.blocks[row].count >> int(2 * few.finest[row]) for row in wanted.tolist()]
+        assert sum(sizes) <= budget
+
+
+def test_where_a_motion_leads() -> None:
+    camera = nested_world(0)[1][0]
+    assert heading(camera, camera, 0.1) is None
+    nearer = heading(camera, camera.zoomed(1.1), 0.1)
+    assert nearer is not None and nearer.ln_scale == pytest.approx(camera.ln_scale - 4.0 * math.log(1.1))
+    aside = replace(camera, pivot=camera.position(np.array([2.0, -1.0, 0.0])))
+    further = heading(camera, aside, 0.1)
+    assert further is not None
+    assert camera.view_point(further.pivot) == pytest.approx([8.0, -4.0, 0.0], abs=1e-6)
+    turned = heading(camera, camera.orbited(0.01, 0.0), 0.3)
+    assert turned is not None and turned.rotation == pytest.approx(
+        camera.orbited(0.02, 0.0).rotation, abs=1e-6
+    )
+    assert heading(camera, camera.zoomed(1e6), 0.1) is None  # a jump
+    far = replace(camera, pivot=camera.position(np.array([1e4, 0.0, 0.0])))
+    assert heading(camera, far, 0.1) is None
+
+
+@given(st.sets(st.integers(0, 12), min_size=1), st.integers(0, 12), st.integers(0, 4))
+def test_a_span_is_a_run_of_what_is_held(numbers: set[int], finest: int, more: int) -> None:
+    low, high = span_of(numbers, finest, finest + more)
+    assert set(range(low, high + 1)) <= numbers
+    if set(range(finest, finest + more + 1)) <= numbers:
+        assert low <= finest and high >= finest + more
+    if finest in numbers:
+        assert low <= finest <= high
+
+
+def test_less_may_be_on_its_way_where_it_comes_late() -> None:
+    credit = Credit()
+    assert credit.window == FIRST_WINDOW and credit.oldest is None
+    credit.sent(1, FIRST_WINDOW, 10.0)
+    credit.acknowledged(1, 10.1, 0.05)
+    assert credit.window == FIRST_WINDOW + FIRST_WINDOW // 4 and credit.in_flight == 0
+    credit.sent(2, 1000, 11.0)
+    credit.acknowledged(2, 11.1, 0.05)  # it was not what held it back
+    assert credit.window == FIRST_WINDOW + FIRST_WINDOW // 4
+    for number in range(3, 20):
+        credit.sent(number, 1000, 20.0)
+        assert credit.oldest == 20.0
+        credit.acknowledged(number, 21.0, 0.05)
+    assert credit.window == LEAST_WINDOW
+    credit.sent(20, 1000, 30.0)
+    credit.forget()
+    assert credit.in_flight == 0
+    credit.acknowledged(20, 99.0, 0.0)
+    for number in range(21, 99):
+        credit.sent(number, limits.MAX_UNACKED, 40.0)
+        credit.acknowledged(number, 40.0, 0.0)
+    assert credit.window == limits.MAX_UNACKED
