@@ -8,6 +8,19 @@ from msgspec import Meta
 
 from wonderzoom.protocol import limits as l
 from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.protocol.together import (
+    AddBookmark,
+    Bookmarks,
+    ClientMessage,
+    Follow,
+    Grant,
+    Kick,
+    Led,
+    Lock,
+    Presence,
+    RemoveBookmark,
+    ServerMessage,
+)
 from wonderzoom.protocol.values import (
     BoundsPatch,
     CameraPose,
@@ -20,7 +33,6 @@ from wonderzoom.protocol.values import (
     Milliseconds,
     Name,
     NodeSummary,
-    PendingZoom,
     Place,
     Prompt,
     Role,
@@ -31,7 +43,6 @@ from wonderzoom.protocol.values import (
     SurfelLevel,
     Text,
     Value,
-    ViewerSummary,
     Words,
     Zeta,
 )
@@ -46,10 +57,6 @@ Token = Annotated[str, Meta(max_length=l.MAX_TOKEN)]
 
 
 # ---- client to server ---------------------------------------------------------------------------------
-class ClientMessage(Value, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what a client sends."""
-
-
 class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
     """The first message, within HELLO_WITHIN_S and of at most MAX_BEFORE_WELCOME bytes."""
 
@@ -199,10 +206,6 @@ class Leave(ClientMessage, frozen=True, kw_only=True, tag="bye"):
 
 
 # ---- server to client ---------------------------------------------------------------------------------
-class ServerMessage(Value, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what the server sends."""
-
-
 class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     """The answer to a hello that is let in."""
 
@@ -311,13 +314,6 @@ class Commit(ServerMessage, frozen=True, kw_only=True, tag="commit"):
     by: Name = ""
 
 
-class Presence(ServerMessage, frozen=True, kw_only=True, tag="presence"):
-    """Who is here and what is being made; whole, at most ten times a second."""
-
-    viewers: Annotated[list[ViewerSummary], Meta(max_length=l.MAX_VIEWERS)]
-    zooms: Annotated[list[PendingZoom], Meta(max_length=l.MAX_PENDING)] = []
-
-
 class UploadStatus(ServerMessage, frozen=True, kw_only=True, tag="upload_status"):
     """How far an upload is; ``world`` is the new one when it is done."""
 
@@ -370,6 +366,12 @@ FromClient = (
     | Pick
     | RemoveNode
     | RestoreNode
+    | Follow
+    | AddBookmark
+    | RemoveBookmark
+    | Kick
+    | Grant
+    | Lock
     | UploadBegin
     | UploadChunk
     | UploadEnd
@@ -384,6 +386,8 @@ FromServer = (
     | ZoomStatus
     | Commit
     | Presence
+    | Led
+    | Bookmarks
     | UploadStatus
     | Stats
     | Error
