@@ -24,28 +24,28 @@ import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
 from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
-from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
+from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming, checked
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
 from wonderzoom.clients.outbox import Outbox
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
+from wonderzoom.clients.sharing import Bookmarks, Others
 from wonderzoom.protocol import limits, messages
-from wonderzoom.protocol.codec import decode_from_client, encode
-from wonderzoom.protocol.errors import CloseCode, ErrorCode, ProtocolError
+from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose, NodeSummary
 from wonderzoom.scene_graph.camera import Camera
 
 log = logging.getLogger(__name__)
 
-_Message = TypeVar("_Message", bound=messages.FromClient)
-
+_TOLD = (
+    messages.Commit | messages.Worlds | messages.Presence | messages.Stats | messages.Led | messages.Bookmarks
+)
 PATIENCE_S = 60.0  # a server remembers a viewer that long
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 
@@ -75,7 +75,7 @@ async def connect(
         name=name[: limits.MAX_NAME],
         world=link.world,
     )
-    wishes = _checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
+    wishes = checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
@@ -101,6 +101,8 @@ class World:
         self._line, self._dial, self._wishes, self._patience = line, dial, wishes, patience
         self._outbox, self._to_send = Outbox(), asyncio.Event()
         self._jobs = Jobs()
+        self.others = Others(self._jobs, self._say)  # follow them; kick, grant, lock
+        self.bookmarks = Bookmarks(self._jobs, self._say, lambda: self.welcome.resume)
         self._slot = PictureSlot(self._acknowledge)
         self._events = Events()
         self._seq = 0
@@ -148,7 +150,8 @@ class World:
         if isinstance(camera, Camera):
             self._looked = pose_of(camera)
         else:
-            self._looked = _checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+            self._looked = checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+        self.others.looked()
         self._seq += 1
         self._say_camera()
         return self._seq
@@ -198,28 +201,28 @@ class World:
             node=replace,
             seed=seed,
         )
-        zooming = Zooming(_checked(message), self._say)
+        zooming = Zooming(checked(message), self._say)
         self._jobs.begin(zooming)
         return zooming
 
     async def pick(self, at: messages.Spot) -> messages.Picked:
         """What is at a point of a picture; without ``place`` nothing is. Raises RequestFailed."""
         message = messages.Pick(request=self._jobs.name("p"), at=at)
-        picking = Picking(_checked(message), self._say)
+        picking = Picking(checked(message), self._say)
         self._jobs.begin(picking)
         return await picking
 
     async def remove(self, node: str) -> int:
         """Undo a zoom with all that was built on it; the revision of the world without it. Raises RequestFailed."""
         message = messages.RemoveNode(request=self._jobs.name("r"), node=node)
-        removal = Removal(_checked(message), self._say)
+        removal = Removal(checked(message), self._say)
         self._jobs.begin(removal)
         return await removal
 
     async def restore(self, node: str) -> int:
         """Bring back a node that was removed, with what went with it; the revision with it. Raises RequestFailed."""
         message = messages.RestoreNode(request=self._jobs.name("r"), node=node)
-        restoring = Restoring(_checked(message), self._say)
+        restoring = Restoring(checked(message), self._say)
         self._jobs.begin(restoring)
         return await restoring
 
@@ -331,6 +334,8 @@ class World:
         if self._looked is not None:
             self._seq += 1
             self._say_camera()
+        self.bookmarks.hear(line.welcome)
+        self.others.again()
         if resumed:
             self._jobs.resumed(line.welcome)
         elif resumed is not None:
@@ -354,12 +359,15 @@ class World:
                 self.presence = message
             case messages.Stats():
                 self.stats = message
+            case messages.Led():
+                self.others.hear(message)
+                if message.camera is not None and self.others.leader == message.viewer:
+                    self._looked = message.camera
             case _:
                 pass
+        self.bookmarks.hear(message)
         answered = self._jobs.hear(message)
-        if isinstance(message, messages.Commit | messages.Worlds | messages.Presence | messages.Stats) or (
-            isinstance(message, messages.Error) and not answered
-        ):
+        if isinstance(message, _TOLD) or (isinstance(message, messages.Error) and not answered):
             self._events.tell(message)
 
     def _end(self, error: ClientError) -> None:
@@ -385,12 +393,3 @@ class World:
     def _acknowledge(self, frame: int, seconds: float) -> None:
         if self._over is None:
             self._say(messages.Ack(frame=frame, decode=1e3 * seconds))
-
-
-def _checked(message: _Message) -> _Message:
-    """The message, if a server would take it. Raises ValueError."""
-    try:
-        decode_from_client(encode(message))
-    except (ProtocolError, OverflowError, TypeError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{type(message).__name__}: {error}") from None
-    return message

@@ -1,4 +1,5 @@
-"""What happens in a world that nobody asked for: commits, worlds, presence, numbers, errors, the connection's state."""
+"""What happens in a world that nobody asked for: commits, worlds, presence, where a leader looks, bookmarks, numbers,
+errors, the connection's state."""
 
 from __future__ import annotations
 
@@ -33,6 +34,8 @@ Event = (
     | messages.Worlds
     | messages.Presence
     | messages.Stats
+    | messages.Led
+    | messages.Bookmarks
     | messages.Error
     | Disconnected
     | Reconnected

@@ -11,9 +11,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from wonderzoom.clients.errors import ClientError, RequestFailed, ZoomCancelled
 from wonderzoom.protocol import limits
-from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.protocol.codec import decode_from_client, encode
+from wonderzoom.protocol.errors import ErrorCode, ProtocolError
 from wonderzoom.protocol.messages import (
     Cancel,
     Commit,
@@ -34,6 +37,7 @@ from wonderzoom.protocol.messages import (
 )
 
 _Value = TypeVar("_Value")
+_Message = TypeVar("_Message", bound=FromClient)
 Say = Callable[[FromClient], None]
 _MAX_UNREAD = 16  # statuses of a zoom, each with a preview of up to 64 kB
 
@@ -293,3 +297,12 @@ class Jobs:
                 ended = True
                 del self._pending[request]
         return ended
+
+
+def checked(message: _Message) -> _Message:
+    """The message, if a server would take it. Raises ValueError."""
+    try:
+        decode_from_client(encode(message))
+    except (ProtocolError, OverflowError, TypeError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{type(message).__name__}: {error}") from None
+    return message

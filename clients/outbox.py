@@ -11,7 +11,7 @@ from collections import deque
 from wonderzoom.clients.errors import RequestFailed
 from wonderzoom.protocol import limits
 from wonderzoom.protocol.errors import ErrorCode
-from wonderzoom.protocol.messages import Ack, Camera, FromClient
+from wonderzoom.protocol.messages import Ack, Camera, Follow, FromClient
 
 CAMERA_S = 1.0 / limits.MAX_FPS  # nobody is shown more
 _PER_S = 0.8 * limits.MESSAGES_PER_S
@@ -34,6 +34,9 @@ class Outbox:
         if isinstance(message, Ack):
             if not full:  # only a server that sends without credit gets that far
                 self._waiting.appendleft(message)  # the server waits for it with the next frame
+        elif isinstance(message, Follow) and self._camera is not None and not full:
+            self._waiting += (self._camera, message)  # a camera that comes after it would end it
+            self._camera = None
         elif full:
             raise RequestFailed(ErrorCode.BUSY, f"{_MAX_WAITING} messages wait to be sent already")
         else:
@@ -57,7 +60,8 @@ class Outbox:
         self._allowance, self._counted = min(self._allowance + gained, _BURST), max(self._counted, now)
         if self._allowance < 1.0:
             return (1.0 - self._allowance) / _PER_S + 1e-4
-        if self._camera is not None and now >= self._camera_due:
+        behind = any(isinstance(each, Follow) for each in self._waiting)
+        if self._camera is not None and now >= self._camera_due and not behind:
             message: FromClient = self._camera
             self._camera, self._camera_due = None, now + CAMERA_S
         elif self._waiting:

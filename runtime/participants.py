@@ -46,7 +46,9 @@ class Participant:
     frames: OrderedDict[int, Camera] = field(default_factory=OrderedDict[int, Camera])
     times: OrderedDict[int, float] = field(default_factory=OrderedDict[int, float])  # of camera messages
     waiting: int = 0  # messages since the connection last sent something
-    presence: int = -1  # the number of the last presence that was said
+    granted: Role | None = None  # by a host, whatever the token says
+    following: str | None = None  # the id of whom
+    viewport: tuple[int, int] | None = None  # pixels, of the last camera that it said
     shown: int = 0  # frames since the last stats
     bytes: int = 0
     shows_video: bool = False  # the program on this connection can

@@ -18,16 +18,22 @@ from wonderzoom.protocol import limits, messages, values
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.bookmarks import BookmarkShelf
 from wonderzoom.runtime.drawing import Drawing
+from wonderzoom.runtime.following import Following
 from wonderzoom.runtime.frame_loop import STILL, FrameLoop
 from wonderzoom.runtime.frames import frame_of
+from wonderzoom.runtime.hosting import LOCKED, Hosting
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
+from wonderzoom.runtime.newest import Newest
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
+from wonderzoom.runtime.presence import presence
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
 from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.scale_node import ScaleNode
@@ -53,8 +59,10 @@ class WorldSession:
         metrics: Metrics | None = None,
         worlds: Callable[[], list[str]] = list,
         lanes: Lanes | None = None,
+        bookmarks: BookmarkShelf | None = None,
     ) -> None:
-        """``lanes``: those of the whole server; without, as many as ``drawing`` has."""
+        """``lanes``: those of the whole server; without, as many as ``drawing`` has. ``bookmarks``: without, they last
+        as long as this does."""
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
         self._uploads, self._worlds = uploads, worlds
@@ -70,13 +78,17 @@ class WorldSession:
             on_dropped=self.metrics.frame_dropped,
         )
         self._roster = Roster(self._show)
-        self._presence_due: asyncio.TimerHandle | None = None
-        self._presence = 0  # how often it has changed
+        self._presence = Newest(self._roster, PRESENCE_S, self._presence_now)
+        self._shelf = bookmarks or BookmarkShelf(None)
+        self._bookmarks = Newest(self._roster, PRESENCE_S, lambda: self._shelf.said)
+        self._shelf.changed = self._bookmarks.changed
+        self._following = Following(self._roster, self._led, self._presence.changed)
+        self._hosting = Hosting(self._roster, self._gone, self._presence.changed)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._closing = False
         self.frames.world_changed(self.revision)
-        desk.changed = self._presence_changed
+        desk.changed = self._presence.changed
 
     @property
     def viewers(self) -> int:
@@ -91,6 +103,9 @@ class WorldSession:
         self._forget()
         known = self._roster.resumed(hello.resume)
         if known is None:
+            if not self._hosting.lets_in(role):
+                session.refuse(CloseCode.FORBIDDEN, LOCKED)
+                return None
             if self.viewers >= self.max_viewers:
                 text = f"{self.max_viewers} people are here; try again later"
                 session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
@@ -104,7 +119,7 @@ class WorldSession:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
         known.name = " ".join(hello.name.split()) or known.name
-        known.session, known.wake, known.waiting, known.role = session, wake, 0, role
+        known.session, known.wake, known.waiting, known.role = session, wake, 0, known.granted or role
         known.arrived(hello)
         self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
@@ -115,7 +130,9 @@ class WorldSession:
         self.frames.join(known.viewer)
         wake()
         self._desk.tell_again(known)
-        self._presence_changed()
+        self._presence.changed()
+        if self._shelf.said.bookmarks:
+            self._bookmarks.owe(known)
         return known
 
     async def leave(self, participant: Participant, session: ServerSession, *, for_good: bool) -> None:
@@ -123,12 +140,13 @@ class WorldSession:
         if participant.session is not session:
             return  # it has connected again meanwhile
         participant.session, participant.left_at = None, self._loop.time()
+        self._following.end(participant)
         await self.frames.leave(participant.viewer)
         if for_good:
             self._gone(participant)
         else:
             self._timers.append(self._loop.call_later(RESUME_S + 1.0, self._forget))
-        self._presence_changed()
+        self._presence.changed()
 
     def _forget(self) -> None:
         """Those who did not come back in time are gone."""
@@ -139,15 +157,16 @@ class WorldSession:
 
     def _gone(self, participant: Participant) -> None:
         if self._roster.remove(participant):
+            self._following.gone(participant)
             self._desk.left(participant)
             self._uploads.left(participant)
-            self._presence_changed()
+            self._presence.changed()
 
     @property
     def vacant(self) -> bool:
-        """Whether nobody is here, nor comes back, nor waits for a zoom."""
+        """Whether nobody is here, nor comes back, nor waits for a zoom; a world that is locked stays so."""
         self._forget()
-        return not any(self._roster) and not self._desk.pending
+        return not any(self._roster) and not self._desk.pending and not self._hosting.locked
 
     async def close(self) -> None:
         """Say goodbye to everyone; nothing is answered any more."""
@@ -156,8 +175,10 @@ class WorldSession:
             if each.session is not None:
                 each.session.refuse(CloseCode.GOING_AWAY, "the server stops", retry_after=2.0)
                 each.wake()
-        for timer in (*self._timers, *([self._presence_due] if self._presence_due else [])):
+        for timer in self._timers:
             timer.cancel()
+        for each in (self._presence, self._bookmarks, self._following):
+            each.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -194,6 +215,14 @@ class WorldSession:
             case messages.RestoreNode():
                 if self._needs(who, Role.EDITOR, message.request):
                     self._beside(self._restore(who, message))
+            case messages.Follow():
+                self._following.follow(who, message)
+            case messages.AddBookmark() | messages.RemoveBookmark():
+                if self._needs(who, Role.EDITOR, message.request):
+                    self._beside(self._shelf.hear(who, message))
+            case messages.Kick() | messages.Grant() | messages.Lock():
+                if self._needs(who, Role.HOST, message.request):
+                    self._hosting.hear(who, message)
             case messages.UploadBegin():
                 if self._needs(who, Role.HOST, message.upload):
                     self._uploads.begin(who, message)
@@ -251,8 +280,14 @@ class WorldSession:
             who.fail(ErrorCode.INVALID, str(error))
             return
         who.looked(message.seq, message.time)
+        who.viewport = camera.width, camera.height
+        self._following.end(who)
         self.frames.look(who.viewer, camera, message.seq)
-        self._presence_changed()
+        self._following.moved(who)
+        self._presence.changed()
+
+    def _led(self, who: Participant, camera: Camera, leader: str) -> None:
+        self.frames.follow(who.viewer, camera, leader)
 
     # ---- frames -----------------------------------------------------------------------------------
     async def _show(self, who: Participant, frame: Frame) -> None:
@@ -271,7 +306,7 @@ class WorldSession:
             messages.Frame(
                 frame=frame.id,
                 camera_seq=max(0, frame.camera_seq),
-                camera_time=who.times.get(frame.camera_seq, 0.0),
+                camera_time=0.0 if who.following else who.times.get(frame.camera_seq, 0.0),
                 revision=frame.revision,
                 views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
                 codec=frame.codec,
@@ -354,41 +389,5 @@ class WorldSession:
             ln_metres=math.log(self._header.root_edge * self._header.metres_per_unit),
         )  # fmt: skip
 
-    # ---- presence -----------------------------------------------------------------------------------
-    def _presence_changed(self) -> None:
-        self._presence += 1
-        self._plan_presence()
-
-    def _plan_presence(self) -> None:
-        if self._presence_due is None and not self._closing:
-            self._presence_due = self._loop.call_later(PRESENCE_S, self._tell_presence)
-
-    def _tell_presence(self) -> None:
-        """Newest wins: who has not yet taken what was said before is told later how things stand then."""
-        self._presence_due = None
-        here = self._roster.present
-        due = [each for each in here if each.presence != self._presence]
-        free = [each for each in due if not each.waiting]
-        if len(free) < len(due):
-            self._plan_presence()
-        if not free:
-            return
-        viewers = [
-            values.ViewerSummary(
-                id=each.id, name=each.name, color=each.color, role=each.role.value,
-                camera=None if each.viewer.camera is None else pose(each.viewer.camera),
-            )
-            for each in here[: limits.MAX_VIEWERS]
-        ]  # fmt: skip
-        waiting = [each for each in self._desk.pending if self._roster.get(each.participant.id) is not None]
-        zooms = [
-            values.PendingZoom(
-                request=each.request, viewer=each.participant.id, camera=each.camera, prompt=each.wish.prompt,
-                stage=each.last.stage if each.last else None, fraction=each.last.fraction if each.last else 0.0,
-            )
-            for each in waiting[: limits.MAX_PENDING]
-        ]  # fmt: skip
-        said = messages.Presence(viewers=viewers, zooms=zooms)
-        for each in free:
-            each.presence = self._presence
-            each.say(said)
+    def _presence_now(self) -> messages.Presence:
+        return presence(self._roster, self._desk.pending, self._hosting.locked)
