@@ -28,13 +28,14 @@ from pathlib import Path
 import msgspec
 
 from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
-from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
-from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming, checked
+from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected, Told
+from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
-from wonderzoom.clients.outbox import Outbox
+from wonderzoom.clients.outbox import Outbox, checked
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
+from wonderzoom.clients.scene import Scene
 from wonderzoom.clients.sharing import Bookmarks, Others
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
@@ -43,9 +44,6 @@ from wonderzoom.scene_graph.camera import Camera
 
 log = logging.getLogger(__name__)
 
-_TOLD = (
-    messages.Commit | messages.Worlds | messages.Presence | messages.Stats | messages.Led | messages.Bookmarks
-)
 PATIENCE_S = 60.0  # a server remembers a viewer that long
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 
@@ -57,30 +55,38 @@ async def connect(
     name: str = "",
     max_fps: float = 30.0,
     best_quality: int = 85,
+    surfels: int | None = None,
+    lod_bias: float = 0.0,
+    fetch: bool = False,
     tls: ssl.SSLContext | None = None,
     patience: float = PATIENCE_S,
 ) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
-    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``tls``: for https
-    (``links.tls_context``); ``patience``: seconds without connection after which it is given up. Raises BadLink,
-    CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
+    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``surfels``: to draw by
+    oneself (``scene``), and keep that many at most, instead of being sent frames, ``lod_bias`` octaves coarser, with
+    ``fetch`` by names to be fetched; ``tls``: for https (``links.tls_context``); ``patience``: seconds without
+    connection after which it is given up.
+    Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
     hello = messages.Hello(
         protocol=(limits.PROTOCOL, limits.PROTOCOL),
         client=program(),
         codecs=["jpeg"],
+        surfel_formats=[limits.SURFEL_FORMAT],
         token=link.token,
         name=name[: limits.MAX_NAME],
         world=link.world,
     )
-    wishes = checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
+    wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, lod_bias=lod_bias)
+    if surfels is not None:
+        wishes = msgspec.structs.replace(wishes, stream="surfels", surfel_budget=surfels, fetch=fetch)
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
 
-    world = World(await dial(None), dial, wishes, patience)
+    world = World(await dial(None), dial, checked(wishes), patience)
     try:
         yield world
     finally:
@@ -105,6 +111,7 @@ class World:
         self.bookmarks = Bookmarks(self._jobs, self._say, lambda: self.welcome.resume)
         self._slot = PictureSlot(self._acknowledge)
         self._events = Events()
+        self.scene = Scene(wishes, self._loop.time, self._say)
         self._seq = 0
         self._looked: CameraPose | None = None
         self._over: ClientError | None = None
@@ -201,30 +208,22 @@ class World:
             node=replace,
             seed=seed,
         )
-        zooming = Zooming(checked(message), self._say)
-        self._jobs.begin(zooming)
-        return zooming
+        return self._jobs.begin(Zooming(checked(message), self._say))
 
     async def pick(self, at: messages.Spot) -> messages.Picked:
         """What is at a point of a picture; without ``place`` nothing is. Raises RequestFailed."""
         message = messages.Pick(request=self._jobs.name("p"), at=at)
-        picking = Picking(checked(message), self._say)
-        self._jobs.begin(picking)
-        return await picking
+        return await self._jobs.begin(Picking(checked(message), self._say))
 
     async def remove(self, node: str) -> int:
         """Undo a zoom with all that was built on it; the revision of the world without it. Raises RequestFailed."""
         message = messages.RemoveNode(request=self._jobs.name("r"), node=node)
-        removal = Removal(checked(message), self._say)
-        self._jobs.begin(removal)
-        return await removal
+        return await self._jobs.begin(Removal(checked(message), self._say))
 
     async def restore(self, node: str) -> int:
         """Bring back a node that was removed, with what went with it; the revision with it. Raises RequestFailed."""
         message = messages.RestoreNode(request=self._jobs.name("r"), node=node)
-        restoring = Restoring(checked(message), self._say)
-        self._jobs.begin(restoring)
-        return await restoring
+        return await self._jobs.begin(Restoring(checked(message), self._say))
 
     async def upload(
         self, path: Path, progress: Callable[[messages.UploadStatus], None] | None = None
@@ -243,9 +242,7 @@ class World:
             bytes=len(data),
             sha256=digest.digest(),
         )
-        uploading = Uploading(begin, data, self._say, progress)
-        self._jobs.begin(uploading)
-        return await uploading
+        return await self._jobs.begin(Uploading(begin, data, self._say, progress))
 
     def events(self) -> AsyncGenerator[Event, None]:
         """What happens from the first step of the loop on: commits, worlds, presence, numbers, errors that belong to no
@@ -330,6 +327,8 @@ class World:
         self.worlds = line.welcome.worlds
         self._outbox.clear()
         self._slot.clear()
+        for have in self.scene.enter(line.welcome):
+            self._say(have)
         self._say(self._wishes)
         if self._looked is not None:
             self._seq += 1
@@ -348,6 +347,9 @@ class World:
                 latency = max(0.0, now - message.camera_time) / 1e3 if message.camera_time else 0.0
                 self._slot.arrived(Picture(message, latency))
                 return
+            case messages.Surfels():
+                self._say(self.scene.take(message))
+                return
             case messages.Commit():
                 self.revision = message.revision
                 for name in message.removed:
@@ -360,14 +362,12 @@ class World:
             case messages.Stats():
                 self.stats = message
             case messages.Led():
-                self.others.hear(message)
-                if message.camera is not None and self.others.leader == message.viewer:
-                    self._looked = message.camera
+                self._looked = self.others.hear(message) or self._looked
             case _:
                 pass
         self.bookmarks.hear(message)
         answered = self._jobs.hear(message)
-        if isinstance(message, _TOLD) or (isinstance(message, messages.Error) and not answered):
+        if isinstance(message, Told) or (isinstance(message, messages.Error) and not answered):
             self._events.tell(message)
 
     def _end(self, error: ClientError) -> None:
@@ -377,6 +377,7 @@ class World:
             self._jobs.end(error)
             self._slot.end(shown)
             self._events.end(shown)
+            self.scene.end(shown)
 
     def _say(self, message: messages.FromClient) -> None:
         if self._over is not None:

@@ -29,17 +29,10 @@ class Reconnected:
     resumed: bool
 
 
-Event = (
-    messages.Commit
-    | messages.Worlds
-    | messages.Presence
-    | messages.Stats
-    | messages.Led
-    | messages.Bookmarks
-    | messages.Error
-    | Disconnected
-    | Reconnected
+Told = (
+    messages.Commit | messages.Worlds | messages.Presence | messages.Stats | messages.Led | messages.Bookmarks
 )
+Event = Told | messages.Error | Disconnected | Reconnected
 
 
 class Events:

@@ -11,12 +11,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from wonderzoom.clients.errors import ClientError, RequestFailed, ZoomCancelled
 from wonderzoom.protocol import limits
-from wonderzoom.protocol.codec import decode_from_client, encode
-from wonderzoom.protocol.errors import ErrorCode, ProtocolError
+from wonderzoom.protocol.errors import ErrorCode
 from wonderzoom.protocol.messages import (
     Cancel,
     Commit,
@@ -37,7 +34,6 @@ from wonderzoom.protocol.messages import (
 )
 
 _Value = TypeVar("_Value")
-_Message = TypeVar("_Message", bound=FromClient)
 Say = Callable[[FromClient], None]
 _MAX_UNREAD = 16  # statuses of a zoom, each with a preview of up to 64 kB
 
@@ -240,6 +236,9 @@ class Uploading(Job[str]):
                 self._say(UploadEnd(upload=self.request))
 
 
+_Job = TypeVar("_Job", bound=Job[Any])
+
+
 class Jobs:
     """All that is waited for, at most ``limits.MAX_PENDING``."""
 
@@ -253,8 +252,9 @@ class Jobs:
         self._begun += 1
         return f"{kind}{self._begun}"
 
-    def begin(self, job: Job[Any]) -> None:
-        """Ask for it and wait for it. Raises RequestFailed where too many wait, and what ended the conversation."""
+    def begin(self, job: _Job) -> _Job:
+        """Ask for it and wait for it; the job. Raises RequestFailed where too many wait, and what
+        ended the conversation."""
         if self._error is not None:
             raise self._error
         if job.request in self._pending:
@@ -263,6 +263,7 @@ class Jobs:
             raise RequestFailed(ErrorCode.BUSY, f"{limits.MAX_PENDING} requests wait already")
         job.ask()
         self._pending[job.request] = job
+        return job
 
     def hear(self, message: FromServer) -> bool:
         """Tell everyone who waits; whether it ended something."""
@@ -297,12 +298,3 @@ class Jobs:
                 ended = True
                 del self._pending[request]
         return ended
-
-
-def checked(message: _Message) -> _Message:
-    """The message, if a server would take it. Raises ValueError."""
-    try:
-        decode_from_client(encode(message))
-    except (ProtocolError, OverflowError, TypeError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{type(message).__name__}: {error}") from None
-    return message

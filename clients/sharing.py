@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import TypeVar
 
-from wonderzoom.clients.jobs import Job, Jobs, Say, checked
+from wonderzoom.clients.jobs import Job, Jobs, Say
+from wonderzoom.clients.outbox import checked
 from wonderzoom.clients.poses import pose_of
 from wonderzoom.protocol import messages
 from wonderzoom.protocol.errors import ErrorCode
@@ -65,8 +66,7 @@ class Others:
             return (isinstance(message, messages.Led) and message.viewer == viewer) or None
 
         asked = checked(messages.Follow(request=self._jobs.name("f"), viewer=viewer))
-        following = Until(asked, self._say, answer)
-        self._jobs.begin(following)
+        following = self._jobs.begin(Until(asked, self._say, answer))
         self._wanted = viewer
         await following
 
@@ -103,12 +103,14 @@ class Others:
         await self._until(messages.Lock(request=self._jobs.name("l"), locked=locked), answer)
 
     # ---- the connection's part ------------------------------------------------------------------
-    def hear(self, message: FromServer) -> None:
-        """A message of the server's. One that leads elsewhere was on its way when one moved."""
-        if isinstance(message, messages.Led) and message.viewer is None:
+    def hear(self, message: messages.Led) -> CameraPose | None:
+        """Where one looks now, if that is elsewhere. What leads on when one has moved was on its way."""
+        if message.viewer is None:
             self.looked()
-        elif isinstance(message, messages.Led) and message.viewer == self._wanted:
+        elif message.viewer == self._wanted:
             self.leader = message.viewer
+            return message.camera
+        return None
 
     def looked(self) -> None:
         """One has moved by oneself."""
@@ -123,9 +125,7 @@ class Others:
         self, message: messages.Kick | messages.Grant | messages.Lock,
         answer: Callable[[FromServer], bool | None], gone: bool | None = None,
     ) -> None:  # fmt: skip
-        asked = Until(checked(message), self._say, answer, gone)
-        self._jobs.begin(asked)
-        await asked
+        await self._jobs.begin(Until(checked(message), self._say, answer, gone))
 
 
 class Bookmarks:
@@ -166,9 +166,7 @@ class Bookmarks:
             return (told and bookmark not in [each.id for each in message.bookmarks]) or None
 
         asked = messages.RemoveBookmark(request=self._jobs.name("r"), bookmark=bookmark)
-        removing = Until(checked(asked), self._say, answer, True)
-        self._jobs.begin(removing)
-        await removing
+        await self._jobs.begin(Until(checked(asked), self._say, answer, True))
 
     def hear(self, message: FromServer) -> None:
         """A message of the server's."""

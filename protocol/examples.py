@@ -14,6 +14,7 @@ from wonderzoom.protocol.errors import ErrorCode
 from wonderzoom.protocol.messages import (
     Ack,
     AddBookmark,
+    Blocks,
     Bookmarks,
     Bye,
     Camera,
@@ -115,6 +116,7 @@ CLIENT: dict[str, FromClient] = {
     "zoom to a camera": Zoom(request="z2", camera=POSE, mode="replace", node="9ffad37a3e"),
     "cancel": Cancel(request="z1"),
     "pick": Pick(request="p1", at=Spot(frame=3, u=0.0, v=1.0)),
+    "pick by a camera": Pick(request="p2", at=Spot(seq=7, u=1.0, v=0.0)),
     "remove_node": RemoveNode(request="r1", node="9ffad37a3e"),
     "restore_node": RestoreNode(request="r2", node="9ffad37a3e"),
     "follow": Follow(request="f1", viewer="v2"),
@@ -184,6 +186,7 @@ SERVER: dict[str, FromServer] = {
     ),
     "led": Led(viewer="v1", camera=POSE),
     "led by nobody": Led(),
+    "blocks": Blocks(blocks="c" * 43),
     "bookmarks": Bookmarks(bookmarks=[Bookmark(id="b1", name="the moss", camera=POSE, by="Ada")]),
     "upload_status": UploadStatus(upload="u1", received=5, state="done", world="photo"),
     "stats": Stats(fps=29.5, latency=12.0, bytes_per_s=2.5e6, scale=0.75, quality=70, viewers=2, ln_render_scale=-3.0),

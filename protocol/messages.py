@@ -10,8 +10,10 @@ from wonderzoom.protocol import limits as l
 from wonderzoom.protocol.errors import ErrorCode
 from wonderzoom.protocol.together import (
     AddBookmark,
+    Blocks,
     Bookmarks,
     ClientMessage,
+    Commit,
     Follow,
     Grant,
     Kick,
@@ -20,6 +22,7 @@ from wonderzoom.protocol.together import (
     Presence,
     RemoveBookmark,
     ServerMessage,
+    Worlds,
 )
 from wonderzoom.protocol.values import (
     BoundsPatch,
@@ -123,11 +126,17 @@ class Evicted(ClientMessage, frozen=True, kw_only=True, tag="evicted"):
 
 
 class Spot(Value, frozen=True, kw_only=True):
-    """A point of a frame that was shown: (0, 0) is its top left corner, (1, 1) its bottom right one."""
+    """A point of a frame that was shown, or of what a camera message saw: (0, 0) is its top left corner, (1, 1) its
+    bottom right one."""
 
-    frame: Counter
+    frame: Counter | None = None
+    seq: Counter | None = None  # of a camera message: of who draws from surfels
     u: Share
     v: Share
+
+    def __post_init__(self) -> None:
+        if (self.frame is None) == (self.seq is None):
+            raise ValueError("a point is of a `frame` or of the camera `seq`")
 
 
 class Zoom(ClientMessage, frozen=True, kw_only=True, tag="zoom"):
@@ -229,12 +238,6 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     background: tuple[Share, Share, Share] = (0.0, 0.0, 0.0)  # behind all surfels: red, green, blue, sRGB
 
 
-class Worlds(ServerMessage, frozen=True, kw_only=True, tag="worlds"):
-    """The server has other worlds than the welcome said: all that there are now."""
-
-    worlds: Annotated[list[Name], Meta(max_length=l.MAX_WORLDS)]
-
-
 class View(Value, frozen=True, kw_only=True):
     """One picture of a frame, with exactly the camera that it was drawn with."""
 
@@ -303,15 +306,6 @@ class ZoomStatus(ServerMessage, frozen=True, kw_only=True, tag="zoom_status"):
     ignored: Words = []  # words that nothing was made for
     code: ErrorCode | None = None
     message: Text = ""  # failed: why; committed: what was done otherwise than asked
-
-
-class Commit(ServerMessage, frozen=True, kw_only=True, tag="commit"):
-    """The world has a new revision."""
-
-    revision: Counter
-    added: Annotated[list[NodeSummary], Meta(max_length=l.MAX_NODES)] = []
-    removed: Annotated[list[Id], Meta(max_length=l.MAX_NODES)] = []
-    by: Name = ""
 
 
 class UploadStatus(ServerMessage, frozen=True, kw_only=True, tag="upload_status"):
@@ -387,6 +381,7 @@ FromServer = (
     | Commit
     | Presence
     | Led
+    | Blocks
     | Bookmarks
     | UploadStatus
     | Stats

@@ -1,4 +1,4 @@
-"""The messages of people who share a world: to follow, to keep places, and for hosts to keep order."""
+"""The messages of people who share a world: what everybody hears, to follow, to keep places, and hosts' own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from wonderzoom.protocol.values import (
     Bookmark,
     BookmarkName,
     CameraPose,
+    Counter,
     Id,
+    Name,
+    NodeSummary,
     PendingZoom,
     Role,
     Value,
@@ -76,6 +79,21 @@ class Lock(ClientMessage, frozen=True, kw_only=True, tag="lock"):
 
 
 # ---- server to client ---------------------------------------------------------------------------------
+class Commit(ServerMessage, frozen=True, kw_only=True, tag="commit"):
+    """The world has a new revision."""
+
+    revision: Counter
+    added: Annotated[list[NodeSummary], Meta(max_length=l.MAX_NODES)] = []
+    removed: Annotated[list[Id], Meta(max_length=l.MAX_NODES)] = []
+    by: Name = ""
+
+
+class Worlds(ServerMessage, frozen=True, kw_only=True, tag="worlds"):
+    """The server has other worlds than the welcome said: all that there are now."""
+
+    worlds: Annotated[list[Name], Meta(max_length=l.MAX_WORLDS)]
+
+
 class Presence(ServerMessage, frozen=True, kw_only=True, tag="presence"):
     """Who is here and what is being made; whole, at most ten times a second."""
 
@@ -89,6 +107,12 @@ class Led(ServerMessage, frozen=True, kw_only=True, tag="led"):
 
     viewer: Id | None = None
     camera: CameraPose | None = None  # None: they have not looked anywhere yet
+
+
+class Blocks(ServerMessage, frozen=True, kw_only=True, tag="blocks"):
+    """Payloads of surfels have another address than the welcome said: /s/<blocks>/blocks/<hash, hexadecimal>."""
+
+    blocks: Annotated[str, Meta(min_length=1, max_length=l.MAX_TOKEN)]
 
 
 class Bookmarks(ServerMessage, frozen=True, kw_only=True, tag="bookmarks"):

@@ -9,6 +9,8 @@ from wonderzoom.runtime.participants import Participant, Roster
 from wonderzoom.runtime.wire import pose
 from wonderzoom.runtime.zoom_desk import PendingZoom
 
+PRESENCE_S = 0.1  # at most ten times a second
+
 
 def presence(roster: Roster, pending: Sequence[PendingZoom], locked: bool) -> messages.Presence:
     """How things stand now, within what the protocol has room for."""

@@ -19,16 +19,15 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.bookmarks import BookmarkShelf
+from wonderzoom.runtime.company import Company
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.following import Following
 from wonderzoom.runtime.frame_loop import STILL, FrameLoop
 from wonderzoom.runtime.frames import frame_of
-from wonderzoom.runtime.hosting import LOCKED, Hosting
+from wonderzoom.runtime.hosting import LOCKED
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
-from wonderzoom.runtime.newest import Newest
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
-from wonderzoom.runtime.presence import presence
+from wonderzoom.runtime.streaming import Streaming
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
@@ -40,9 +39,6 @@ from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.world import World
 
 log = logging.getLogger(__name__)
-
-PRESENCE_S = 0.1  # at most ten times a second
-_STATS_S = 1.0
 
 
 class WorldSession:
@@ -77,18 +73,16 @@ class WorldSession:
             on_error=self._not_drawn,
             on_dropped=self.metrics.frame_dropped,
         )
+        self.streaming = Streaming(drawing, world.header, self._loop.time)
         self._roster = Roster(self._show)
-        self._presence = Newest(self._roster, PRESENCE_S, self._presence_now)
-        self._shelf = bookmarks or BookmarkShelf(None)
-        self._bookmarks = Newest(self._roster, PRESENCE_S, lambda: self._shelf.said)
-        self._shelf.changed = self._bookmarks.changed
-        self._following = Following(self._roster, self._led, self._presence.changed)
-        self._hosting = Hosting(self._roster, self._gone, self._presence.changed)
+        shelf = bookmarks or BookmarkShelf(None)
+        self._company = Company(self._roster, lambda: desk.pending, shelf, self._led, self._gone, self._renew)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._closing = False
         self.frames.world_changed(self.revision)
-        desk.changed = self._presence.changed
+        self.streaming.world_changed(self.revision)
+        desk.changed = self._company.changed
 
     @property
     def viewers(self) -> int:
@@ -103,7 +97,7 @@ class WorldSession:
         self._forget()
         known = self._roster.resumed(hello.resume)
         if known is None:
-            if not self._hosting.lets_in(role):
+            if not self._company.hosting.lets_in(role):
                 session.refuse(CloseCode.FORBIDDEN, LOCKED)
                 return None
             if self.viewers >= self.max_viewers:
@@ -119,20 +113,20 @@ class WorldSession:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
         known.name = " ".join(hello.name.split()) or known.name
-        known.session, known.wake, known.waiting, known.role = session, wake, 0, known.granted or role
+        known.session, known.wake, known.waiting, known.draws = session, wake, 0, False
+        known.role = known.granted or role
         known.arrived(hello)
         self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
-        session.welcome(self._welcome(known, first))
+        session.welcome(self._welcome(known, first, limits.SURFEL_FORMAT in hello.surfel_formats))
         for further in rest:
             known.say(messages.Commit(revision=self.revision, added=further))
         self.frames.join(known.viewer)
+        self.streaming.entered(known)
         wake()
         self._desk.tell_again(known)
-        self._presence.changed()
-        if self._shelf.said.bookmarks:
-            self._bookmarks.owe(known)
+        self._company.entered(known)
         return known
 
     async def leave(self, participant: Participant, session: ServerSession, *, for_good: bool) -> None:
@@ -140,13 +134,19 @@ class WorldSession:
         if participant.session is not session:
             return  # it has connected again meanwhile
         participant.session, participant.left_at = None, self._loop.time()
-        self._following.end(participant)
+        self._company.following.end(participant)
         await self.frames.leave(participant.viewer)
         if for_good:
             self._gone(participant)
         else:
             self._timers.append(self._loop.call_later(RESUME_S + 1.0, self._forget))
-        self._presence.changed()
+        self._company.changed()
+
+    def _renew(self) -> None:
+        """Whoever is not here gets no payload any more."""
+        said = messages.Blocks(blocks=self.streaming.renew())
+        for each in self._roster.present:
+            each.say(said)
 
     def _forget(self) -> None:
         """Those who did not come back in time are gone."""
@@ -157,16 +157,17 @@ class WorldSession:
 
     def _gone(self, participant: Participant) -> None:
         if self._roster.remove(participant):
-            self._following.gone(participant)
+            self._company.following.gone(participant)
             self._desk.left(participant)
             self._uploads.left(participant)
-            self._presence.changed()
+            self.streaming.gone(participant)
+            self._company.changed()
 
     @property
     def vacant(self) -> bool:
         """Whether nobody is here, nor comes back, nor waits for a zoom; a world that is locked stays so."""
         self._forget()
-        return not any(self._roster) and not self._desk.pending and not self._hosting.locked
+        return not any(self._roster) and not self._desk.pending and not self._company.hosting.locked
 
     async def close(self) -> None:
         """Say goodbye to everyone; nothing is answered any more."""
@@ -177,11 +178,11 @@ class WorldSession:
                 each.wake()
         for timer in self._timers:
             timer.cancel()
-        for each in (self._presence, self._bookmarks, self._following):
-            each.close()
+        self._company.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.streaming.close()
         await self._desk.close()
 
     async def draw_first(self) -> None:
@@ -198,63 +199,72 @@ class WorldSession:
             case messages.Ack():
                 self._acknowledged(who, message)
             case messages.Configure():
-                who.configure(message)
-                self._drawing.begin_video(who.id)
+                self._configure(who, message)
             case messages.Pick():
                 self._beside(self._desk.pick(who, message))
             case messages.Zoom():
-                if self._needs(who, Role.EDITOR, message.request):
+                if who.is_allowed(Role.EDITOR, message.request):
                     self._beside(self._desk.zoom(who, message))
                 else:
                     self.metrics.zoom_ended(ErrorCode.FORBIDDEN)
             case messages.Cancel():
                 self._loop.call_soon(self._desk.cancel, who, message)  # after what was asked before has begun
             case messages.RemoveNode():
-                if self._needs(who, Role.EDITOR, message.request):
+                if who.is_allowed(Role.EDITOR, message.request):
                     self._beside(self._desk.remove(who, message))
             case messages.RestoreNode():
-                if self._needs(who, Role.EDITOR, message.request):
+                if who.is_allowed(Role.EDITOR, message.request):
                     self._beside(self._restore(who, message))
-            case messages.Follow():
-                self._following.follow(who, message)
-            case messages.AddBookmark() | messages.RemoveBookmark():
-                if self._needs(who, Role.EDITOR, message.request):
-                    self._beside(self._shelf.hear(who, message))
-            case messages.Kick() | messages.Grant() | messages.Lock():
-                if self._needs(who, Role.HOST, message.request):
-                    self._hosting.hear(who, message)
             case messages.UploadBegin():
-                if self._needs(who, Role.HOST, message.upload):
+                if who.is_allowed(Role.HOST, message.upload):
                     self._uploads.begin(who, message)
             case messages.UploadChunk():
-                if self._needs(who, Role.HOST, message.upload):
+                if who.is_allowed(Role.HOST, message.upload):
                     self._uploads.chunk(who, message)
             case messages.UploadEnd():
-                if self._needs(who, Role.HOST, message.upload):
+                if who.is_allowed(Role.HOST, message.upload):
                     self._uploads.end(who, message)
-            case messages.Have() | messages.Evicted():
-                pass
+            case messages.Have():
+                self.streaming.have(who, message)
+            case messages.Evicted():
+                self.streaming.evicted(who, message)
             case messages.Hello() | messages.Leave():
                 pass  # the session's business
+            case _:
+                if (work := self._company.hear(who, message)) is not None:
+                    self._beside(work)
 
     def _acknowledged(self, who: Participant, message: messages.Ack) -> None:
         if message.frame is not None:
             took = self.frames.acknowledge(who.viewer, message.frame)
             if took is not None:
                 self.metrics.frame_arrived(took)
-            self._stats(who)
+            if (stats := who.stats(self._loop.time(), self.viewers)) is not None:
+                who.say(stats)
+        elif message.delta is not None:
+            self.streaming.acknowledge(who, message.delta)
+
+    def _configure(self, who: Participant, message: messages.Configure) -> None:
+        """Frames or surfels, and how good: nobody is sent both."""
+        who.configure(message)
+        self._drawing.begin_video(who.id)
+        self.streaming.configure(who, message)
+        if message.stream == "frames":
+            who.draws = False
+            self.frames.join(who.viewer, connected=False)
+        else:
+            who.draws = True
+            self._beside(self._stop_frames(who))
+
+    async def _stop_frames(self, who: Participant) -> None:
+        if who.draws:
+            await self.frames.leave(who.viewer)
 
     def worlds_changed(self) -> None:
         """There are other worlds on this server than everybody here was told."""
         said = messages.Worlds(worlds=self._worlds()[: limits.MAX_WORLDS])
         for each in self._roster.present:
             each.say(said)
-
-    def _needs(self, who: Participant, role: Role, request: str) -> bool:
-        if who.role.may(role):
-            return True
-        who.fail(ErrorCode.FORBIDDEN, f"that needs the role {role}; you have {who.role}", request)
-        return False
 
     async def _restore(self, who: Participant, message: messages.RestoreNode) -> None:
         there = self.nodes.get(message.node)
@@ -279,15 +289,16 @@ class WorldSession:
         except ValueError as error:
             who.fail(ErrorCode.INVALID, str(error))
             return
-        who.looked(message.seq, message.time)
+        who.looked(message.seq, message.time, camera)
         who.viewport = camera.width, camera.height
-        self._following.end(who)
+        self._company.following.end(who)
         self.frames.look(who.viewer, camera, message.seq)
-        self._following.moved(who)
-        self._presence.changed()
+        self.streaming.look(who)
+        self._company.looked(who)
 
     def _led(self, who: Participant, camera: Camera, leader: str) -> None:
         self.frames.follow(who.viewer, camera, leader)
+        self.streaming.look(who)
 
     # ---- frames -----------------------------------------------------------------------------------
     async def _show(self, who: Participant, frame: Frame) -> None:
@@ -306,7 +317,7 @@ class WorldSession:
             messages.Frame(
                 frame=frame.id,
                 camera_seq=max(0, frame.camera_seq),
-                camera_time=0.0 if who.following else who.times.get(frame.camera_seq, 0.0),
+                camera_time=0.0 if who.following else who.time_of(frame.camera_seq),
                 revision=frame.revision,
                 views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
                 codec=frame.codec,
@@ -318,18 +329,6 @@ class WorldSession:
                 encode=1e3 * frame.encode_s,
             )
         )
-
-    def _stats(self, who: Participant) -> None:
-        now = self._loop.time()
-        if now - who.stats_at < _STATS_S:
-            return
-        passed, who.stats_at = max(now - who.stats_at, 1e-3), now
-        rung = who.viewer.pacer.current
-        who.say(messages.Stats(
-            fps=min(1000.0, who.shown / passed), latency=1e3 * who.viewer.pacer.latency,
-            bytes_per_s=who.bytes / passed, scale=rung.scale, quality=rung.quality, viewers=self.viewers,
-        ))  # fmt: skip
-        who.shown = who.bytes = 0
 
     def _stalled(self, viewer: Viewer) -> None:
         who = self._roster.get(viewer.id)
@@ -358,6 +357,7 @@ class WorldSession:
             self._desk.asked_by.pop(name, None)
         self.nodes.update((node.id, node) for node in commit.added)
         self.frames.world_changed(commit.revision)
+        self.streaming.world_changed(commit.revision)
         added = [self.summary(node) for node in commit.added]
         by = added[0].by if added else ""
         for coming, going in commit_parts(added, commit.removed):
@@ -378,7 +378,7 @@ class WorldSession:
     def _root(self) -> ScaleNode | None:
         return next((node for node in self.nodes.values() if node.parent is None), None)
 
-    def _welcome(self, who: Participant, nodes: list[values.NodeSummary]) -> messages.Welcome:
+    def _welcome(self, who: Participant, nodes: list[values.NodeSummary], surfels: bool) -> messages.Welcome:
         root = self._root()
         start = who.viewer.camera or (None if root is None else frame_of(root, self._header))
         return messages.Welcome(
@@ -387,7 +387,6 @@ class WorldSession:
             h_ref=self._header.h_ref, clock=1e3 * self._loop.time(), nodes=nodes,
             camera=None if start is None else pose(start), worlds=self._worlds()[: limits.MAX_WORLDS],
             ln_metres=math.log(self._header.root_edge * self._header.metres_per_unit),
+            surfel_format=limits.SURFEL_FORMAT if surfels else None, blocks=self.streaming.secret if surfels else "",
+            metric=self._header.metric, background=self._header.background,
         )  # fmt: skip
-
-    def _presence_now(self) -> messages.Presence:
-        return presence(self._roster, self._desk.pending, self._hosting.locked)

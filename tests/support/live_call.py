@@ -91,6 +91,7 @@ class Call:
         self.shown = self.heard = 0  # frames, and messages of all kinds
         self.present: messages.Presence | None = None
         self.bookmarks: messages.Bookmarks | None = None
+        self.secrets: list[str] = []  # of payloads
         self.leds: list[messages.Led] = []
         self.led_by: str | None = None
         self._followed: set[int] = set()  # numbers of own cameras from which on it followed somebody
@@ -192,6 +193,8 @@ class Call:
                     self._error(message)
                 case messages.Led():
                     self._led(message)
+                case messages.Blocks():
+                    self.secrets.append(message.blocks)
                 case messages.Bookmarks():
                     self.bookmarks = message
                 case messages.Picked():
