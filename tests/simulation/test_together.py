@@ -216,6 +216,7 @@ def test_who_is_kicked_is_gone_and_nobody_who_was_known() -> None:
         again.say(messages.Kick(request="k4", viewer=host.known.viewer))
         await asyncio.sleep(0.5)
         codes = {each.request: each.code for each in (*host.errors, *again.errors)}
+        assert host.secrets == [house.session.streaming.secret] and rude.secrets == []
         assert codes == {"k2": ErrorCode.NOT_FOUND, "k3": ErrorCode.INVALID, "k4": ErrorCode.FORBIDDEN}
 
     kept(play(house, body))
@@ -232,6 +233,7 @@ def test_a_lock_keeps_out_who_was_not_here_and_nobody_else() -> None:
         assert (
             ada.present and ada.present.locked and [each.code for each in ada.errors] == [ErrorCode.FORBIDDEN]
         )
+        assert host.secrets == ada.secrets == [house.session.streaming.secret]
         for token in (VIEWER, HOST):
             call = Call("new", house, Known(), hello("new", token), 1e7, 0.01)
             call.sins.add(CloseCode.FORBIDDEN)
