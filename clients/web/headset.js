@@ -27,8 +27,7 @@ const TOLD_EVERY_MS = 100;
 
 /**
  * The camera of an eye: `base` looked at from a pose in metres, whose origin is the eye of `base`.
- * @param {Camera} base @param {{x: number, y: number, z: number}} at x right, y up, z back, metres
- * @param {{x: number, y: number, z: number, w: number}} turn of the eye @param {ArrayLike<number>} projection sixteen numbers,
+ * @param {Camera} base @param {Point} at x right, y up, z back @param {Turn} turn of the eye @param {ArrayLike<number>} projection sixteen numbers,
  * column by column @param {number} width pixels @param {number} height @param {number} arm metres to the pivot of `base`
  * @returns {Camera}
  */
@@ -60,6 +59,10 @@ export class Headset {
     this.at = 0;
     this.toldAt = 0;
     this.drawn = false;
+    /** @type {Camera | null} whose eye is at the origin */
+    this.base = null;
+    /** @type {Pose | null} where the head was at first */
+    this.origin = null;
     this.button = button("tool", "VR", "Look with the headset", () => void this.enter());
     this.button.id = "headset";
     this.button.hidden = true;
@@ -89,6 +92,7 @@ export class Headset {
       const space = await session.requestReferenceSpace("local");
       this.session = session;
       this.base = camera;
+      this.origin = null;
       this.frames = 0;
       document.body.dataset.headset = "on";
       session.addEventListener("end", () => this.ended());
@@ -121,15 +125,17 @@ export class Headset {
     this.at = now;
     const layer = frame.session.renderState.baseLayer;
     const { base } = this;
-    const eyes = pose.views.map((/** @type {any} */ view) => {
+    const origin = (this.origin ??= levelled(pose.transform));
+    const views = pose.views.filter((/** @type {any} */ view) => layer.getViewport(view).width > 0);
+    const eyes = views.map((/** @type {any} */ view) => {
       const { x, y, width, height } = layer.getViewport(view);
-      const { position, orientation } = view.transform;
+      const { position, orientation } = relative(view.transform, origin);
       const camera = eyeCamera(base, position, orientation, view.projectionMatrix, width, height, ARM_M);
       return { camera, viewport: { x, y, width, height } };
     });
     const { gl } = picture.renderer;
     gl.bindFramebuffer(gl.FRAMEBUFFER, layer.framebuffer);
-    picture.drawEyes(eyes);
+    if (eyes.length) picture.drawEyes(eyes);
     this.frames += 1;
     document.body.dataset.headsetFrames = String(this.frames);
     if (now - this.toldAt > TOLD_EVERY_MS && eyes.length) {
@@ -148,4 +154,23 @@ export class Headset {
     }
     return moved === base ? base : cameras.settled(moved);
   }
+}
+
+/** @typedef {{position: Point, orientation: Turn}} Pose as WebXR says it */
+/** @typedef {{x: number, y: number, z: number}} Point metres */
+/** @typedef {{x: number, y: number, z: number, w: number}} Turn */
+
+/** Where the head is, level, and ahead where it looks. @param {Pose} head @returns {Pose} */
+function levelled({ position: { x, y, z }, orientation }) {
+  const length = Math.hypot(orientation.y, orientation.w) || 1;
+  return { position: { x, y, z }, orientation: { x: 0, y: orientation.y / length, z: 0, w: orientation.w / length } };
+}
+
+/** A pose as another one, which is level, sees it. @param {Pose} pose @param {Pose} from @returns {Pose} */
+function relative({ position: p, orientation: q }, { position: o, orientation }) {
+  /** @type {Quat} */
+  const back = [orientation.w, 0, -orientation.y, 0];
+  const [x, y, z] = cameras.rotate(back, [p.x - o.x, p.y - o.y, p.z - o.z]);
+  const [w, a, b, c] = cameras.multiply(back, [q.w, q.x, q.y, q.z]);
+  return { position: { x, y, z }, orientation: { x: a, y: b, z: c, w } };
 }

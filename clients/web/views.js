@@ -4,6 +4,7 @@
  */
 
 import * as cameras from "./camera.js";
+import { Budget } from "./budget.js";
 import { element } from "./dom.js";
 import { MAX_NAMED } from "./limits.js";
 import { Picture } from "./picture.js";
@@ -37,7 +38,6 @@ const KEY = "wonderzoom.stream";
 const WISHES = /** @type {const} */ (["auto", "frames", "surfels"]);
 const SLOW_MBIT = 3; // a line below carries frames better than the blocks of a new view
 const LEAST_MEMORY = 2; // GB
-const BUDGET = 600_000; // surfels that are kept: 20 MB here and 12 MB on the card
 
 /** Which stream suits this browser, and why. @param {Machine} machine @returns {{stream: Stream, why: string, possible: boolean}} */
 export function suited(machine) {
@@ -83,6 +83,7 @@ export class Views {
     /** What one sees. @type {Stream} */
     this.shown = "frames";
     this.seq = 0;
+    this.budget = new Budget();
     this.select = element("stream", HTMLSelectElement);
     this.select.value = this.wish;
     this.select.addEventListener("change", () => {
@@ -112,7 +113,7 @@ export class Views {
   /** Says what the server is to send; its video begins anew. */
   configure() {
     const { stream, codec } = this;
-    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, surfel_budget: BUDGET });
+    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, surfel_budget: this.budget.surfels });
   }
 
   /** Which of the two canvases is seen. @param {Stream} stream */
@@ -189,7 +190,10 @@ export class Views {
       const before = surfels.settled > 0;
       surfels.draw(camera);
       if (this.stream === "surfels" && surfels.complete(this.seq) && surfels.settled > 0) this.show("surfels");
-      if (this.shown === "surfels") this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
+      if (this.shown === "surfels") {
+        this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
+        if (this.budget.drew(performance.now(), surfels.order.length)) this.configure();
+      }
       if (before !== surfels.settled > 0 || surfels.settled === 1) this.changed();
     }
     if (this.shown === "frames") this.picture.draw(camera);
@@ -221,6 +225,7 @@ export class Views {
     if (this.shown === "surfels" && surfels) {
       dataset.shown = surfels.complete(this.seq) && surfels.settled > 0 ? "still" : "moving";
       dataset.revision = String(surfels.revision);
+      dataset.held = String(surfels.store.held.size);
     } else {
       dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
       dataset.revision = String(shown?.revision ?? 0);
