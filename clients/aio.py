@@ -28,7 +28,7 @@ from pathlib import Path
 import msgspec
 
 from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
-from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
+from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected, Told
 from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
@@ -36,6 +36,7 @@ from wonderzoom.clients.outbox import Outbox, checked
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
 from wonderzoom.clients.scene import Scene
+from wonderzoom.clients.sharing import Bookmarks, Others
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose, NodeSummary
@@ -106,6 +107,8 @@ class World:
         self._line, self._dial, self._wishes, self._patience = line, dial, wishes, patience
         self._outbox, self._to_send = Outbox(), asyncio.Event()
         self._jobs = Jobs()
+        self.others = Others(self._jobs, self._say)  # follow them; kick, grant, lock
+        self.bookmarks = Bookmarks(self._jobs, self._say, lambda: self.welcome.resume)
         self._slot = PictureSlot(self._acknowledge)
         self._events = Events()
         self.scene = Scene(wishes, self._loop.time, self._say)
@@ -155,6 +158,7 @@ class World:
             self._looked = pose_of(camera)
         else:
             self._looked = checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+        self.others.looked()
         self._seq += 1
         self._say_camera()
         return self._seq
@@ -204,30 +208,22 @@ class World:
             node=replace,
             seed=seed,
         )
-        zooming = Zooming(checked(message), self._say)
-        self._jobs.begin(zooming)
-        return zooming
+        return self._jobs.begin(Zooming(checked(message), self._say))
 
     async def pick(self, at: messages.Spot) -> messages.Picked:
         """What is at a point of a picture; without ``place`` nothing is. Raises RequestFailed."""
         message = messages.Pick(request=self._jobs.name("p"), at=at)
-        picking = Picking(checked(message), self._say)
-        self._jobs.begin(picking)
-        return await picking
+        return await self._jobs.begin(Picking(checked(message), self._say))
 
     async def remove(self, node: str) -> int:
         """Undo a zoom with all that was built on it; the revision of the world without it. Raises RequestFailed."""
         message = messages.RemoveNode(request=self._jobs.name("r"), node=node)
-        removal = Removal(checked(message), self._say)
-        self._jobs.begin(removal)
-        return await removal
+        return await self._jobs.begin(Removal(checked(message), self._say))
 
     async def restore(self, node: str) -> int:
         """Bring back a node that was removed, with what went with it; the revision with it. Raises RequestFailed."""
         message = messages.RestoreNode(request=self._jobs.name("r"), node=node)
-        restoring = Restoring(checked(message), self._say)
-        self._jobs.begin(restoring)
-        return await restoring
+        return await self._jobs.begin(Restoring(checked(message), self._say))
 
     async def upload(
         self, path: Path, progress: Callable[[messages.UploadStatus], None] | None = None
@@ -246,9 +242,7 @@ class World:
             bytes=len(data),
             sha256=digest.digest(),
         )
-        uploading = Uploading(begin, data, self._say, progress)
-        self._jobs.begin(uploading)
-        return await uploading
+        return await self._jobs.begin(Uploading(begin, data, self._say, progress))
 
     def events(self) -> AsyncGenerator[Event, None]:
         """What happens from the first step of the loop on: commits, worlds, presence, numbers, errors that belong to no
@@ -339,6 +333,8 @@ class World:
         if self._looked is not None:
             self._seq += 1
             self._say_camera()
+        self.bookmarks.hear(line.welcome)
+        self.others.again()
         if resumed:
             self._jobs.resumed(line.welcome)
         elif resumed is not None:
@@ -365,10 +361,13 @@ class World:
                 self.presence = message
             case messages.Stats():
                 self.stats = message
+            case messages.Led():
+                self._looked = self.others.hear(message) or self._looked
+            case _:
+                pass
+        self.bookmarks.hear(message)
         answered = self._jobs.hear(message)
-        if isinstance(message, messages.Commit | messages.Worlds | messages.Presence | messages.Stats) or (
-            isinstance(message, messages.Error) and not answered
-        ):
+        if isinstance(message, Told) or (isinstance(message, messages.Error) and not answered):
             self._events.tell(message)
 
     def _end(self, error: ClientError) -> None:

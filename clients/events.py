@@ -1,4 +1,5 @@
-"""What happens in a world that nobody asked for: commits, worlds, presence, numbers, errors, the connection's state."""
+"""What happens in a world that nobody asked for: commits, worlds, presence, where a leader looks, bookmarks, numbers,
+errors, the connection's state."""
 
 from __future__ import annotations
 
@@ -28,15 +29,10 @@ class Reconnected:
     resumed: bool
 
 
-Event = (
-    messages.Commit
-    | messages.Worlds
-    | messages.Presence
-    | messages.Stats
-    | messages.Error
-    | Disconnected
-    | Reconnected
+Told = (
+    messages.Commit | messages.Worlds | messages.Presence | messages.Stats | messages.Led | messages.Bookmarks
 )
+Event = Told | messages.Error | Disconnected | Reconnected
 
 
 class Events:

@@ -181,6 +181,8 @@ class Render:
     """The node to show, to descend to, or to orbit."""
     camera: _File = None
     """Look from a camera file (docs/cameras.md) instead of a node's frame."""
+    bookmark: Annotated[str | None, word(read_prompt, "--bookmark", "NAME"), _ABSENT] = None
+    """Look from a place that somebody kept with the world while it was served, by its name."""
     size: Annotated[tuple[int, int] | None, word(read_size, "--size", "WxH"), _ABSENT] = None
     """Width and height in pixels. Default: those of the frame."""
     path: Annotated[str | None, arg(metavar="{descent,orbit,FILE}"), _ABSENT] = None

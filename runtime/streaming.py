@@ -198,6 +198,11 @@ class Streaming:
         if feed is not None:
             self._end(feed)
 
+    def renew(self) -> str:
+        """Another secret; the addresses that were told before lead nowhere."""
+        self.secret = secrets.token_urlsafe(32)
+        return self.secret
+
     async def payload(self, name: str) -> bytes | None:
         """The payload of a level that was offered by that name (hexadecimal)."""
         try:
