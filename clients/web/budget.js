@@ -13,8 +13,9 @@ const STEP = 1.6;
 const PAUSE_MS = 250; // longer is no slow picture, but none
 
 export class Budget {
-  constructor() {
-    this.surfels = FIRST;
+  /** @param {number} [surfels] to begin with */
+  constructor(surfels = FIRST) {
+    this.surfels = surfels;
     /** @type {number[]} milliseconds of pictures since the last change */
     this.times = [];
     this.last = 0;

@@ -4,7 +4,7 @@
  */
 
 import * as cameras from "./camera.js";
-import { Budget } from "./budget.js";
+import { Budget, LEAST } from "./budget.js";
 import { element } from "./dom.js";
 import { MAX_NAMED } from "./limits.js";
 import { Picture } from "./picture.js";
@@ -63,7 +63,10 @@ export class Views {
     this.hooks = hooks;
     this.readout = new Readout();
     this.picture = new Picture(element("picture", HTMLCanvasElement), (frame, decode) => hooks.send({ type: "ack", frame, decode }));
-    this.picture.changed = () => this.changed();
+    this.picture.changed = () => {
+      if (this.stream === "frames" && this.picture.shown !== this.old) this.show("frames");
+      this.changed();
+    };
     this.canvas = element("surfels", HTMLCanvasElement);
     /** @type {SurfelPicture | null} */
     this.surfels = null;
@@ -77,8 +80,10 @@ export class Views {
     this.stream = "frames";
     /** What one sees. @type {Stream} */
     this.shown = "frames";
+    /** @type {object | null} the frame of before the stream was chosen */
+    this.old = null;
     this.seq = 0;
-    this.budget = new Budget();
+    this.budget = new Budget(this.machine.acceleration ? undefined : LEAST);
     this.select = element("stream", HTMLSelectElement);
     this.select.value = this.wish;
     this.select.addEventListener("change", () => {
@@ -98,6 +103,7 @@ export class Views {
     this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
     document.body.dataset.stream = stream;
     this.stream = stream;
+    this.old = this.picture.shown;
     if (stream === "surfels" && !this.surfels && this.world) {
       this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw());
     }
@@ -118,13 +124,7 @@ export class Views {
     this.canvas.hidden = stream !== "surfels";
     this.picture.canvas.hidden = stream === "surfels";
     this.readout.clear();
-    if (stream === "frames") this.closeSurfels();
     this.changed();
-  }
-
-  closeSurfels() {
-    this.surfels?.close();
-    this.surfels = null;
   }
 
   // ---- what comes -----------------------------------------------------------------------------------------------
@@ -156,7 +156,8 @@ export class Views {
   forget() {
     this.picture.forget();
     this.show("frames");
-    this.closeSurfels();
+    this.surfels?.close();
+    this.surfels = null;
     this.changed();
   }
 
@@ -167,7 +168,6 @@ export class Views {
     this.picture.arrive({ frame: message.frame, revision: message.revision, still: message.still, payload, camera });
     if (this.stream === "frames") {
       this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
-      if (this.shown === "surfels") this.show("frames");
     }
   }
 
@@ -179,11 +179,13 @@ export class Views {
       canvas.width = size[0];
       canvas.height = size[1];
     }
-    const { surfels } = this;
-    if (surfels) {
+    const { surfels } = this; // kept while frames are shown: the server knows what is here
+    if (surfels && (this.stream === "surfels" || this.shown === "surfels")) {
       const before = surfels.settled > 0;
       surfels.draw(camera);
-      if (this.stream === "surfels" && surfels.complete(this.seq) && surfels.settled > 0) this.show("surfels");
+      const whole = surfels.complete(this.seq) && surfels.settled > 0;
+      const better = !this.picture.shown && surfels.order.length > 0; // than nothing
+      if (this.stream === "surfels" && (whole || better)) this.show("surfels");
       if (this.shown === "surfels") {
         this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
         if (this.budget.drew(performance.now(), surfels.order.length)) this.configure();

@@ -164,7 +164,13 @@ def test_after_a_break_only_what_is_missing_is_sent(tmp_path: Path, renderer: Cp
 def test_a_view_beyond_the_budget_is_coarser_and_whole(tmp_path: Path, renderer: CpuRenderer) -> None:
     async def test(house: Served) -> None:
         async with connect(house.link(), surfels=1000) as world:
-            for camera in (ROOT, ROOT.orbited(0.3, 0.0), ROOT.zoomed(3.0), ROOT.zoomed(3.0).orbited(0.4, 0.2), ROOT):
+            for camera in (
+                ROOT,
+                ROOT.orbited(0.3, 0.0),
+                ROOT.zoomed(3.0),
+                ROOT.zoomed(3.0).orbited(0.4, 0.2),
+                ROOT,
+            ):
                 await settled(world, camera)
                 assert world.scene.held.count <= 1000
                 # Coarser, and nowhere a hole.
@@ -183,8 +189,15 @@ def test_payloads_by_their_names(tmp_path: Path, renderer: CpuRenderer) -> None:
             name = world.scene.held.known()[0].hash.hex()
             assert len(secret) == 43
             status, headers, body = await ask(house.port, f"/s/{secret}/blocks/{name}")
-            assert status == 404 and name.encode() not in body  # it came by the websocket, and was not offered
-            for path in (f"/s/{'x' * 43}/blocks/{name}", f"/s/{secret}/blocks/", "/s/", f"/s/{secret}/blocks/../.."):
+            assert (
+                status == 404 and name.encode() not in body
+            )  # it came by the websocket, and was not offered
+            for path in (
+                f"/s/{'x' * 43}/blocks/{name}",
+                f"/s/{secret}/blocks/",
+                "/s/",
+                f"/s/{secret}/blocks/../..",
+            ):
                 assert (await ask(house.port, path))[0] == 404
         async with connect(house.link(), surfels=BUDGET) as world:
             world.wish(fetch=True)
