@@ -31,11 +31,13 @@ const SLOW_MS = 40; // a picture: then what only arrives and fades is drawn less
 const REST = 2; // pictures' times that a slow device has for the rest, between two of them
 
 export class SurfelPicture {
-  /** @param {HTMLCanvasElement} canvas @param {World} world @param {() => void} changed there is something new to draw */
-  constructor(canvas, world, changed) {
+  /** @param {HTMLCanvasElement} canvas @param {World} world @param {() => void} changed there is something new to draw
+   * @param {() => void} [stirred] what is shown is not all there is any more */
+  constructor(canvas, world, changed, stirred = () => {}) {
     this.canvas = canvas;
     this.world = world;
     this.changed = changed;
+    this.stirred = stirred;
     this.renderer = new SurfelRenderer(canvas);
     this.store = new BlockStore();
     this.centres = new Centres();
@@ -50,6 +52,7 @@ export class SurfelPicture {
     /** @type {number[]} */
     this.large = [];
     this.at = 0;
+    this.rested = true;
     this.took = 0; // milliseconds of a picture, about
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.later = undefined;
@@ -125,6 +128,8 @@ export class SurfelPicture {
   /** Something in the store has changed. */
   touch() {
     this.dirty = true;
+    this.settled = 0;
+    this.stirred();
     this.soon();
   }
 
@@ -197,7 +202,7 @@ export class SurfelPicture {
     const now = performance.now();
     const passed = now - this.at;
     this.at = now;
-    const moving = store.step(this.settled ? FIRST_STEP_S : Math.min(LONGEST_STEP_S, passed / 1000));
+    const moving = store.step(this.rested ? FIRST_STEP_S : Math.min(LONGEST_STEP_S, passed / 1000));
     const gone = store.sweep();
     for (const held of gone) this.ask({ type: "drop", block: held.row });
     if (moving || gone.length || eyes[0].camera !== this.camera) this.dirty = true;
@@ -212,7 +217,8 @@ export class SurfelPicture {
       this.took += 0.3 * (Math.min(1000, performance.now() - now) - this.took);
     });
     this.settled = this.dirty || this.sorting || !store.calm ? 0 : this.settled + 1;
-    if (moving || !store.calm) this.soon();
+    this.rested = !moving && store.calm; // what fades next has not begun
+    if (!this.rested) this.soon();
   }
 
   /** @param {Drawn[]} drawn @param {Camera} camera */

@@ -105,7 +105,7 @@ export class Views {
     this.stream = stream;
     this.old = this.picture.shown;
     if (stream === "surfels" && !this.surfels && this.world) {
-      this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw());
+      this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw(), () => this.say());
     }
     this.configure();
     this.hooks.redraw();
@@ -143,7 +143,7 @@ export class Views {
   /** A camera message was sent. @param {number} seq */
   looked(seq) {
     this.seq = seq;
-    if (this.shown === "surfels") this.changed();
+    this.say();
   }
 
   /** @param {any} delta a `surfels` message */
@@ -213,8 +213,13 @@ export class Views {
     return { place: this.surfels.pick(camera, u, v)?.place ?? null };
   }
 
-  /** Says on the body what is shown, for tests and for whoever automates the page. */
   changed() {
+    this.say();
+    this.hooks.changed();
+  }
+
+  /** Says on the body what is shown, for tests and for whoever automates the page. */
+  say() {
     const { surfels, picture: { shown } } = this;
     const { dataset } = document.body;
     dataset.view = this.shown;
@@ -226,7 +231,6 @@ export class Views {
       dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
       dataset.revision = String(shown?.revision ?? 0);
     }
-    this.hooks.changed();
   }
 }
 
