@@ -83,7 +83,8 @@ export class Views {
     /** @type {object | null} the frame of before the stream was chosen */
     this.old = null;
     this.seq = 0;
-    this.budget = new Budget(this.machine.acceleration ? undefined : LEAST);
+    const asked = Number(new URLSearchParams(location.search).get("budget"));
+    this.budget = new Budget(asked || (this.machine.acceleration ? undefined : LEAST), asked > 0);
     this.select = element("stream", HTMLSelectElement);
     this.select.value = this.wish;
     this.select.addEventListener("change", () => {
