@@ -51,7 +51,7 @@ class Readable(Protocol):
 class Credit:
     """How many bytes may be on their way to one viewer."""
 
-    window: int = FIRST_WINDOW
+    window: int = field(default_factory=lambda: FIRST_WINDOW)
     _flying: dict[int, tuple[float, int]] = field(default_factory=dict[int, tuple[float, int]])
 
     @property

@@ -8,9 +8,8 @@ viewer that holds its plan is told nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 import msgspec
 
@@ -23,15 +22,15 @@ from wonderzoom.protocol.values import (
     SurfelLevel,
     index_bytes,
 )
-from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, wire_name
+from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, make_levels, wire_name
 from wonderzoom.runtime.surfel_plan import Plan
 from wonderzoom.runtime.surfel_showing import NOTHING, Showing, lacks, residencies, span_of
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.mips import make_mips
 from wonderzoom.scene_graph.residency import Links
 from wonderzoom.scene_graph.surfels import Block, BlockLost
 
 DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then newer wishes count
+FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
 _MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
@@ -129,8 +128,9 @@ class Stream:
         """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say."""
         if plan is not self._plan:
             self._turn_to(plan)
-        self._size = min(size, DELTA_BYTES)
-        self._make_room(0)
+        self._size = min(size, FIRST_BYTES if self._anew else DELTA_BYTES)
+        if not self._make_room(0):  # it has asked for less than it holds
+            self._shrink(plan)
         for name in plan.gone:
             for held in list(self._of.get(name, {}).values()):
                 self._give_up(held)
@@ -174,7 +174,10 @@ class Stream:
         """The next levels to send, bounds of those that have become other levels' in name only, and whether there
         will be more."""
         chosen, more = self._chosen(plan)
-        self._make([(plan.blocks[row], number) for row, number in chosen], plan)
+        lost = make_levels([(plan.blocks[row], number) for row, number in chosen], plan.cameras)
+        self._unsendable.update(
+            (block.hash, number) for block in lost for number in range(limits.MAX_PYRAMID)
+        )
         levels: list[SurfelLevel] = []
         patches: list[BoundsPatch] = []
         size = 0
@@ -224,25 +227,6 @@ class Stream:
         if not chosen:
             self._next = len(plan.steps)
         return chosen, False
-
-    def _make(self, chosen: Sequence[tuple[Block, int]], plan: Plan) -> None:
-        """Make the levels of pyramids that are missing, node by node; what is lost is not asked for again."""
-        lacking = [(block, number) for block, number in chosen if number > len(block.mips)]
-        for node, group in groupby(sorted(lacking, key=lambda each: each[0].node), lambda each: each[0].node):
-            wanted = list(group)
-            # Some get more levels than they need: few surfels, and one call for all is quick.
-            number = max(number for _, number in wanted)
-            blocks = [block for block, _ in wanted]
-            while blocks:
-                try:
-                    make_mips(blocks, number, plan.cameras[node])
-                    break
-                except BlockLost as lost:
-                    gone = [block for block in blocks if block.cell == lost.cell] or blocks
-                    self._unsendable.update(
-                        (block.hash, k) for block in gone for k in range(limits.MAX_PYRAMID)
-                    )
-                    blocks = [block for block in blocks if block not in gone]
 
     def _sent(self, name: bytes, block: Block, level: Block, number: int) -> SurfelLevel:
         """A level to send, which counts as held from now on. Raises BlockLost, and ValueError for what has no room."""
@@ -367,6 +351,15 @@ class Stream:
             if self._held.get(held.name) is held:
                 self._give_up(held)
         return self.count + count <= self.budget
+
+    def _shrink(self, plan: Plan) -> None:
+        """Give up what is least useful of what the plan asks for."""
+        for row, number in reversed(plan.steps):
+            held = self._of.get(plan.blocks[row].hash, {}).get(number)
+            if self.count <= self.budget:
+                break
+            if held is not None:
+                self._give_up(held)
 
     def _is_shown(self, held: _Held) -> bool:
         known = self._shown.get(held.block)
