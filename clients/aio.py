@@ -20,34 +20,31 @@ import asyncio
 import hashlib
 import logging
 import ssl
-import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
 
 import msgspec
 
-from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
-from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
+from wonderzoom.clients.errors import BadServer, ClientError, Ended, RequestFailed
+from wonderzoom.clients.events import Event, Events, Reconnected, Sharpened
 from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
-from wonderzoom.clients.outbox import Outbox
+from wonderzoom.clients.outbox import Outbox, checked
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
+from wonderzoom.clients.redial import redial
+from wonderzoom.clients.surfel_slot import SurfelSlot
 from wonderzoom.protocol import limits, messages
-from wonderzoom.protocol.codec import decode_from_client, encode
 from wonderzoom.protocol.errors import CloseCode, ErrorCode, ProtocolError
 from wonderzoom.protocol.values import CameraPose, NodeSummary
 from wonderzoom.scene_graph.camera import Camera
 
 log = logging.getLogger(__name__)
 
-_Message = TypeVar("_Message", bound=messages.FromClient)
-
 PATIENCE_S = 60.0  # a server remembers a viewer that long
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 
 
 @asynccontextmanager
@@ -59,12 +56,14 @@ async def connect(
     best_quality: int = 85,
     tls: ssl.SSLContext | None = None,
     patience: float = PATIENCE_S,
+    surfel_budget: int | None = None,
 ) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
     ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``tls``: for https
-    (``links.tls_context``); ``patience``: seconds without connection after which it is given up. Raises BadLink,
-    CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
+    (``links.tls_context``); ``patience``: seconds without connection after which it is given up; ``surfel_budget``: how
+    many surfels to keep, for who draws them (``World.stream``). Raises BadLink, CannotConnect, NotAllowed, Ended,
+    BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
     hello = messages.Hello(
@@ -74,8 +73,11 @@ async def connect(
         token=link.token,
         name=name[: limits.MAX_NAME],
         world=link.world,
+        surfel_formats=[] if surfel_budget is None else [limits.SURFEL_FORMAT],
     )
-    wishes = _checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
+    wishes = checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
+    if surfel_budget is not None:
+        wishes = checked(msgspec.structs.replace(wishes, surfel_budget=surfel_budget))
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
@@ -102,6 +104,7 @@ class World:
         self._outbox, self._to_send = Outbox(), asyncio.Event()
         self._jobs = Jobs()
         self._slot = PictureSlot(self._acknowledge)
+        self.surfels = SurfelSlot(wishes.surfel_budget)
         self._events = Events()
         self._seq = 0
         self._looked: CameraPose | None = None
@@ -137,6 +140,16 @@ class World:
         return self._over
 
     # ---- what one does --------------------------------------------------------------------------
+    def stream(self, kind: Literal["frames", "surfels"]) -> None:
+        """Be sent pictures from now on, or what they are drawn from: ``surfels`` holds it, ``Sharpened`` tells of it.
+
+        Raises RequestFailed where this server, or ``connect`` without a budget, does not stream surfels.
+        """
+        if kind == "surfels" and self.welcome.surfel_format is None:
+            raise RequestFailed(ErrorCode.INVALID, "surfels are not streamed here")
+        self._wishes = msgspec.structs.replace(self._wishes, stream=kind)
+        self._say(self._wishes)
+
     def look(self, camera: Camera | CameraPose) -> int:
         """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
 
@@ -148,7 +161,7 @@ class World:
         if isinstance(camera, Camera):
             self._looked = pose_of(camera)
         else:
-            self._looked = _checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+            self._looked = checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
         self._seq += 1
         self._say_camera()
         return self._seq
@@ -198,28 +211,28 @@ class World:
             node=replace,
             seed=seed,
         )
-        zooming = Zooming(_checked(message), self._say)
+        zooming = Zooming(checked(message), self._say)
         self._jobs.begin(zooming)
         return zooming
 
     async def pick(self, at: messages.Spot) -> messages.Picked:
         """What is at a point of a picture; without ``place`` nothing is. Raises RequestFailed."""
         message = messages.Pick(request=self._jobs.name("p"), at=at)
-        picking = Picking(_checked(message), self._say)
+        picking = Picking(checked(message), self._say)
         self._jobs.begin(picking)
         return await picking
 
     async def remove(self, node: str) -> int:
         """Undo a zoom with all that was built on it; the revision of the world without it. Raises RequestFailed."""
         message = messages.RemoveNode(request=self._jobs.name("r"), node=node)
-        removal = Removal(_checked(message), self._say)
+        removal = Removal(checked(message), self._say)
         self._jobs.begin(removal)
         return await removal
 
     async def restore(self, node: str) -> int:
         """Bring back a node that was removed, with what went with it; the revision with it. Raises RequestFailed."""
         message = messages.RestoreNode(request=self._jobs.name("r"), node=node)
-        restoring = Restoring(_checked(message), self._say)
+        restoring = Restoring(checked(message), self._say)
         self._jobs.begin(restoring)
         return await restoring
 
@@ -264,7 +277,9 @@ class World:
             while True:
                 ending = await self._talk(self._line)
                 await self._line.close(for_good=False)
-                self._line = line = await self._again(ending)
+                self._line = line = await redial(
+                    self._dial, self.welcome.resume, ending, self._patience, self._events.tell
+                )
                 resumed = line.welcome.viewer == self.welcome.viewer
                 self._enter(line, resumed=resumed)
                 self._events.tell(Reconnected(resumed))
@@ -298,27 +313,6 @@ class World:
                 case message:
                     await line.send(message)
 
-    async def _again(self, ending: ClientError) -> Line:
-        """Connect again, within ``patience``. Raises what makes it of no use."""
-        given_up, wait = self._loop.time() + self._patience, _FIRST_WAIT_S
-        attempt = 0
-        while True:
-            if not ending.retryable:
-                raise ending
-            # Between half and all of it, another part for each viewer: a thousand that lost the same server at
-            # once do not come back at once.
-            spread = zlib.crc32(f"{self.welcome.resume}{attempt}".encode()) / (1 << 32)
-            pause = max(wait * (0.5 + 0.5 * spread), getattr(ending, "retry_after", None) or 0.0)
-            if self._loop.time() + pause >= given_up:
-                raise CannotConnect(f"no connection within {self._patience:.0f} s: {ending}") from ending
-            self._events.tell(Disconnected(ending, pause))
-            await asyncio.sleep(pause)
-            attempt, wait = attempt + 1, min(2.0 * wait, _LONGEST_WAIT_S)
-            try:
-                return await self._dial(self.welcome.resume)
-            except ClientError as error:
-                ending = error
-
     def _enter(self, line: Line, resumed: bool | None) -> None:
         """Take over what a welcome says; ``resumed`` is None the first time."""
         self.welcome = line.welcome
@@ -327,6 +321,10 @@ class World:
         self.worlds = line.welcome.worlds
         self._outbox.clear()
         self._slot.clear()
+        if self.welcome.surfel_format is None:  # a server that was started anew may be another one
+            self._wishes = msgspec.structs.replace(self._wishes, stream="frames")
+        for have in self.surfels.have():
+            self._say(have)
         self._say(self._wishes)
         if self._looked is not None:
             self._seq += 1
@@ -342,6 +340,14 @@ class World:
                 now = 1e3 * self._loop.time()
                 latency = max(0.0, now - message.camera_time) / 1e3 if message.camera_time else 0.0
                 self._slot.arrived(Picture(message, latency))
+                return
+            case messages.Surfels():
+                try:
+                    self.surfels.take(message, self._loop.time())
+                except ProtocolError as error:
+                    raise BadServer(f"the server broke the protocol: {error}") from error
+                self._say(messages.Ack(delta=message.delta))
+                self._events.tell(Sharpened(message.revision, message.complete))
                 return
             case messages.Commit():
                 self.revision = message.revision
@@ -385,12 +391,3 @@ class World:
     def _acknowledge(self, frame: int, seconds: float) -> None:
         if self._over is None:
             self._say(messages.Ack(frame=frame, decode=1e3 * seconds))
-
-
-def _checked(message: _Message) -> _Message:
-    """The message, if a server would take it. Raises ValueError."""
-    try:
-        decode_from_client(encode(message))
-    except (ProtocolError, OverflowError, TypeError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{type(message).__name__}: {error}") from None
-    return message

@@ -28,6 +28,14 @@ class Reconnected:
     resumed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sharpened:
+    """More of the surfels are there, or others are shown; ``complete``: all that the camera asks for."""
+
+    revision: int
+    complete: bool
+
+
 Event = (
     messages.Commit
     | messages.Worlds
@@ -36,6 +44,7 @@ Event = (
     | messages.Error
     | Disconnected
     | Reconnected
+    | Sharpened
 )
 
 

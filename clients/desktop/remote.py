@@ -11,7 +11,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import simplejpeg
@@ -25,13 +25,14 @@ from wonderzoom.clients.pictures import Picture
 from wonderzoom.clients.poses import camera_of
 from wonderzoom.protocol import messages
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.ports import VisibleSet
 
 Bytes = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A picture with the camera that sees it so."""
+    """A picture with the camera that sees it so; equal to itself only."""
 
     pixels: Bytes  # [H, W, 3] sRGB
     camera: Camera
@@ -96,14 +97,19 @@ class Remote:
     """See the module docstring. Raises what ``aio.connect`` raises."""
 
     def __init__(
-        self, url: str, name: str = "", tls: ssl.SSLContext | None = None, patience: float = aio.PATIENCE_S
+        self,
+        url: str,
+        name: str = "",
+        tls: ssl.SSLContext | None = None,
+        patience: float = aio.PATIENCE_S,
+        surfel_budget: int | None = None,
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self._news: deque[News] = deque()
         self._requests = 0
         self._zooms: dict[int, jobs.Zooming] = {}
         self._thread = LoopThread("view")
-        self._context = aio.connect(url, name=name, tls=tls, patience=patience)
+        self._context = aio.connect(url, name=name, tls=tls, patience=patience, surfel_budget=surfel_budget)
         try:
             self.world = self._thread.call(self._context.__aenter__())
         except BaseException:
@@ -117,6 +123,26 @@ class Remote:
         """What came since the last time."""
         while self._news:
             yield self._news.popleft()
+
+    # ---- surfels --------------------------------------------------------------------------------
+    @property
+    def streams_surfels(self) -> bool:
+        """Whether this server has them for this client."""
+        return self.world.welcome.surfel_format is not None
+
+    def stream(self, kind: Literal["frames", "surfels"]) -> None:
+        """Be sent pictures from now on, or surfels."""
+        self._later(lambda: self.world.stream(kind))
+
+    def drawn(self) -> VisibleSet:
+        """The surfels to draw now; the same object while nothing moves."""
+        return self.world.surfels.drawn(self._thread.loop.time())
+
+    @property
+    def settled(self) -> bool:
+        """Whether the surfels of a camera that was said and stands still are all there, and nothing fades."""
+        slot = self.world.surfels
+        return slot.camera_seq == self.world.seq and slot.settled(self._thread.loop.time())
 
     # ---- what one does --------------------------------------------------------------------------
     def look(self, camera: Camera) -> None:
