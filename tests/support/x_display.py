@@ -50,7 +50,7 @@ class Hand:
     def __init__(self, environment: Mapping[str, str], title: str, program: "Program") -> None:
         self._environment = environment
         end = time.monotonic() + WITHIN_S
-        while not (found := self._do("search", "--name", title, check=False)):
+        while not (found := self._do("search", "--onlyvisible", "--name", title, check=False)):
             assert program.process.poll() is None, program.said()
             assert time.monotonic() < end, "no window comes"
             time.sleep(0.1)
