@@ -27,7 +27,7 @@ from typing import Literal
 
 import msgspec
 
-from wonderzoom.clients.errors import BadServer, ClientError, Ended, RequestFailed
+from wonderzoom.clients.errors import ClientError, Ended, RequestFailed
 from wonderzoom.clients.events import Event, Events, Reconnected, Sharpened
 from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
@@ -36,9 +36,9 @@ from wonderzoom.clients.outbox import Outbox, checked
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
 from wonderzoom.clients.redial import redial
-from wonderzoom.clients.surfel_slot import SurfelSlot
+from wonderzoom.clients.scene import Scene
 from wonderzoom.protocol import limits, messages
-from wonderzoom.protocol.errors import CloseCode, ErrorCode, ProtocolError
+from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose, NodeSummary
 from wonderzoom.scene_graph.camera import Camera
 
@@ -54,35 +54,36 @@ async def connect(
     name: str = "",
     max_fps: float = 30.0,
     best_quality: int = 85,
+    surfels: int | None = None,
+    lod_bias: float = 0.0,
     tls: ssl.SSLContext | None = None,
     patience: float = PATIENCE_S,
-    surfel_budget: int | None = None,
 ) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
-    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``tls``: for https
-    (``links.tls_context``); ``patience``: seconds without connection after which it is given up; ``surfel_budget``: how
-    many surfels to keep, for who draws them (``World.stream``). Raises BadLink, CannotConnect, NotAllowed, Ended,
-    BadServer; the world's methods raise what ended it.
+    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``surfels``: to draw by
+    oneself (``World.scene``), and keep that many at most, instead of being sent frames, ``lod_bias`` octaves coarser;
+    ``tls``: for https (``links.tls_context``); ``patience``: seconds without connection after which it is given up.
+    Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
     hello = messages.Hello(
         protocol=(limits.PROTOCOL, limits.PROTOCOL),
         client=program(),
         codecs=["jpeg"],
+        surfel_formats=[limits.SURFEL_FORMAT],
         token=link.token,
         name=name[: limits.MAX_NAME],
         world=link.world,
-        surfel_formats=[] if surfel_budget is None else [limits.SURFEL_FORMAT],
     )
-    wishes = checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
-    if surfel_budget is not None:
-        wishes = checked(msgspec.structs.replace(wishes, surfel_budget=surfel_budget))
+    wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, lod_bias=lod_bias)
+    if surfels is not None:
+        wishes = msgspec.structs.replace(wishes, stream="surfels", surfel_budget=surfels)
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
 
-    world = World(await dial(None), dial, wishes, patience)
+    world = World(await dial(None), dial, checked(wishes), patience)
     try:
         yield world
     finally:
@@ -104,8 +105,8 @@ class World:
         self._outbox, self._to_send = Outbox(), asyncio.Event()
         self._jobs = Jobs()
         self._slot = PictureSlot(self._acknowledge)
-        self.surfels = SurfelSlot(wishes.surfel_budget)
         self._events = Events()
+        self.scene = Scene(wishes, self._loop.time)
         self._seq = 0
         self._looked: CameraPose | None = None
         self._over: ClientError | None = None
@@ -141,13 +142,15 @@ class World:
 
     # ---- what one does --------------------------------------------------------------------------
     def stream(self, kind: Literal["frames", "surfels"]) -> None:
-        """Be sent pictures from now on, or what they are drawn from: ``surfels`` holds it, ``Sharpened`` tells of it.
+        """Be sent frames from now on, or surfels; these only where one has connected with ``surfels``.
 
-        Raises RequestFailed where this server, or ``connect`` without a budget, does not stream surfels.
+        What is held of them stays, and ``scene`` goes on from there. Raises RequestFailed, and what ended the world.
         """
         if kind == "surfels" and self.welcome.surfel_format is None:
-            raise RequestFailed(ErrorCode.INVALID, "surfels are not streamed here")
+            raise RequestFailed(ErrorCode.UNSUPPORTED, "connect with surfels= to be sent any")
         self._wishes = msgspec.structs.replace(self._wishes, stream=kind)
+        for have in self.scene.enter(self.welcome, self._wishes):
+            self._say(have)
         self._say(self._wishes)
 
     def look(self, camera: Camera | CameraPose) -> int:
@@ -321,9 +324,7 @@ class World:
         self.worlds = line.welcome.worlds
         self._outbox.clear()
         self._slot.clear()
-        if self.welcome.surfel_format is None:  # a server that was started anew may be another one
-            self._wishes = msgspec.structs.replace(self._wishes, stream="frames")
-        for have in self.surfels.have():
+        for have in self.scene.enter(line.welcome, self._wishes):
             self._say(have)
         self._say(self._wishes)
         if self._looked is not None:
@@ -342,11 +343,7 @@ class World:
                 self._slot.arrived(Picture(message, latency))
                 return
             case messages.Surfels():
-                try:
-                    self.surfels.take(message, self._loop.time())
-                except ProtocolError as error:
-                    raise BadServer(f"the server broke the protocol: {error}") from error
-                self._say(messages.Ack(delta=message.delta))
+                self._say(self.scene.take(message))
                 self._events.tell(Sharpened(message.revision, message.complete))
                 return
             case messages.Commit():
@@ -360,8 +357,6 @@ class World:
                 self.presence = message
             case messages.Stats():
                 self.stats = message
-            case _:
-                pass
         answered = self._jobs.hear(message)
         if isinstance(message, messages.Commit | messages.Worlds | messages.Presence | messages.Stats) or (
             isinstance(message, messages.Error) and not answered
@@ -375,6 +370,7 @@ class World:
             self._jobs.end(error)
             self._slot.end(shown)
             self._events.end(shown)
+            self.scene.end(shown)
 
     def _say(self, message: messages.FromClient) -> None:
         if self._over is not None:

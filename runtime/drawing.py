@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ _SIGHTS = (
 )
 _ENOUGH = 1 << 62  # bytes: no bound
 
+_T = TypeVar("_T")
 _Render = Callable[[Sequence[Look]], Sequence[NDArray[np.uint8]]]
 
 
@@ -100,6 +102,11 @@ class Drawing:
             self._world.apply(commit)
             self.surfels += sum(block.count for block in commit.blocks)
             self.surfels -= sum(block.count for block in gone)
+
+    def reading(self, look: Callable[[World], _T]) -> _T:
+        """What ``look`` finds in the world, which stays as it is meanwhile; no frame begins before it returns."""
+        with self._lock:
+            return look(self._world)
 
     async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``. For no viewer: when all is there."""

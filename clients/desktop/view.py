@@ -31,7 +31,6 @@ from wonderzoom.clients.events import Reconnected, Sharpened
 from wonderzoom.clients.links import Link, tls_context
 from wonderzoom.protocol import limits
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.ports import RenderSettings
 
 _CALM_S = 0.1  # between two looks at a still window: writing fades, others move
 _SHOT_WITHIN_S = 60.0  # that a picture may take to become whole
@@ -101,7 +100,7 @@ class Viewer:
         self._remote.wake = window.wake
         desk.enter(self._remote.world.welcome, self._remote.world.nodes)
         if self._remote.streams_surfels and not self._view.frames:
-            self._choose("surfels")
+            self._show("surfels")
         before = window.now
         while not desk.over and not window.closing:
             now = window.now
@@ -155,7 +154,7 @@ class Viewer:
             visible = self._remote.drawn()
             previews = desk.zooms.previews
             if self._changed(camera, visible, *previews):
-                self._drawn = self._screen.surfels(visible, camera, self._settings())
+                self._drawn = self._screen.surfels(visible, camera, self._remote.settings)
                 self._screen.sheets(previews, camera, over=True)
                 desk.facts = (f"{self._drawn:,} surfels", self._screen.device)
             going |= visible is not self._remote.drawn()  # a fade goes on
@@ -190,18 +189,13 @@ class Viewer:
         shown = desk.shown
         return shown is not None and shown.still and shown.seq >= self._remote.world.seq
 
-    def _settings(self) -> RenderSettings:
-        """How this server's world becomes a picture."""
-        welcome = self._remote.world.welcome
-        return RenderSettings(h_ref=welcome.h_ref, metric=welcome.metric, background=welcome.background)
-
-    def _choose(self, stream: Literal["frames", "surfels"]) -> None:
+    def _show(self, stream: Literal["frames", "surfels"]) -> None:
+        """Show what the server streams from now on."""
         self.stream, self._last = stream, ()
-        self._remote.stream(stream)
         self.desk.eyes = self._eyes if stream == "surfels" else None
 
     def _eyes(self, camera: Camera, u: float, v: float) -> Any:
-        return self._screen.place_at(self._remote.drawn(), camera, self._settings(), u, v)
+        return self._screen.place_at(self._remote.drawn(), camera, self._remote.settings, u, v)
 
     def _asked_for(self) -> None:
         """What keys have asked for."""
@@ -209,11 +203,10 @@ class Viewer:
         if desk.wants_other_stream:
             desk.wants_other_stream = False
             if self._remote.streams_surfels:
-                self._choose("frames" if self.stream == "surfels" else "surfels")
+                self._show("frames" if self.stream == "surfels" else "surfels")
+                self._remote.stream(self.stream)
             else:
                 desk.notice("This server streams no surfels.")
-        if self.stream == "surfels" and not self._remote.streams_surfels:
-            self._choose("frames")  # the server was started anew, as another one
         if desk.wants_picture:
             desk.wants_picture = False
             path = _free_name(Path("wonderzoom.png"))
@@ -269,7 +262,7 @@ def look(view: View) -> None:
     tls = tls_context(view.certificate) if link.secure else None
     window = open_window("WonderZoom", view.width, view.height)
     try:
-        remote = Remote(view.link, view.name, tls, view.patience, view.budget)
+        remote = Remote(view.link, view.name, tls, view.patience, None if view.frames else view.budget)
         try:
             random = np.random.default_rng()
             Viewer(view, window, remote, iter(lambda: int(random.integers(1 << 32)), -1)).run()
