@@ -179,13 +179,18 @@ class Viewer:
         self._last = drawn
         return not same
 
+    def _changed_since_drawn(self, camera: Camera) -> bool:
+        drawn, last = (camera, self._remote.drawn()), self._last[:2]
+        return len(last) < 2 or any(a is not b for a, b in zip(drawn, last, strict=True))
+
     def _whole(self) -> bool:
         """Whether what is shown is all that there is to be seen."""
         desk = self.desk
         if desk.hands.camera is None or desk.hands.flying or desk.zooms.waiting:
             return False
         if self.stream == "surfels":
-            return self._remote.settled and self._last[:1] == (desk.hands.camera,)
+            # In this order: what has settled before it was drawn.
+            return self._remote.settled and not self._changed_since_drawn(desk.hands.camera)
         shown = desk.shown
         return shown is not None and shown.still and shown.seq >= self._remote.world.seq
 

@@ -27,7 +27,17 @@ def display(width: int = 1000, height: int = 700) -> Generator[dict[str, str], N
     needed("Xvfb", "xdotool")
     reads, writes = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writes), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"],
+        [
+            "Xvfb",
+            "-displayfd",
+            str(writes),
+            "-screen",
+            "0",
+            f"{width}x{height}x24",
+            "-nolisten",
+            "tcp",
+            "-noreset",
+        ],
         pass_fds=(writes,),
         stderr=subprocess.DEVNULL,
     )

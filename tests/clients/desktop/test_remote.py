@@ -60,7 +60,6 @@ def test_look_pick_zoom_remove_and_restore(remote: Remote) -> None:
     remote.look(VIEW)
     shown = heard.until(Shown, lambda news: news.sheet.still and news.sheet.camera == VIEW)
     assert shown.sheet.pixels.shape == (72, 96, 3) and shown.sheet.revision == 1 and woken
-    assert not remote.streams_surfels  # nobody asked for them
     request = remote.pick(shown.sheet.frame, 0.4, 0.6)
     assert heard.until(Picked, lambda news: news.request == request).found.place is not None
     missed = remote.pick(999, 0.4, 0.6)
@@ -78,6 +77,23 @@ def test_look_pick_zoom_remove_and_restore(remote: Remote) -> None:
     assert heard.until(Changed, lambda news: not news.removed).error is None
     remote.remove("n0thing")
     assert isinstance(heard.until(Changed, lambda news: news.node == "n0thing").error, RequestFailed)
+
+
+def test_surfels_come_and_settle_and_frames_again(served: Served) -> None:
+    remote = Remote(served.link(), surfel_budget=100_000)
+    try:
+        heard = Heard(remote)
+        assert remote.streams_surfels and remote.settings.h_ref == 64
+        remote.look(VIEW)
+        end = time.monotonic() + WITHIN_S
+        while not (remote.settled and remote.drawn().surfel_count):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert remote.drawn() is remote.drawn() and remote.drawn().surfel_count > 50
+        remote.stream("frames")
+        assert heard.until(Shown).sheet.camera == VIEW
+    finally:
+        remote.close()
 
 
 def test_a_zoom_that_no_server_takes_is_told_as_one_that_failed(remote: Remote) -> None:

@@ -111,7 +111,7 @@ def test_hands_move_ask_remove_and_bring_back(
         until(lambda: len(world.nodes) == 2, "nothing was made")
         node = next(each for each in world.nodes.values() if each.id != root)
         assert (node.prompt, node.by, node.parent) == ("moss", "Ada", root)
-        closer = camera_of(node.camera)
+        closer = motions.covering(camera_of(node.camera), 480, 320)
         until(
             lambda: abs((camera_of_other(world) or begin).ln_scale - closer.ln_scale) < 0.5,
             "no flight into it",
