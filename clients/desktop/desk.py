@@ -130,8 +130,7 @@ class Desk:
         match event:
             case messages.Commit():
                 self.tree.update(nodes.values())
-                if self._here is not None and self._here.id not in self.tree.nodes:
-                    self._here = None
+                self._here = None  # it is found anew
             case messages.Presence():
                 self.presence = event
             case messages.Error():
@@ -175,6 +174,7 @@ class Desk:
         self, node: str, removed: bool, error: ClientError | None, nodes: dict[str, NodeSummary]
     ) -> None:
         self.tree.update(nodes.values())
+        self._here = None
         if error is not None:
             self._restoring.discard(node)
             self.notice(str(error), problem=True)
