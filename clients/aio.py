@@ -56,14 +56,16 @@ async def connect(
     best_quality: int = 85,
     surfels: int | None = None,
     lod_bias: float = 0.0,
+    fetch: bool = False,
     tls: ssl.SSLContext | None = None,
     patience: float = PATIENCE_S,
 ) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
     ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``surfels``: to draw by
-    oneself (``World.scene``), and keep that many at most, instead of being sent frames, ``lod_bias`` octaves coarser;
-    ``tls``: for https (``links.tls_context``); ``patience``: seconds without connection after which it is given up.
+    oneself (``scene``), and keep that many at most, instead of being sent frames, ``lod_bias`` octaves coarser, with
+    ``fetch`` by names to be fetched; ``tls``: for https (``links.tls_context``); ``patience``: seconds without
+    connection after which it is given up.
     Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
@@ -78,7 +80,7 @@ async def connect(
     )
     wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, lod_bias=lod_bias)
     if surfels is not None:
-        wishes = msgspec.structs.replace(wishes, stream="surfels", surfel_budget=surfels)
+        wishes = msgspec.structs.replace(wishes, stream="surfels", surfel_budget=surfels, fetch=fetch)
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
@@ -106,7 +108,7 @@ class World:
         self._jobs = Jobs()
         self._slot = PictureSlot(self._acknowledge)
         self._events = Events()
-        self.scene = Scene(wishes, self._loop.time)
+        self.scene = Scene(wishes, self._loop.time, self._say)
         self._seq = 0
         self._looked: CameraPose | None = None
         self._over: ClientError | None = None
@@ -142,12 +144,12 @@ class World:
 
     # ---- what one does --------------------------------------------------------------------------
     def stream(self, kind: Literal["frames", "surfels"]) -> None:
-        """Be sent frames from now on, or surfels; these only where one has connected with ``surfels``.
+        """Be sent frames from now on, or surfels; what is held of these stays, and ``scene`` goes on from there.
 
-        What is held of them stays, and ``scene`` goes on from there. Raises RequestFailed, and what ended the world.
+        Raises RequestFailed where the server streams none, and what ended the world.
         """
         if kind == "surfels" and self.welcome.surfel_format is None:
-            raise RequestFailed(ErrorCode.UNSUPPORTED, "connect with surfels= to be sent any")
+            raise RequestFailed(ErrorCode.UNSUPPORTED, "this server streams no surfels")
         self._wishes = msgspec.structs.replace(self._wishes, stream=kind)
         for have in self.scene.enter(self.welcome, self._wishes):
             self._say(have)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from wonderzoom.clients.errors import BadServer, ClientError, Ended, RequestFailed
 from wonderzoom.clients.surfels import HeldSurfels
@@ -22,8 +22,14 @@ from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 class Scene:
     """See the module docstring; belongs to one event loop. Without surfels in ``wishes`` it stays empty."""
 
-    def __init__(self, wishes: messages.Configure, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        wishes: messages.Configure,
+        clock: Callable[[], float],
+        say: Callable[[messages.Have | messages.Evicted], None],
+    ) -> None:
         self.held = HeldSurfels(wishes.surfel_budget)
+        self._say = say
         self.bytes = 0  # of payloads and bounds so far
         self.deltas = 0
         self._wishes, self._clock = wishes, clock
@@ -72,6 +78,20 @@ class Scene:
         held = self.held
         while not (held.complete and held.camera_seq >= seq and held.revision >= revision):
             await self.changed()
+
+    def fetched(self, name: bytes, payload: bytes) -> None:
+        """A payload of ``held.awaited`` that was fetched by its name. Raises BadBlock."""
+        with self._lock:
+            known = self.held.fetched(name, payload)
+        if known is not None:
+            self._say(messages.Have(levels=[known]))
+
+    def give_up(self, names: Sequence[bytes]) -> None:
+        """Forget levels for which there is no room; they come again when they are needed."""
+        with self._lock:
+            self.held.give_up(names)
+        for start in range(0, len(names), limits.MAX_NAMED):
+            self._say(messages.Evicted(hashes=list(names[start : start + limits.MAX_NAMED])))
 
     # ---- for the connection -------------------------------------------------------------------------
     def enter(self, welcome: messages.Welcome, wishes: messages.Configure) -> Iterable[messages.Have]:

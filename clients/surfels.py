@@ -151,6 +151,13 @@ class HeldSurfels:
         self._keep(level, payload)
         return KnownLevel(hash=name, bounds_revision=level.bounds_revision)
 
+    def give_up(self, names: Iterable[bytes]) -> None:
+        """Forget levels at once, shown or not: there is no room for them here. The server has to be told."""
+        for name in names:
+            self._awaited.pop(name, None)
+            self._forget(name)
+        self._last = None
+
     @property
     def awaited(self) -> list[bytes]:
         """The names of levels whose payloads are to be fetched, the most useful first."""

@@ -92,6 +92,11 @@ def test_surfels_come_and_settle_and_frames_again(served: Served) -> None:
         assert remote.drawn() is remote.drawn() and remote.drawn().surfel_count > 50
         remote.stream("frames")
         assert heard.until(Shown).sheet.camera == VIEW
+        remote.stream("surfels")
+        remote.look(VIEW.zoomed(1.5))
+        while not (remote.settled and remote.drawn().surfel_count > 50):
+            assert time.monotonic() < end
+            time.sleep(0.01)
     finally:
         remote.close()
 
