@@ -19,6 +19,9 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode, Malformed
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 
 
+_WAIT_S = 0.015  # for a delta that is being taken: about a frame of a display
+
+
 class Scene:
     """See the module docstring; belongs to one event loop. Without surfels in ``wishes`` it stays empty."""
 
@@ -48,9 +51,9 @@ class Scene:
     def drawn(self) -> VisibleSet:
         """What to draw now, as far as it has faded in; the same object while nothing moves.
 
-        In any thread. Drawing never waits for what comes: while a delta is being taken, it is what was drawn last.
+        In any thread. Drawing hardly waits for what comes: where taking a delta takes longer, it is what was drawn last.
         """
-        if self._lock.acquire(blocking=self._drawn is None):
+        if self._lock.acquire(timeout=-1 if self._drawn is None else _WAIT_S):
             try:
                 self._drawn = self.held.drawn(self._clock())
             finally:

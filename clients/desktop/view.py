@@ -33,7 +33,7 @@ from wonderzoom.protocol import limits
 from wonderzoom.scene_graph.camera import Camera
 
 _CALM_S = 0.1  # between two looks at a still window: writing fades, others move
-_SHOT_WITHIN_S = 60.0  # that a picture may take to become whole
+_SHOT_WITHIN_S = 180.0  # that a picture may take to become whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,8 @@ class Viewer:
         if self.stream == "surfels":
             visible = self._remote.drawn()
             previews = desk.zooms.previews
-            if self._changed(camera, visible, *previews):
+            waits = self._view.screenshot is not None and not self._remote.settled
+            if not waits and self._changed(camera, visible, *previews):
                 self._drawn = self._screen.surfels(visible, camera, self._remote.settings)
                 self._screen.sheets(previews, camera, over=True)
                 desk.facts = (f"{self._drawn:,} surfels", self._screen.device)
