@@ -18,7 +18,6 @@ from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode, Malformed
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 
-
 _WAIT_S = 0.015  # for a delta that is being taken: about a frame of a display
 
 
@@ -51,7 +50,7 @@ class Scene:
     def drawn(self) -> VisibleSet:
         """What to draw now, as far as it has faded in; the same object while nothing moves.
 
-        In any thread. Drawing hardly waits for what comes: where taking a delta takes longer, it is what was drawn last.
+        In any thread. Drawing hardly waits for a delta that is being taken: it is what was drawn last, then.
         """
         if self._lock.acquire(timeout=-1 if self._drawn is None else _WAIT_S):
             try:

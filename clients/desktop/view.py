@@ -120,8 +120,13 @@ class Viewer:
             raise desk.ending
 
     def keep(self, path: Path) -> None:
-        """Write what the window shows as PNG. Raises OSError."""
-        Image.fromarray(self.picture()).save(path, "PNG")
+        """Write what the window shows as PNG: the whole file, or none. Raises OSError."""
+        unfinished = path.with_name(f".{path.name}.part")
+        try:
+            Image.fromarray(self.picture()).save(unfinished, "PNG")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def picture(self) -> NDArray[np.uint8]:
         """What the window shows, [H, W, 3] sRGB."""
