@@ -138,6 +138,11 @@ class World:
         return self._seq
 
     @property
+    def streamed(self) -> Literal["frames", "surfels"]:
+        """What one is sent."""
+        return self._wishes.stream
+
+    @property
     def ended(self) -> ClientError | None:
         """Why it is over; None while it is not."""
         return self._over

@@ -24,8 +24,9 @@ from PIL import Image, ImageGrab
 
 from tools.make_page_pictures import QUALITY, served
 
-SIZE = (1280, 720)
+SIZE = (1024, 576)
 PATIENCE_S = 300.0
+CALM = 4  # looks that show the same
 ON_THE_PATH = (0.3, 0.72)  # where somebody asks, as shares of the window
 ASKED = "a snail on a mossy stone"
 
@@ -73,16 +74,16 @@ class Window:
         self.do("windowfocus", "--sync", found.split()[0])
 
     def settled(self, share: float = 0.002) -> Image.Image:
-        """What the window shows once it hardly changes any more (share of its pixels)."""
-        before, end = None, time.monotonic() + PATIENCE_S
+        """What the window shows once it has hardly changed for a while (share of its pixels)."""
+        before, end, calm = None, time.monotonic() + PATIENCE_S, 0
         while time.monotonic() < end:
-            picture = self.picture()
-            if before is not None:
-                changed = np.abs(np.asarray(picture, np.int16) - np.asarray(before)).max(-1) > 8
-                if changed.mean() < share:
-                    return picture
+            picture = np.asarray(self.picture(), np.int16)
+            same = before is not None and (np.abs(picture - before).max(-1) > 8).mean() < share
+            calm = calm + 1 if same and picture.std() > 20.0 else 0
+            if calm == CALM:
+                return self.picture()
             before = picture
-            time.sleep(4.0)
+            time.sleep(3.0)
         raise TimeoutError("the window never settles")
 
     def picture(self) -> Image.Image:
@@ -101,13 +102,12 @@ def take(world: Path, output: Path, budget: int) -> None:
         folder = Path(name)
         shutil.copytree(world, folder / "garden")
         with served(folder / "garden", folder / "data") as link:
-            window = Window(link, environment, folder, "--budget", str(budget), "--name", "Ada")
+            window = Window(link, environment, folder, "--stream", "surfels", "--budget", str(budget))
             try:
                 window.focus()
                 window.settled()
                 window.point(ON_THE_PATH)
                 window.do("click", "1")
-                time.sleep(2.0)
                 window.do("type", "--delay", "80", ASKED)
                 time.sleep(2.0)
                 window.settled().save(output / "asking.jpg", quality=QUALITY)

@@ -74,11 +74,6 @@ class Screen:
         self._hud: Hud | None = None
         self._textures: dict[int, tuple[Sheet, Any]] = {}  # by id; the last used is last
 
-    @property
-    def device(self) -> str:
-        """What draws, in the driver's words."""
-        return str(self._context.info["GL_RENDERER"])
-
     # ---- the world ------------------------------------------------------------------------------
     def surfels(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> int:
         """Draw surfels; how many there were."""

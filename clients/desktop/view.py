@@ -2,15 +2,15 @@
 
     wonderzoom view URL
 
-Where the server streams surfels they are drawn here, at the rate of the display and whatever the link does; else, or
-with ``--frames``, the window shows the server's pictures, moved to where one looks by now. Same hands and keys as the
-page; F1 lists them.
+Where the server streams surfels they are drawn here, at the rate of the display and whatever the link does; else, and
+where no graphics card draws, the window shows the server's pictures, moved to where one looks by now. Same hands and
+keys as the page; F1 lists them.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,6 +32,7 @@ from wonderzoom.clients.links import Link, tls_context
 from wonderzoom.protocol import limits
 from wonderzoom.scene_graph.camera import Camera
 
+_SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
 _CALM_S = 0.1  # between two looks at a still window: writing fades, others move
 _SHOT_WITHIN_S = 180.0  # that a picture may take to become whole
 
@@ -40,7 +41,8 @@ _SHOT_WITHIN_S = 180.0  # that a picture may take to become whole
 class View:
     """Look at a served world in a window of its own.
 
-    Surfels are drawn here where the server streams them; else the server's pictures are shown.
+    Surfels are drawn here where the server streams them; else, and without a graphics card, the server's pictures are
+    shown.
     Needs the extra ``desktop`` and OpenGL 3.3. F1 lists the keys.
 
       wonderzoom view http://127.0.0.1:8700/#token=...
@@ -49,7 +51,10 @@ class View:
 
     link: Annotated[Positional[str], arg(metavar="URL", help="as the server prints it, with #token=")]
     name: Annotated[str, arg(help="what others see", help_behavior_hint="")] = ""
-    frames: Annotated[bool, arg(help="show the server's pictures, also where it streams surfels")] = False
+    stream: Annotated[
+        Literal["auto", "surfels", "frames"],
+        arg(help="what to be sent; auto: surfels, where the server has them and a graphics card draws them"),
+    ] = "auto"
     budget: Annotated[int, arg(help="surfels to keep at most")] = 1_000_000
     width: Annotated[int, arg(help="of the window")] = 1280
     height: Annotated[int, arg(help="of the window")] = 720
@@ -92,6 +97,7 @@ class Viewer:
         self._last: tuple[Any, ...] = ()  # what was drawn
         self._drawn = 0  # surfels in it
         self._begun = window.now
+        self._happened: list[Callable[[], None]] = []  # in the window, to be dealt with
 
     def run(self) -> None:
         """Until somebody leaves. Raises what ended the conversation, ClientError for a picture that never came."""
@@ -99,7 +105,7 @@ class Viewer:
         window.tell(self)
         self._remote.wake = window.wake
         desk.enter(self._remote.world.welcome, self._remote.world.nodes)
-        if self._remote.streams_surfels and not self._view.frames:
+        if self._remote.world.streamed == "surfels":
             self._show("surfels")
         before = window.now
         while not desk.over and not window.closing:
@@ -116,6 +122,9 @@ class Viewer:
                 window.poll()
             else:
                 window.wait(_CALM_S)
+            for deal in self._happened:
+                deal()
+            self._happened.clear()
         if desk.ending is not None:
             raise desk.ending
 
@@ -162,7 +171,7 @@ class Viewer:
             if not waits and self._changed(camera, visible, *previews):
                 self._drawn = self._screen.surfels(visible, camera, self._remote.settings)
                 self._screen.sheets(previews, camera, over=True)
-                desk.facts = (f"{self._drawn:,} surfels", self._screen.device)
+                desk.facts = (f"{self._drawn:,} surfels", self._window.device)
             going |= visible is not self._remote.drawn()  # a fade goes on
         else:
             shown = () if desk.shown is None else (desk.shown,)
@@ -228,33 +237,34 @@ class Viewer:
                 desk.notice(f"{path}: {error.strerror or error}", problem=True)
 
     # ---- what happens in the window ---------------------------------------------------------------
+    # Only noted while the window tells: what is done about it takes time, and would be taken for a slow hand.
     def pressed(self, button: Literal["left", "right"], x: float, y: float, now: float) -> None:
         """A button went down."""
-        self.desk.hands.press(button, x, y, now)
+        self._happened.append(lambda: self.desk.hands.press(button, x, y, now))
 
     def pointed(self, x: float, y: float, now: float, turning: bool) -> None:
         """The pointer moved."""
-        self.desk.hands.point(x, y, now, turning=turning)
+        self._happened.append(lambda: self.desk.hands.point(x, y, now, turning=turning))
 
     def released(self, x: float, y: float, now: float) -> None:
         """The button went up."""
-        self.desk.hands.release(x, y, now)
+        self._happened.append(lambda: self.desk.hands.release(x, y, now))
 
     def scrolled(self, notches: float, x: float, y: float, now: float) -> None:
         """The wheel turned."""
-        self.desk.hands.scroll(notches, x, y, now)
+        self._happened.append(lambda: self.desk.hands.scroll(notches, x, y, now))
 
     def key(self, key: str) -> None:
         """A key went down."""
-        self.desk.key(key)
+        self._happened.append(lambda: self.desk.key(key))
 
     def key_up(self, key: str | None) -> None:
         """A key went up; None: all of them."""
-        self.desk.hands.let_go(key)
+        self._happened.append(lambda: self.desk.hands.let_go(key))
 
     def letter(self, letter: str) -> None:
         """A letter was typed."""
-        self.desk.write(letter)
+        self._happened.append(lambda: self.desk.write(letter))
 
 
 def _free_name(path: Path) -> Path:
@@ -266,6 +276,11 @@ def _free_name(path: Path) -> Path:
     return free
 
 
+def software(device: str) -> bool:
+    """Whether what draws, in the driver's words, is no graphics card: a server's frames come sooner, then."""
+    return any(name in device.lower() for name in _SOFTWARE)
+
+
 def look(view: View) -> None:
     """Open a window and look. Raises ClientError, ValueError, and OSError for files."""
     view.check()
@@ -273,7 +288,8 @@ def look(view: View) -> None:
     tls = tls_context(view.certificate) if link.secure else None
     window = open_window("WonderZoom", view.width, view.height)
     try:
-        remote = Remote(view.link, view.name, tls, view.patience, None if view.frames else view.budget)
+        surfels = view.stream == "surfels" or (view.stream == "auto" and not software(window.device))
+        remote = Remote(view.link, view.name, tls, view.patience, view.budget if surfels else None)
         try:
             random = np.random.default_rng()
             Viewer(view, window, remote, iter(lambda: int(random.integers(1 << 32)), -1)).run()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -58,6 +59,11 @@ class Window:
     def scale(self) -> float:
         """Pixels of the framebuffer for one of the writing."""
         return max(1.0, float(self._glfw.get_window_content_scale(self._handle)[0]))
+
+    @property
+    def device(self) -> str:
+        """What draws, in the driver's words."""
+        return str(self.context.info["GL_RENDERER"])
 
     @property
     def now(self) -> float:
@@ -158,8 +164,8 @@ def open_window(title: str, width: int, height: int) -> Window:
     if missing:
         raise NoWindow(f"{' and '.join(missing)} missing: {_EXTRA}")
     try:
-        import glfw
-        import moderngl
+        glfw: Any = importlib.import_module("glfw")
+        moderngl: Any = importlib.import_module("moderngl")  # it has no types
     except ImportError as error:  # a library beside it does not load
         raise NoWindow(f"{error}: install it anew, {_EXTRA}") from error
 

@@ -71,7 +71,7 @@ def camera_of_other(world: blocking.World) -> Camera | None:
 def test_a_window_shows_what_the_server_shows(
     served: Served, environment: dict[str, str], tmp_path: Path, stream: str
 ) -> None:
-    words = [*SIZE, "--bare", "--screenshot", "shown.png", *(["--frames"] * (stream == "frames"))]
+    words = [*SIZE, "--bare", "--screenshot", "shown.png", "--stream", stream]
     with Program(environment, tmp_path, MODULE, served.link(), *words) as program:
         assert program.ended() == 0, program.said()
     shown = np.asarray(Image.open(tmp_path / "shown.png"))
@@ -82,12 +82,15 @@ def test_a_window_shows_what_the_server_shows(
 
 
 @needs_display
+@pytest.mark.parametrize("stream", ["surfels", "frames"])
 def test_hands_move_ask_remove_and_bring_back(
-    served: Served, environment: dict[str, str], tmp_path: Path
+    served: Served, environment: dict[str, str], tmp_path: Path, stream: str
 ) -> None:
     with (
         blocking.connect(served.link(), name="Bob") as world,
-        Program(environment, tmp_path, MODULE, served.link(), *SIZE, "--name", "Ada") as program,
+        Program(
+            environment, tmp_path, MODULE, served.link(), *SIZE, "--name", "Ada", "--stream", stream
+        ) as program,
     ):
         (root,) = world.nodes
         hand = Hand(environment, "WonderZoom", program)
@@ -179,6 +182,14 @@ def test_wrong_words_are_said_before_a_window_opens(
     monkeypatch.setattr(view, "open_window", lambda *_: pytest.fail("a window opens"))
     assert view.main(words) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("device", "answer"),
+    [("llvmpipe (LLVM 15.0.6)", True), ("NVIDIA RTX 4090/PCIe", False), ("AMD RADV", False)],
+)
+def test_a_graphics_card_is_told_from_software(device: str, answer: bool) -> None:
+    assert view.software(device) is answer
 
 
 def test_a_picture_never_takes_a_name_that_is_taken(tmp_path: Path) -> None:
