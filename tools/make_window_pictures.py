@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageGrab
 
+import wonderzoom.clients
 from tools.make_page_pictures import QUALITY, served
+from wonderzoom.clients.blocking import World
 
 SIZE = (1024, 576)
 PATIENCE_S = 300.0
@@ -37,7 +39,7 @@ def display() -> Generator[dict[str, str]]:
     reads, writes = os.pipe()
     size = f"{SIZE[0]}x{SIZE[1]}x24"
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writes), "-screen", "0", size, "-nolisten", "tcp", "-noreset"],
+        ["Xvfb", "-displayfd", str(writes), "-screen", "0", size, "-nolisten", "tcp", "-noreset", "-r"],
         pass_fds=(writes,),
         stderr=subprocess.DEVNULL,
     )
@@ -111,15 +113,26 @@ def take(world: Path, output: Path, budget: int) -> None:
                 window.do("type", "--delay", "80", ASKED)
                 time.sleep(2.0)
                 window.settled().save(output / "asking.jpg", quality=QUALITY)
-                window.do("key", "Return")
-                time.sleep(5.0)
-                window.picture().save(output / "making.jpg", quality=QUALITY)
+                with wonderzoom.clients.connect(link, name="Bob") as world:
+                    before = set(world.nodes)
+                    window.do("key", "Return")
+                    while not _shaped(world):
+                        time.sleep(0.2)
+                    window.picture().save(output / "making.jpg", quality=QUALITY)
+                    while set(world.nodes) == before:
+                        time.sleep(0.2)
                 window.settled().save(output / "made.jpg", quality=QUALITY)
                 window.do("key", "Escape")
                 window.program.wait(PATIENCE_S)
             finally:
                 window.program.kill()
                 window.program.wait()
+
+
+def _shaped(world: World) -> bool:
+    """Whether a zoom is under way and has its picture."""
+    zooms = world.presence.zooms if world.presence is not None else []
+    return any(zoom.stage in ("auxiliary", "lift", "optimise", "commit") for zoom in zooms)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ def display(width: int = 1000, height: int = 700) -> Generator[dict[str, str], N
     """The environment of programs that show themselves there."""
     needed("Xvfb", "xdotool")
     reads, writes = os.pipe()
+    # No key repeats by itself, however late it is let go; and nothing starts anew between two programs.
     server = subprocess.Popen(
         [
             "Xvfb",
