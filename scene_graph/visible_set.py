@@ -66,7 +66,7 @@ def wanted_rows(world: World, camera: Camera, settings: RenderSettings, *, stand
     scale_offset = None if every else camera.ln_render_scale(settings.h_ref, settings.lod_bias)
     guard = MIP_GUARD_PX if settings.mips else GUARD_PX
     found = world.octree.walk(camera, guard, scale_offset, settings.metric == "radial", standing_by)
-    return np.array(world.octree.rows.ordered(found.tolist()), np.intp)
+    return world.octree.rows.in_order(found)
 
 
 def with_levels(
