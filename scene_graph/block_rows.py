@@ -35,6 +35,9 @@ class BlockRows:
         self.surfels = np.zeros(_FIRST, np.int64)
         self.levels = np.zeros(_FIRST, np.int64)  # of the block's pyramid
         self.sizes = np.zeros((_FIRST, _MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
+        self.made = np.zeros(
+            _FIRST, np.int64
+        )  # levels beyond the block itself that were there when last looked at
         self._rows: dict[Key, int] = {}
         self._blocks: list[Block | None] = []
         self._order: list[tuple[str | int, ...]] = []  # node and cell, quicker to compare than a Key
@@ -70,7 +73,7 @@ class BlockRows:
 
     def blocks(self, rows: Iterable[int]) -> list[Block]:
         """The blocks of such rows."""
-        return [block for row in rows if (block := self._blocks[row]) is not None]
+        return list(map(self._blocks.__getitem__, rows))  # type: ignore[return-value]
 
     def ordered(self) -> list[int]:
         """The rows of all blocks in their (node, cell) order."""
@@ -115,7 +118,7 @@ class BlockRows:
             self._blocks.append(None)
             self._order.append(())
             if row >= len(self.slot):
-                for name in ("slot", "box", "interval", "native", "surfels", "levels", "sizes"):
+                for name in ("slot", "box", "interval", "native", "surfels", "levels", "sizes", "made"):
                     column = getattr(self, name)
                     setattr(self, name, np.resize(column, (2 * row, *column.shape[1:])))
         self._rows[block.key] = row
@@ -132,8 +135,17 @@ class BlockRows:
         self._blocks[row] = block
         self._details.drop(row)
         self.interval[row] = bounds_interval(block.cell, block.limits)
-        self.sizes[row] = 0
+        self.sizes[row], self.made[row] = 0, 0
         return row
+
+    def have(self, rows: NDArray[np.intp], levels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the pyramids of some rows are made up to a level each."""
+        there = self.made[rows] >= levels
+        if not there.all():  # perhaps they are by now
+            for row in rows[~there].tolist():
+                self.made[row] = len(self.block(row).mips)
+            there = self.made[rows] >= levels
+        return there
 
     def measure(self, rows: Iterable[int]) -> None:
         """Note the sizes of pyramids that are made to their ends."""

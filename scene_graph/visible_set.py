@@ -96,11 +96,13 @@ def with_levels(
             finest, drawn = refine(wanted, settings.budget, _levels_of(before, world, rows))
             rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
     coarsest = np.maximum(finest, coarsest)
-    blocks, last = table.blocks(rows.tolist()), wanted.last
-    made = np.array([len(block.mips) for block in blocks], np.int64) >= coarsest
+    last = wanted.last
+    made = table.have(rows, coarsest)
     if not made.all():
-        lacking = np.flatnonzero(~made).tolist()
-        for each in _missing(world, [(blocks[k], int(coarsest[k])) for k in lacking]):
+        lacking = np.flatnonzero(~made)
+        for each in _missing(
+            world, list(zip(table.blocks(rows[lacking].tolist()), coarsest[lacking].tolist(), strict=True))
+        ):
             (Missing.make if later is None else later)(each)
         if later is None:
             made[:] = True
