@@ -28,7 +28,7 @@ Seen = Callable[[Rows, F64, F64], Mask]
 FINE_EDGE_PX = 2.0**12
 # Surfels, in Z-order, that a box stands for: from coarse to fine, each a whole number of the next.
 _RUNS = (256, 32, 4)
-# Surfels whose patches are kept, 60 bytes each, for cameras to come.
+# Surfels whose patches are kept, 80 bytes each, for cameras to come; those of the last one are held twice.
 _MOST_SURFELS = 1 << 20
 # Renderers draw a splat up to where it is fainter than half a level of 255: 3.33 standard deviations.
 _REACH = 3.4
@@ -150,10 +150,12 @@ class Details:
         if not blocks:
             return np.empty(0, np.intp), np.empty(0, np.intp)
         patches: list[Patches] = []
+        before = len(self._patches)
         for row, block in blocks:
             patches.append(self._patches.pop(row, None) or Patches.of(block))
             self._patches[row] = patches[-1]  # who was asked last is last
-        self._forget(len(blocks))
+        if len(self._patches) > before:
+            self._forget(len(blocks))
         last = self._last
         if last is None or len(last[0]) != len(patches) or any(map(is_not, last[0], patches)):
             last = self._last = patches, _Together.of(patches)
