@@ -24,7 +24,6 @@ import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -33,18 +32,16 @@ from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
 from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
-from wonderzoom.clients.outbox import Outbox
+from wonderzoom.clients.outbox import Outbox, checked
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
+from wonderzoom.clients.scene import Scene
 from wonderzoom.protocol import limits, messages
-from wonderzoom.protocol.codec import decode_from_client, encode
-from wonderzoom.protocol.errors import CloseCode, ErrorCode, ProtocolError
+from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose, NodeSummary
 from wonderzoom.scene_graph.camera import Camera
 
 log = logging.getLogger(__name__)
-
-_Message = TypeVar("_Message", bound=messages.FromClient)
 
 PATIENCE_S = 60.0  # a server remembers a viewer that long
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
@@ -57,30 +54,38 @@ async def connect(
     name: str = "",
     max_fps: float = 30.0,
     best_quality: int = 85,
+    surfels: int | None = None,
+    lod_bias: float = 0.0,
+    fetch: bool = False,
     tls: ssl.SSLContext | None = None,
     patience: float = PATIENCE_S,
 ) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
-    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``tls``: for https
-    (``links.tls_context``); ``patience``: seconds without connection after which it is given up. Raises BadLink,
-    CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
+    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``surfels``: to draw by
+    oneself (``scene``), and keep that many at most, instead of being sent frames, ``lod_bias`` octaves coarser, with
+    ``fetch`` by names to be fetched; ``tls``: for https (``links.tls_context``); ``patience``: seconds without
+    connection after which it is given up.
+    Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
     hello = messages.Hello(
         protocol=(limits.PROTOCOL, limits.PROTOCOL),
         client=program(),
         codecs=["jpeg"],
+        surfel_formats=[limits.SURFEL_FORMAT],
         token=link.token,
         name=name[: limits.MAX_NAME],
         world=link.world,
     )
-    wishes = _checked(messages.Configure(max_fps=max_fps, best_quality=best_quality))
+    wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, lod_bias=lod_bias)
+    if surfels is not None:
+        wishes = msgspec.structs.replace(wishes, stream="surfels", surfel_budget=surfels, fetch=fetch)
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
 
-    world = World(await dial(None), dial, wishes, patience)
+    world = World(await dial(None), dial, checked(wishes), patience)
     try:
         yield world
     finally:
@@ -103,6 +108,7 @@ class World:
         self._jobs = Jobs()
         self._slot = PictureSlot(self._acknowledge)
         self._events = Events()
+        self.scene = Scene(wishes, self._loop.time, self._say)
         self._seq = 0
         self._looked: CameraPose | None = None
         self._over: ClientError | None = None
@@ -148,7 +154,7 @@ class World:
         if isinstance(camera, Camera):
             self._looked = pose_of(camera)
         else:
-            self._looked = _checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+            self._looked = checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
         self._seq += 1
         self._say_camera()
         return self._seq
@@ -198,28 +204,28 @@ class World:
             node=replace,
             seed=seed,
         )
-        zooming = Zooming(_checked(message), self._say)
+        zooming = Zooming(checked(message), self._say)
         self._jobs.begin(zooming)
         return zooming
 
     async def pick(self, at: messages.Spot) -> messages.Picked:
         """What is at a point of a picture; without ``place`` nothing is. Raises RequestFailed."""
         message = messages.Pick(request=self._jobs.name("p"), at=at)
-        picking = Picking(_checked(message), self._say)
+        picking = Picking(checked(message), self._say)
         self._jobs.begin(picking)
         return await picking
 
     async def remove(self, node: str) -> int:
         """Undo a zoom with all that was built on it; the revision of the world without it. Raises RequestFailed."""
         message = messages.RemoveNode(request=self._jobs.name("r"), node=node)
-        removal = Removal(_checked(message), self._say)
+        removal = Removal(checked(message), self._say)
         self._jobs.begin(removal)
         return await removal
 
     async def restore(self, node: str) -> int:
         """Bring back a node that was removed, with what went with it; the revision with it. Raises RequestFailed."""
         message = messages.RestoreNode(request=self._jobs.name("r"), node=node)
-        restoring = Restoring(_checked(message), self._say)
+        restoring = Restoring(checked(message), self._say)
         self._jobs.begin(restoring)
         return await restoring
 
@@ -327,6 +333,8 @@ class World:
         self.worlds = line.welcome.worlds
         self._outbox.clear()
         self._slot.clear()
+        for have in self.scene.enter(line.welcome):
+            self._say(have)
         self._say(self._wishes)
         if self._looked is not None:
             self._seq += 1
@@ -343,6 +351,9 @@ class World:
                 latency = max(0.0, now - message.camera_time) / 1e3 if message.camera_time else 0.0
                 self._slot.arrived(Picture(message, latency))
                 return
+            case messages.Surfels():
+                self._say(self.scene.take(message))
+                return
             case messages.Commit():
                 self.revision = message.revision
                 for name in message.removed:
@@ -354,8 +365,6 @@ class World:
                 self.presence = message
             case messages.Stats():
                 self.stats = message
-            case _:
-                pass
         answered = self._jobs.hear(message)
         if isinstance(message, messages.Commit | messages.Worlds | messages.Presence | messages.Stats) or (
             isinstance(message, messages.Error) and not answered
@@ -369,6 +378,7 @@ class World:
             self._jobs.end(error)
             self._slot.end(shown)
             self._events.end(shown)
+            self.scene.end(shown)
 
     def _say(self, message: messages.FromClient) -> None:
         if self._over is not None:
@@ -385,12 +395,3 @@ class World:
     def _acknowledge(self, frame: int, seconds: float) -> None:
         if self._over is None:
             self._say(messages.Ack(frame=frame, decode=1e3 * seconds))
-
-
-def _checked(message: _Message) -> _Message:
-    """The message, if a server would take it. Raises ValueError."""
-    try:
-        decode_from_client(encode(message))
-    except (ProtocolError, OverflowError, TypeError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{type(message).__name__}: {error}") from None
-    return message

@@ -7,11 +7,17 @@ with bursts of ``MESSAGE_BURST``), so that no program is thrown out for calling 
 from __future__ import annotations
 
 from collections import deque
+from typing import TypeVar
+
+import msgspec
 
 from wonderzoom.clients.errors import RequestFailed
 from wonderzoom.protocol import limits
-from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.protocol.codec import decode_from_client, encode
+from wonderzoom.protocol.errors import ErrorCode, ProtocolError
 from wonderzoom.protocol.messages import Ack, Camera, FromClient
+
+_Message = TypeVar("_Message", bound=FromClient)
 
 CAMERA_S = 1.0 / limits.MAX_FPS  # nobody is shown more
 _PER_S = 0.8 * limits.MESSAGES_PER_S
@@ -66,3 +72,12 @@ class Outbox:
             return self._camera_due - now
         self._allowance -= 1.0
         return message
+
+
+def checked(message: _Message) -> _Message:
+    """The message, if a server would take it. Raises ValueError."""
+    try:
+        decode_from_client(encode(message))
+    except (ProtocolError, OverflowError, TypeError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{type(message).__name__}: {error}") from None
+    return message

@@ -106,6 +106,7 @@ CLIENT: dict[str, FromClient] = {
     "zoom to a camera": Zoom(request="z2", camera=POSE, mode="replace", node="9ffad37a3e"),
     "cancel": Cancel(request="z1"),
     "pick": Pick(request="p1", at=Spot(frame=3, u=0.0, v=1.0)),
+    "pick by a camera": Pick(request="p2", at=Spot(seq=7, u=1.0, v=0.0)),
     "remove_node": RemoveNode(request="r1", node="9ffad37a3e"),
     "restore_node": RestoreNode(request="r2", node="9ffad37a3e"),
     "upload_begin": UploadBegin(upload="u1", name="photo.jpg", bytes=5, sha256=bytes(range(32))),

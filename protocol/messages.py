@@ -116,11 +116,17 @@ class Evicted(ClientMessage, frozen=True, kw_only=True, tag="evicted"):
 
 
 class Spot(Value, frozen=True, kw_only=True):
-    """A point of a frame that was shown: (0, 0) is its top left corner, (1, 1) its bottom right one."""
+    """A point of a frame that was shown, or of what a camera message saw: (0, 0) is its top left corner, (1, 1) its
+    bottom right one."""
 
-    frame: Counter
+    frame: Counter | None = None
+    seq: Counter | None = None  # of a camera message: of who draws from surfels
     u: Share
     v: Share
+
+    def __post_init__(self) -> None:
+        if (self.frame is None) == (self.seq is None):
+            raise ValueError("a point is of a `frame` or of the camera `seq`")
 
 
 class Zoom(ClientMessage, frozen=True, kw_only=True, tag="zoom"):

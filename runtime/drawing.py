@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ _SIGHTS = (
 _LAST_PICTURES = 64 << 20  # bytes: of 64 viewers at 640x360, or of eight at full HD
 _ENOUGH = 1 << 62  # bytes: no bound
 
+_T = TypeVar("_T")
 _Render = Callable[[Sequence[Look]], Sequence[NDArray[np.uint8]]]
 
 
@@ -118,6 +120,11 @@ class Drawing:
             self._world.apply(commit)
             self.surfels += sum(block.count for block in commit.blocks)
             self.surfels -= sum(block.count for block in gone)
+
+    def reading(self, look: Callable[[World], _T]) -> _T:
+        """What ``look`` finds in the world, which stays as it is meanwhile; no frame begins before it returns."""
+        with self._lock:
+            return look(self._world)
 
     async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``. For no viewer: when all is there."""

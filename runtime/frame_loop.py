@@ -134,11 +134,15 @@ class FrameLoop:
         self._stalled_at = 0.0  # before then nobody can have stalled
 
     # ---- who is here --------------------------------------------------------------------------------
-    def join(self, viewer: Viewer) -> None:
-        """Begin to feed a viewer, or begin anew: on a new connection nothing that was sent arrives any more."""
+    def join(self, viewer: Viewer, *, connected: bool = True) -> None:
+        """Begin to feed a viewer, or begin anew: on a new connection nothing that was sent arrives any more.
+
+        ``connected``: it is a new one; otherwise the viewer has not asked for frames for a while.
+        """
         if self._viewers.get(viewer.id, viewer) is not viewer:
             raise ValueError(f"another viewer {viewer.id} is here already")
-        viewer.show_again()
+        if connected or viewer.id not in self._viewers:
+            viewer.show_again(counting=not connected)
         if viewer.id not in self._viewers:
             self._viewers[viewer.id] = viewer
             self._filled[viewer.id] = asyncio.Event()

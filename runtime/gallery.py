@@ -89,6 +89,11 @@ class Gallery:
             if task.done() and not task.cancelled() and task.exception() is None
         }
 
+    @property
+    def sessions(self) -> list[WorldSession]:
+        """Of the rooms that are open."""
+        return [room.session for room in self.open_rooms.values()]
+
     def add(self, path: Path) -> str:
         """Show one more world, to everybody who is here; its name."""
         self._worlds[path.name] = path

@@ -19,7 +19,7 @@ from wonderzoom.scene_graph.camera import Camera
 
 RESUME_S = 60.0  # a participant whose connection broke is kept this long
 FRAMES_KNOWN = 8  # of each viewer, for picks: a click comes at most a second after its frame
-CAMERAS_KNOWN = 256  # camera messages whose time is remembered: two seconds of them
+CAMERAS_KNOWN = 256  # camera messages that are remembered: two seconds of them
 WAITING_MESSAGES = 2_000  # of one participant: the statuses of a full queue, and ten times as many
 
 NAMES = (
@@ -44,7 +44,11 @@ class Participant:
     wake: Callable[[], None] = lambda: None
     left_at: float = 0.0
     frames: OrderedDict[int, Camera] = field(default_factory=OrderedDict[int, Camera])
-    times: OrderedDict[int, float] = field(default_factory=OrderedDict[int, float])  # of camera messages
+    # Time and camera of camera messages.
+    looks: OrderedDict[int, tuple[float, Camera]] = field(
+        default_factory=OrderedDict[int, tuple[float, Camera]]
+    )
+    draws: bool = False  # by itself, from surfels: it is sent no frames
     waiting: int = 0  # messages since the connection last sent something
     presence: int = -1  # the number of the last presence that was said
     shown: int = 0  # frames since the last stats
@@ -74,11 +78,23 @@ class Participant:
         while len(self.frames) > FRAMES_KNOWN:
             self.frames.popitem(last=False)
 
-    def looked(self, seq: int, time: float) -> None:
-        """Remember when a camera message was sent, by the client's clock."""
-        self.times[seq] = time
-        while len(self.times) > CAMERAS_KNOWN:
-            self.times.popitem(last=False)
+    def looked(self, seq: int, time: float, camera: Camera) -> None:
+        """Remember what a camera message said, and when it was sent by the client's clock."""
+        self.looks[seq] = time, camera
+        while len(self.looks) > CAMERAS_KNOWN:
+            self.looks.popitem(last=False)
+
+    def camera_at(self, spot: messages.Spot) -> Camera | None:
+        """The camera that a point was seen by, if that is not too long ago."""
+        if spot.frame is not None:
+            return self.frames.get(spot.frame)
+        look = self.looks.get(spot.seq) if spot.seq is not None else None
+        return None if look is None else look[1]
+
+    def time_of(self, seq: int) -> float:
+        """When a camera message was sent, by the client's clock; 0 for one that is not known."""
+        look = self.looks.get(seq)
+        return 0.0 if look is None else look[0]
 
     def fail(self, code: ErrorCode, text: str, request: str | None = None) -> None:
         """Say that something could not be served."""

@@ -1,8 +1,9 @@
 """The server: one port for the page and the websocket, closed by default.
 
 The only place that knows sockets. Routes are a complete list: ``GET /`` and ``GET /static/NAME`` for names of
-an allow-list that is read at start (no path of a request ever meets the file system), and the websocket at
-``/ws``. Each connection is one reader and one writer around a sans-I/O session; the rest is ``world_session``.
+an allow-list that is read at start (no path of a request ever meets the file system), ``GET /s/SECRET/blocks/HASH``
+for payloads of surfels, which never change, and the websocket at ``/ws``. Each connection is one reader and one
+writer around a sans-I/O session; the rest is ``world_session``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import errno
 import http
 import logging
 import mimetypes
+import re
+import secrets
 import socket
 import ssl
 from collections.abc import Mapping
@@ -57,6 +60,9 @@ _SAFE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+# 256 bits of a room, and 128 of a level.
+_BLOCK_PATH = re.compile(r"/s/(?P<secret>[A-Za-z0-9_-]{43})/blocks/(?P<hash>[0-9a-f]{32})")
+_IMMUTABLE = _SAFE_HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 class CannotListen(CommandError):
@@ -158,7 +164,7 @@ class Server:
                 await self._server.wait_closed()
 
     # ---- plain requests ---------------------------------------------------------------------------
-    def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _request(self, connection: ServerConnection, request: Request) -> Response | None:
         """The answer to a request that is no websocket's, or that is not let in; None to go on."""
         refusal = why_not(connection, request, self._listening.hosts)
         if refusal is not None:
@@ -167,6 +173,8 @@ class Server:
         path = request.path.partition("?")[0]
         if path == WEBSOCKET_PATH:
             return None
+        if path.startswith("/s/"):
+            return await self._block(path)
         name = (
             "index.html"
             if path == "/"
@@ -178,6 +186,16 @@ class Server:
         if found is None:
             return answer(http.HTTPStatus.NOT_FOUND, TEXT, b"there is nothing here\n", _SAFE_HEADERS)
         return answer(http.HTTPStatus.OK, *found, _SAFE_HEADERS)
+
+    async def _block(self, path: str) -> Response:
+        """A payload of surfels, for whoever was told its name and the secret: caches may keep it."""
+        found = _BLOCK_PATH.fullmatch(path)
+        for session in self._gallery.sessions if found is not None else ():
+            if secrets.compare_digest(session.streaming.secret, found["secret"]):
+                payload = await session.streaming.payload(found["hash"])
+                if payload is not None:
+                    return answer(http.HTTPStatus.OK, "application/octet-stream", payload, _IMMUTABLE)
+        return answer(http.HTTPStatus.NOT_FOUND, TEXT, b"there is nothing here\n", _SAFE_HEADERS)
 
     # ---- one connection ---------------------------------------------------------------------------
     async def _connection(self, connection: ServerConnection) -> None:

@@ -7,10 +7,23 @@ from what it is, before anybody encodes it.
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import OrderedDict
 
 from wonderzoom.protocol import surfel_block
 from wonderzoom.protocol.limits import SURFEL_FORMAT
 from wonderzoom.scene_graph.surfels import Block
+
+MAX_BYTES = 64 << 20  # of payloads that are kept: six million surfels
+MAX_OFFERED = 1 << 14  # levels that can be asked for by name: what some large views have
+
+
+def level_of(block: Block, number: int) -> Block | None:
+    """A level of a pyramid, if it is made."""
+    if number == 0:
+        return block
+    mips = block.mips
+    return mips[number - 1] if len(mips) >= number else None
 
 
 def wire_name(level: Block, number: int) -> bytes:
@@ -32,3 +45,50 @@ def bounds_of(level: Block) -> bytes:
     """Its bounds as bytes. Raises BlockLost."""
     bounds, native = level.bounds, surfel_block.known_native(level.surfels.native)
     return surfel_block.encode_bounds(native, bounds.parent, bounds.child)
+
+
+class EncodedLevels:
+    """Payloads that were made already, within a bound in bytes: what one viewer is sent, others are sent too.
+
+    Any thread may ask. ``offered`` are levels that clients may get by their names.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self.nbytes = 0
+        self.made = 0  # payloads so far
+        self._payloads: OrderedDict[bytes, bytes] = OrderedDict()  # used last is last
+        self._offered: OrderedDict[bytes, Block] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def payload(self, name: bytes, level: Block) -> bytes:
+        """The payload of a level with that name. Raises BlockLost."""
+        with self._lock:
+            known = self._payloads.get(name)
+            if known is not None:
+                self._payloads.move_to_end(name)
+                return known
+        made = payload_of(level)
+        with self._lock:
+            self.made += 1
+            if name not in self._payloads:
+                self._payloads[name] = made
+                self.nbytes += len(made)
+            while self.nbytes > self.max_bytes and len(self._payloads) > 1:
+                _, given_up = self._payloads.popitem(last=False)
+                self.nbytes -= len(given_up)
+        return made
+
+    def offer(self, name: bytes, level: Block) -> None:
+        """From now on ``find`` knows that name; of very many the oldest are forgotten."""
+        with self._lock:
+            self._offered[name] = level
+            self._offered.move_to_end(name)
+            while len(self._offered) > MAX_OFFERED:
+                self._offered.popitem(last=False)
+
+    def find(self, name: bytes) -> bytes | None:
+        """The payload of a name that was offered. Raises BlockLost."""
+        with self._lock:
+            level = self._offered.get(name)
+        return None if level is None else self.payload(name, level)

@@ -66,11 +66,14 @@ class Viewer:
             self.changed_at, self.still_shown = at, False
         return True
 
-    def show_again(self) -> None:
-        """Whatever was shown is gone, as after a reconnect; camera messages count from the beginning again."""
+    def show_again(self, *, counting: bool = False) -> None:
+        """Whatever was shown is gone, as after a reconnect; camera messages count from the beginning again, unless they
+        go on ``counting``."""
         self.pacer.forget()
         self.begins += 1
-        self.camera_seq = self.shown_seq = -1
+        self.shown_seq = -1
+        if not counting:
+            self.camera_seq = -1
         self.shown_revision, self.still_shown, self.slot = -1, False, None
         self.settled = True
 

@@ -24,6 +24,8 @@ from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
+from wonderzoom.runtime.presence import PresenceTeller
+from wonderzoom.runtime.streaming import Streaming
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
@@ -35,7 +37,6 @@ from wonderzoom.scene_graph.world import World
 
 log = logging.getLogger(__name__)
 
-PRESENCE_S = 0.1  # at most ten times a second
 _STATS_S = 1.0
 
 
@@ -69,14 +70,15 @@ class WorldSession:
             on_error=self._not_drawn,
             on_dropped=self.metrics.frame_dropped,
         )
+        self.streaming = Streaming(drawing, world.header, self._loop.time)
         self._roster = Roster(self._show)
-        self._presence_due: asyncio.TimerHandle | None = None
-        self._presence = 0  # how often it has changed
+        self._presence = PresenceTeller(self._roster, lambda: desk.pending)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._closing = False
         self.frames.world_changed(self.revision)
-        desk.changed = self._presence_changed
+        self.streaming.world_changed(self.revision)
+        desk.changed = self._presence.changed
 
     @property
     def viewers(self) -> int:
@@ -104,18 +106,19 @@ class WorldSession:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
         known.name = " ".join(hello.name.split()) or known.name
-        known.session, known.wake, known.waiting, known.role = session, wake, 0, role
+        known.session, known.wake, known.waiting, known.role, known.draws = session, wake, 0, role, False
         known.arrived(hello)
         self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
-        session.welcome(self._welcome(known, first))
+        session.welcome(self._welcome(known, first, limits.SURFEL_FORMAT in hello.surfel_formats))
         for further in rest:
             known.say(messages.Commit(revision=self.revision, added=further))
         self.frames.join(known.viewer)
+        self.streaming.entered(known)
         wake()
         self._desk.tell_again(known)
-        self._presence_changed()
+        self._presence.changed()
         return known
 
     async def leave(self, participant: Participant, session: ServerSession, *, for_good: bool) -> None:
@@ -128,7 +131,7 @@ class WorldSession:
             self._gone(participant)
         else:
             self._timers.append(self._loop.call_later(RESUME_S + 1.0, self._forget))
-        self._presence_changed()
+        self._presence.changed()
 
     def _forget(self) -> None:
         """Those who did not come back in time are gone."""
@@ -141,7 +144,8 @@ class WorldSession:
         if self._roster.remove(participant):
             self._desk.left(participant)
             self._uploads.left(participant)
-            self._presence_changed()
+            self.streaming.gone(participant)
+            self._presence.changed()
 
     @property
     def vacant(self) -> bool:
@@ -156,11 +160,13 @@ class WorldSession:
             if each.session is not None:
                 each.session.refuse(CloseCode.GOING_AWAY, "the server stops", retry_after=2.0)
                 each.wake()
-        for timer in (*self._timers, *([self._presence_due] if self._presence_due else [])):
+        self._presence.close()
+        for timer in self._timers:
             timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.streaming.close()
         await self._desk.close()
 
     async def draw_first(self) -> None:
@@ -179,8 +185,7 @@ class WorldSession:
             case messages.Ack():
                 self._acknowledged(who, message)
             case messages.Configure():
-                who.configure(message)
-                self._drawing.begin_video(who.id)
+                self._configure(who, message)
             case messages.Pick():
                 self._beside(self._desk.pick(who, message))
             case messages.Zoom():
@@ -205,8 +210,10 @@ class WorldSession:
             case messages.UploadEnd():
                 if self._needs(who, Role.HOST, message.upload):
                     self._uploads.end(who, message)
-            case messages.Have() | messages.Evicted():
-                pass
+            case messages.Have():
+                self.streaming.have(who, message)
+            case messages.Evicted():
+                self.streaming.evicted(who, message)
             case messages.Hello() | messages.Leave():
                 pass  # the session's business
 
@@ -216,6 +223,24 @@ class WorldSession:
             if took is not None:
                 self.metrics.frame_arrived(took)
             self._stats(who)
+        elif message.delta is not None:
+            self.streaming.acknowledge(who, message.delta)
+
+    def _configure(self, who: Participant, message: messages.Configure) -> None:
+        """Frames or surfels, and how good: nobody is sent both."""
+        who.configure(message)
+        self._drawing.begin_video(who.id)
+        self.streaming.configure(who, message)
+        if message.stream == "frames":
+            who.draws = False
+            self.frames.join(who.viewer, connected=False)
+        else:
+            who.draws = True
+            self._beside(self._stop_frames(who))
+
+    async def _stop_frames(self, who: Participant) -> None:
+        if who.draws:
+            await self.frames.leave(who.viewer)
 
     def worlds_changed(self) -> None:
         """There are other worlds on this server than everybody here was told."""
@@ -252,9 +277,10 @@ class WorldSession:
         except ValueError as error:
             who.fail(ErrorCode.INVALID, str(error))
             return
-        who.looked(message.seq, message.time)
+        who.looked(message.seq, message.time, camera)
         self.frames.look(who.viewer, camera, message.seq)
-        self._presence_changed()
+        self.streaming.look(who)
+        self._presence.changed()
 
     # ---- frames -----------------------------------------------------------------------------------
     async def _show(self, who: Participant, frame: Frame) -> None:
@@ -273,7 +299,7 @@ class WorldSession:
             messages.Frame(
                 frame=frame.id,
                 camera_seq=max(0, frame.camera_seq),
-                camera_time=who.times.get(frame.camera_seq, 0.0),
+                camera_time=who.time_of(frame.camera_seq),
                 revision=frame.revision,
                 views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
                 codec=frame.codec,
@@ -325,6 +351,7 @@ class WorldSession:
             self._desk.asked_by.pop(name, None)
         self.nodes.update((node.id, node) for node in commit.added)
         self.frames.world_changed(commit.revision)
+        self.streaming.world_changed(commit.revision)
         added = [self.summary(node) for node in commit.added]
         by = added[0].by if added else ""
         for coming, going in commit_parts(added, commit.removed):
@@ -345,7 +372,7 @@ class WorldSession:
     def _root(self) -> ScaleNode | None:
         return next((node for node in self.nodes.values() if node.parent is None), None)
 
-    def _welcome(self, who: Participant, nodes: list[values.NodeSummary]) -> messages.Welcome:
+    def _welcome(self, who: Participant, nodes: list[values.NodeSummary], surfels: bool) -> messages.Welcome:
         root = self._root()
         start = who.viewer.camera or (None if root is None else frame_of(root, self._header))
         return messages.Welcome(
@@ -354,43 +381,6 @@ class WorldSession:
             h_ref=self._header.h_ref, clock=1e3 * self._loop.time(), nodes=nodes,
             camera=None if start is None else pose(start), worlds=self._worlds()[: limits.MAX_WORLDS],
             ln_metres=math.log(self._header.root_edge * self._header.metres_per_unit),
+            surfel_format=limits.SURFEL_FORMAT if surfels else None, blocks=self.streaming.secret if surfels else "",
+            metric=self._header.metric, background=self._header.background,
         )  # fmt: skip
-
-    # ---- presence -----------------------------------------------------------------------------------
-    def _presence_changed(self) -> None:
-        self._presence += 1
-        self._plan_presence()
-
-    def _plan_presence(self) -> None:
-        if self._presence_due is None and not self._closing:
-            self._presence_due = self._loop.call_later(PRESENCE_S, self._tell_presence)
-
-    def _tell_presence(self) -> None:
-        """Newest wins: who has not yet taken what was said before is told later how things stand then."""
-        self._presence_due = None
-        here = self._roster.present
-        due = [each for each in here if each.presence != self._presence]
-        free = [each for each in due if not each.waiting]
-        if len(free) < len(due):
-            self._plan_presence()
-        if not free:
-            return
-        viewers = [
-            values.ViewerSummary(
-                id=each.id, name=each.name, color=each.color, role=each.role.value,
-                camera=None if each.viewer.camera is None else pose(each.viewer.camera),
-            )
-            for each in here[: limits.MAX_VIEWERS]
-        ]  # fmt: skip
-        waiting = [each for each in self._desk.pending if self._roster.get(each.participant.id) is not None]
-        zooms = [
-            values.PendingZoom(
-                request=each.request, viewer=each.participant.id, camera=each.camera, prompt=each.wish.prompt,
-                stage=each.last.stage if each.last else None, fraction=each.last.fraction if each.last else 0.0,
-            )
-            for each in waiting[: limits.MAX_PENDING]
-        ]  # fmt: skip
-        said = messages.Presence(viewers=viewers, zooms=zooms)
-        for each in free:
-            each.presence = self._presence
-            each.say(said)

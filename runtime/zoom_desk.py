@@ -140,9 +140,9 @@ class ZoomDesk:
         """Answer what is at a point. Whoever may zoom there will soon: a worker is started meanwhile."""
         if who.role.may(Role.EDITOR):
             await self._service.start()
-        camera = who.frames.get(message.at.frame)
+        camera = who.camera_at(message.at)
         if camera is None:
-            who.fail(ErrorCode.NOT_FOUND, "that frame is too long ago; pick in a newer one", message.request)
+            who.fail(ErrorCode.NOT_FOUND, "that view is too long ago; pick in a newer one", message.request)
             return
         try:
             found = await self._drawing.pick(camera, message.at.u, message.at.v)
@@ -203,9 +203,9 @@ class ZoomDesk:
         if message.camera is not None:
             return at_reference(camera_of(message.camera), self._header)
         assert message.at is not None
-        shown = who.frames.get(message.at.frame)
+        shown = who.camera_at(message.at)
         if shown is None:
-            raise CanNot(ErrorCode.NOT_FOUND, "that frame is too long ago; zoom in a newer one")
+            raise CanNot(ErrorCode.NOT_FOUND, "that view is too long ago; zoom in a newer one")
         found = await self._drawing.pick(shown, message.at.u, message.at.v)
         if found is None:
             raise CanNot(ErrorCode.NOTHING_THERE, "there is nothing there to zoom into")

@@ -88,7 +88,9 @@ def with_levels(
     most = int((table.surfels[rows] * (coarsest - finest + 1)).sum())
     if settings.budget is not None and most > settings.budget:
         unknown = rows[table.sizes[rows, 0] == 0].tolist()
-        for each in _missing(world, [(table.block(row), int(table.levels[row]) - 1) for row in unknown]):
+        for each in missing_levels(
+            world, [(table.block(row), int(table.levels[row]) - 1) for row in unknown]
+        ):
             each.make()
         table.measure(unknown)
         wanted = replace(wanted, sizes=table.sizes[rows, : int(wanted.last.max()) + 1])
@@ -100,7 +102,7 @@ def with_levels(
     made = np.array([len(block.mips) for block in blocks], np.int64) >= coarsest
     if not made.all():
         lacking = np.flatnonzero(~made).tolist()
-        for each in _missing(world, [(blocks[k], int(coarsest[k])) for k in lacking]):
+        for each in missing_levels(world, [(blocks[k], int(coarsest[k])) for k in lacking]):
             (Missing.make if later is None else later)(each)
         if later is None:
             made[:] = True
@@ -173,8 +175,8 @@ def _as_set(world: World, rows: Rows, finest: Levels, coarsest: Levels, last: Le
     )
 
 
-def _missing(world: World, wanted: Iterable[tuple[Block, int]]) -> list[Missing]:
-    """What has to be made of the pyramids of blocks, to these levels."""
+def missing_levels(world: World, wanted: Iterable[tuple[Block, int]]) -> list[Missing]:
+    """What has to be made of the pyramids of blocks, so that they have these levels; the blocks' nodes are live."""
     missing = sorted(
         [(block.node, level, block) for block, level in wanted if level > len(block.mips)],
         key=lambda each: each[:2],

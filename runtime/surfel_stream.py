@@ -1,0 +1,402 @@
+"""What one viewer holds as surfels, and what to say next: a delta that brings it nearer to its plan.
+
+Sans-I/O, one thread at a time. What was sent counts as held, as messages arrive in order; what has to be fetched counts
+when the viewer says so. A block is shown when what is held of it is as sharp as what it stands in for, and R_child of
+what it stands in for rises only when all that does so is there: there is never a hole (``scene_graph.residency``). A
+viewer that holds its plan is told nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import msgspec
+
+from wonderzoom.protocol import limits, messages
+from wonderzoom.protocol.values import (
+    BoundsPatch,
+    CellAddress,
+    KnownLevel,
+    ShownBlock,
+    SurfelLevel,
+    index_bytes,
+)
+from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, wire_name
+from wonderzoom.runtime.surfel_plan import Plan
+from wonderzoom.runtime.surfel_showing import NOTHING, Showing, lacks, residencies, span_of
+from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.mips import make_mips
+from wonderzoom.scene_graph.residency import Links
+from wonderzoom.scene_graph.surfels import Block, BlockLost
+
+DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then newer wishes count
+IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
+_MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
+_BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
+MOST_CLAIMED = 1 << 16  # levels that a viewer may say it holds of which nothing is known here: 4 MB
+
+
+@dataclass(slots=True)
+class _Held:
+    """A level that the viewer has."""
+
+    name: bytes
+    block: str  # hash of the block
+    key: tuple[str, Cell]
+    number: int
+    count: int
+    revision: int  # of its bounds
+    there: bool  # False: it is being fetched
+    used: int = 0  # the number of the last plan that asked for it
+
+
+class Stream:
+    """Of one viewer. ``fetch``: payloads are not sent, but offered."""
+
+    def __init__(self, encoded: EncodedLevels, budget: int = 1_000_000, fetch: bool = False) -> None:
+        self.budget, self.fetch = budget, fetch
+        self.count = 0  # surfels held
+        self._encoded = encoded
+        self._held: dict[bytes, _Held] = {}
+        self._of: dict[str, dict[int, _Held]] = {}  # of each block: number -> level
+        self._before: dict[bytes, _Held] = {}  # sent on an earlier connection
+        self._claimed: dict[
+            bytes, int
+        ] = {}  # names that the viewer says it holds -> revision of their bounds
+        self._drop: list[bytes] = []  # to be said
+        self._shown: dict[str, ShownBlock] = {}
+        self._unsendable: set[tuple[str, int]] = (
+            set()
+        )  # lost on the disk, too large, or too deep for the wire
+        self._anew = True
+        self._delta = 0
+        self._plan: Plan | None = None
+        self._links: Links | None = None
+        self._number = 0  # of the plan
+        self._asked: set[tuple[str, int]] = set()  # by the plan: (block, number)
+        self._spare: list[_Held] | None = None  # not asked for; the next to give up is last
+        self._next = 0  # steps before it are done
+        self._old = False  # whether bounds of what is held may be older than the plan's
+        self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
+        self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
+        self._size = DELTA_BYTES
+        self._said: tuple[int, int, bool] | None = None  # revision, camera and completeness, when told last
+
+    # ---- what the viewer says -------------------------------------------------------------------
+    def ask(self, budget: int, fetch: bool) -> None:
+        """How many surfels it keeps at most, and whether it fetches payloads."""
+        self.budget, self.fetch = budget, fetch
+
+    def reconnected(self) -> None:
+        """On a new connection nothing is known of what is held until the viewer says it."""
+        self._before |= self._held
+        self._held, self._of, self._claimed, self.count = {}, {}, {}, 0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """What is held stays; what is shown is said from the beginning."""
+        self._shown, self._drop, self._anew, self._plan = {}, [], True, None
+
+    def have(self, levels: Iterable[KnownLevel]) -> None:
+        """The viewer holds these."""
+        for level in levels:
+            held, known = self._held.get(level.hash), self._before.pop(level.hash, None)
+            if held is not None:
+                held.there = True
+                self._touched.add(held.block)
+            elif known is not None:
+                known.revision, known.there = level.bounds_revision, True
+                self._keep(known)
+            elif len(self._claimed) < MOST_CLAIMED:
+                self._claimed[level.hash] = level.bounds_revision
+
+    def evicted(self, names: Iterable[bytes]) -> None:
+        """The viewer has given these up."""
+        for name in names:
+            self._forget(name)
+            self._claimed.pop(name, None)
+        self._next = 0
+
+    # ---- what to say next -----------------------------------------------------------------------
+    @property
+    def held(self) -> Mapping[str, tuple[str, Cell]]:
+        """Hash and key of each block of which something is held."""
+        return {name: next(iter(levels.values())).key for name, levels in self._of.items()}
+
+    def next(self, plan: Plan, camera_seq: int = 0, size: int = DELTA_BYTES) -> messages.Surfels | None:
+        """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say."""
+        if plan is not self._plan:
+            self._turn_to(plan)
+        self._size = min(size, DELTA_BYTES)
+        self._make_room(0)
+        for name in plan.gone:
+            for held in list(self._of.get(name, {}).values()):
+                self._give_up(held)
+        levels, patches, sending = self._levels(plan)
+        patches += self._patches(plan)
+        show, said_all = self._show(plan)
+        if not sending:  # what the viewer holds and nothing here asks for
+            self._drop += self._claimed
+            self._claimed, self._before = {}, {}
+        drop, self._drop = self._drop[: limits.MAX_SHOWN], self._drop[limits.MAX_SHOWN :]
+        here = all(held.there for held in self._held.values())
+        complete = here and said_all and not sending and not self._drop
+        said = (plan.revision, camera_seq, complete)
+        if not (levels or patches or show or drop or self._anew) and said == self._said:
+            return None
+        anew, self._anew, self._said = self._anew, False, said
+        self._delta += 1
+        return messages.Surfels(
+            delta=self._delta, revision=plan.revision, camera_seq=max(0, camera_seq), anew=anew, levels=levels,
+            bounds=patches, show=show, drop=drop, complete=complete,
+        )  # fmt: skip
+
+    def _turn_to(self, plan: Plan) -> None:
+        self._plan, self._links, self._spare, self._next, self._number = plan, None, None, 0, self._number + 1
+        self._asked = {(plan.blocks[row].hash, number) for row, number in plan.steps}
+        for name, number in self._asked:
+            held = self._of.get(name, {}).get(number)
+            if held is not None:
+                held.used = self._number
+        self._now, self._told = Showing.of(len(plan.blocks)), Showing.of(len(plan.blocks))
+        for row, block in enumerate(plan.blocks):
+            if block.hash in self._of:
+                self._now.levels[row] = self._span(block.hash, plan, row)
+            known = self._shown.get(block.hash)
+            if known is not None:
+                self._told.put(row, known)
+        self._old = True
+
+    # ---- levels ---------------------------------------------------------------------------------
+    def _levels(self, plan: Plan) -> tuple[list[SurfelLevel], list[BoundsPatch], bool]:
+        """The next levels to send, bounds of those that have become other levels' in name only, and whether there
+        will be more."""
+        chosen, more = self._chosen(plan)
+        self._make([(plan.blocks[row], number) for row, number in chosen], plan)
+        levels: list[SurfelLevel] = []
+        patches: list[BoundsPatch] = []
+        size = 0
+        for row, number in chosen:
+            block = plan.blocks[row]
+            if size >= self._size or len(levels) == limits.MAX_LEVELS:
+                return levels, patches, True
+            if (block.hash, number) in self._unsendable:
+                continue
+            level = level_of(block, number)
+            if level is None:  # given up by who makes pyramids, just now
+                more = True
+                continue
+            name, old = wire_name(level, number), self._of.get(block.hash, {}).get(number)
+            try:
+                if old is not None and old.name == name:
+                    patches.append(_patch(old, level))
+                elif name in self._claimed:
+                    self._keep_level(name, block, level, number, self._claimed.pop(name))
+                elif not self._make_room(level.count):
+                    return levels, patches, False
+                else:
+                    levels.append(self._sent(name, block, level, number))
+                    size += len(levels[-1].payload or b"") + len(levels[-1].bounds) + _BYTES_A_LEVEL
+            except (BlockLost, ValueError):
+                self._unsendable.add((block.hash, number))
+        return levels, patches, more
+
+    def _chosen(self, plan: Plan) -> tuple[list[tuple[int, int]], bool]:
+        """The next steps that are not done, about as many as a delta takes, and whether there are more."""
+        chosen: list[tuple[int, int]] = []
+        expected = 0
+        for at in range(self._next, len(plan.steps)):
+            row, number = plan.steps[at]
+            block = plan.blocks[row]
+            if (block.hash, number) in self._unsendable:
+                continue
+            held = self._of.get(block.hash, {}).get(number)
+            if held is not None and (held.revision == block.limits.revision or number == 0):
+                continue
+            if expected >= self._size:
+                return chosen, True
+            if not chosen:
+                self._next = at
+            chosen.append((row, number))
+            expected += _BYTES_A_SURFEL * max(1, block.count >> (2 * number)) + _BYTES_A_LEVEL
+        if not chosen:
+            self._next = len(plan.steps)
+        return chosen, False
+
+    def _make(self, chosen: Sequence[tuple[Block, int]], plan: Plan) -> None:
+        """Make the levels of pyramids that are missing, node by node; what is lost is not asked for again."""
+        lacking = [(block, number) for block, number in chosen if number > len(block.mips)]
+        for node, group in groupby(sorted(lacking, key=lambda each: each[0].node), lambda each: each[0].node):
+            wanted = list(group)
+            # Some get more levels than they need: few surfels, and one call for all is quick.
+            number = max(number for _, number in wanted)
+            blocks = [block for block, _ in wanted]
+            while blocks:
+                try:
+                    make_mips(blocks, number, plan.cameras[node])
+                    break
+                except BlockLost as lost:
+                    gone = [block for block in blocks if block.cell == lost.cell] or blocks
+                    self._unsendable.update(
+                        (block.hash, k) for block in gone for k in range(limits.MAX_PYRAMID)
+                    )
+                    blocks = [block for block in blocks if block not in gone]
+
+    def _sent(self, name: bytes, block: Block, level: Block, number: int) -> SurfelLevel:
+        """A level to send, which counts as held from now on. Raises BlockLost, and ValueError for what has no room."""
+        # What takes another's place is sent, as nothing may be missing in between.
+        fetch = self.fetch and number not in self._of.get(block.hash, {})
+        if fetch:
+            self._encoded.offer(name, level)
+        payload = None if fetch else self._encoded.payload(name, level)
+        x, y, z = (index_bytes(index) for index in block.cell.index)
+        made = SurfelLevel(
+            hash=name, block=bytes.fromhex(block.hash), node=block.node,
+            cell=CellAddress(level=block.cell.level, x=x, y=y, z=z), level=number, count=level.count,
+            payload=payload, bounds=bounds_of(level), bounds_revision=level.limits.revision,
+        )  # fmt: skip
+        self._keep_level(name, block, level, number, level.limits.revision, there=not fetch)
+        return made
+
+    def _keep_level(
+        self, name: bytes, block: Block, level: Block, number: int, revision: int, there: bool = True
+    ) -> None:
+        old = self._of.get(block.hash, {}).get(number)
+        if old is not None:
+            self._give_up(old)
+        self._keep(_Held(name, block.hash, block.key, number, level.count, revision, there, self._number))
+
+    def _patches(self, plan: Plan) -> list[BoundsPatch]:
+        """New bounds of blocks that are held; coarser levels whose bounds are old come with ``_levels``, or go."""
+        patches: list[BoundsPatch] = []
+        size = 0
+        if not self._old:
+            return patches
+        self._old = False
+        for name, levels in list(self._of.items()):
+            row = plan.index.get(name)
+            if row is None:
+                continue
+            block = plan.blocks[row]
+            for number, held in list(levels.items()):
+                if held.revision == block.limits.revision:
+                    continue
+                if number:
+                    if (name, number) not in self._asked and not self._is_shown(held):
+                        self._give_up(held)
+                elif size < DELTA_BYTES and len(patches) < limits.MAX_LEVELS // 2:
+                    try:
+                        patches.append(_patch(held, block))
+                        size += len(patches[-1].bounds)
+                    except BlockLost:
+                        self._unsendable.add((name, 0))
+                else:
+                    self._old = True  # the rest next time
+        return patches
+
+    # ---- what is shown --------------------------------------------------------------------------
+    def _show(self, plan: Plan) -> tuple[list[ShownBlock], bool]:
+        """How blocks are shown from now on, where that is news; whether that is all."""
+        now, told = self._now, self._told
+        touched, self._touched = self._touched, set()
+        for name in touched:
+            row = plan.index.get(name)
+            if row is not None:
+                now.levels[row] = self._span(name, plan, row)
+        if self._links is None and lacks(plan, now.levels[:, 0]):
+            self._links = plan.links()
+        now.there, now.child = residencies(plan, now.levels[:, 0], told.there, self._links)
+        news = [(name, each) for name, each in self._beside(plan, touched)]
+        for row in now.differing(told).tolist():
+            low, high = (now if now.there[row] else told).levels[row].tolist()
+            name = plan.blocks[row].hash
+            each = ShownBlock(
+                block=bytes.fromhex(name), finest=low, coarsest=high, residency=float(now.there[row]),
+                child_residency=float(now.child[row]),
+            )  # fmt: skip
+            news.append((name, each))
+        for name, each in news[:_MOST_SHOWN]:
+            if each.residency > 0.0:
+                self._shown[name] = each
+            else:
+                self._shown.pop(name, None)
+            row = plan.index.get(name)
+            if row is not None:
+                told.put(row, each)
+        return [each for _, each in news[:_MOST_SHOWN]], len(news) <= _MOST_SHOWN
+
+    def _span(self, name: str, plan: Plan, row: int) -> tuple[int, int]:
+        numbers = {number for number, held in self._of.get(name, {}).items() if held.there}
+        if not numbers:
+            return NOTHING, NOTHING
+        return span_of(numbers, int(plan.finest[row]), int(plan.coarsest[row]))
+
+    def _beside(self, plan: Plan, touched: set[str]) -> Iterable[tuple[str, ShownBlock]]:
+        """News of blocks that are shown and not in the plan, of which something was given up."""
+        news: dict[str, ShownBlock] = {}
+        for name in touched:
+            known = self._shown.get(name)
+            if known is None or name in plan.index:
+                continue
+            numbers = {number for number, held in self._of.get(name, {}).items() if held.there}
+            if not numbers:
+                news[name] = msgspec.structs.replace(known, residency=0.0, child_residency=0.0)
+            elif not set(range(known.finest, known.coarsest + 1)) <= numbers:
+                low, high = span_of(numbers, known.finest, known.coarsest)
+                news[name] = msgspec.structs.replace(known, finest=low, coarsest=high)
+        if any(each.residency == 0.0 for each in news.values()):
+            # It may have replaced a part of what is coarser and out of sight.
+            for name, known in self._shown.items():
+                each = news.get(name, known)
+                if name not in plan.index and each.child_residency > 0.0:
+                    news[name] = msgspec.structs.replace(each, child_residency=0.0)
+        return news.items()
+
+    # ---- the account ----------------------------------------------------------------------------
+    def _make_room(self, count: int) -> bool:
+        """Give up what the plan does not ask for, used longest ago first, until so many more fit; whether they do."""
+        if self.count + count <= self.budget:
+            return True
+        if self._spare is None:
+            spare = [held for held in self._held.values() if (held.block, held.number) not in self._asked]
+            self._spare = sorted(spare, key=lambda held: (-held.used, -held.count))
+        while self._spare and self.count + count > self.budget:
+            held = self._spare.pop()
+            if self._held.get(held.name) is held:
+                self._give_up(held)
+        return self.count + count <= self.budget
+
+    def _is_shown(self, held: _Held) -> bool:
+        known = self._shown.get(held.block)
+        return known is not None and known.finest <= held.number <= known.coarsest
+
+    def _keep(self, held: _Held) -> None:
+        self._held[held.name] = held
+        self._touched.add(held.block)
+        self._of.setdefault(held.block, {})[held.number] = held
+        self.count += held.count
+
+    def _give_up(self, held: _Held) -> None:
+        self._forget(held.name)
+        self._drop.append(held.name)
+
+    def _forget(self, name: bytes) -> None:
+        held = self._held.pop(name, None)
+        if held is None:
+            return
+        self.count -= held.count
+        self._touched.add(held.block)
+        levels = self._of[held.block]
+        if levels.get(held.number) is held:
+            del levels[held.number]
+        if not levels:
+            del self._of[held.block]
+
+
+def _patch(held: _Held, level: Block) -> BoundsPatch:
+    """Its bounds as they are now, which count as held. Raises BlockLost."""
+    made = BoundsPatch(hash=held.name, bounds=bounds_of(level), bounds_revision=level.limits.revision)
+    held.revision = level.limits.revision
+    return made
