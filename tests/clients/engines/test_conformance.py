@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engine_house import decibels
 from engine_scene import Scene, made
 from numpy.typing import NDArray
 from PIL import Image
@@ -43,10 +44,6 @@ def scene() -> Scene:
 @pytest.fixture(scope="module")
 def picture() -> NDArray[np.uint8]:
     return np.asarray(Image.open(maker.FOLDER / "scene.png"))
-
-
-def decibels(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    return float(10 * np.log10(255.0**2 / max(np.mean((one.astype(np.float64) - other) ** 2), 1e-9)))
 
 
 def same(was: Any, now: Any, where: str) -> None:

@@ -1,6 +1,5 @@
 """The C# core, compiled and run by mono: the conformance pack, and a live world that it looks into and zooms."""
 
-import asyncio
 import io
 import shutil
 import subprocess
@@ -9,21 +8,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from houses import open_house, read, small_world
+from engine_house import LINK, decibels, seen, visit
 from numpy.typing import NDArray
 from PIL import Image
-from zoom_garden import zoom_node
 
 from wonderzoom.clients.poses import camera_of
-from wonderzoom.generation.executors.executor import Proposal
-from wonderzoom.generation.jobs import Watch, Zoomed
-from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol.values import CameraPose
-from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
-from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.visible_set import visible_set
-from wonderzoom.scene_graph.world import World
 
 pytestmark = pytest.mark.system
 
@@ -89,48 +80,15 @@ def test_the_core_is_one_file_that_needs_no_socket(folder: Path, tmp_path: Path)
     assert compiled(folder, tmp_path / "core.dll", *options, sources=("WonderZoom.cs",)).is_file()
 
 
-def decibels(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    return float(10 * np.log10(255.0**2 / max(np.mean((one.astype(np.float64) - other) ** 2), 1e-9)))
-
-
-def seen(world: World, camera: Camera, renderer: CpuRenderer) -> NDArray[np.uint8]:
-    """What the server draws of a world."""
-    settings = settings_of(world.header, mips=True)
-    return renderer.render_color(visible_set(world, camera, settings), camera, settings)[..., :3]
-
-
 def test_a_live_world_is_seen_and_zoomed(program: Path, tmp_path: Path) -> None:
-    path = tmp_path / "garden"
-    root = small_world(path)
-
-    def make(wish: ZoomWish, _watch: Watch) -> Proposal:
-        world = read(path)
-        node, blocks = zoom_node(wish.request, root)
-        return Proposal(Zoomed(world.propose(node, blocks), node.id, (), ("moss",)), world.revision)
-
-    async def run(renderer: CpuRenderer) -> str:
-        async with open_house({"garden": path}, renderer, make) as made, asyncio.timeout(120.0):
-            child = await asyncio.create_subprocess_exec(
-                "mono", str(program), "live", made.link(), str(tmp_path),
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            )  # fmt: skip
-            try:
-                said, _ = await child.communicate()
-            finally:
-                if child.returncode is None:
-                    child.kill()
-                    await child.wait()
-        assert child.returncode == 0, said.decode()
-        return said.decode()
-
     with CpuRenderer(1) as renderer:
-        first = read(path)
-        said = asyncio.run(run(renderer))
-        assert "zoom committed" in said
+        command = ["mono", str(program), "live", LINK, str(tmp_path)]
+        visited = visit(command, tmp_path / "garden", renderer)
+        assert "zoom committed" in visited.said
         pictures: list[NDArray[np.uint8]] = []
-        for name, world in (("first", first), ("zoomed", read(path))):
+        for name, world in (("first", visited.before), ("zoomed", visited.after)):
             pose = msgspec.msgpack.decode((tmp_path / f"{name}.camera").read_bytes(), type=CameraPose)
             picture = np.asarray(Image.open(io.BytesIO((tmp_path / f"{name}.ppm").read_bytes())))
-            assert decibels(picture, seen(world, camera_of(pose), renderer)) > LEAST_DB, said
+            assert decibels(picture, seen(world, camera_of(pose), renderer)) > LEAST_DB, visited.said
             pictures.append(picture)
         assert decibels(*pictures) < LEAST_DB, "the zoom looks like what was there before"
