@@ -32,6 +32,8 @@ from PIL import Image
 
 from wonderzoom.clients.aio import World, connect
 from wonderzoom.clients.engines.panda3d.surfel_view import SurfelView, background
+from wonderzoom.clients.errors import ClientError
+from wonderzoom.clients.jobs import Zooming
 from wonderzoom.clients.poses import camera_of
 from wonderzoom.clients.surfels import HeldSurfels
 from wonderzoom.protocol import messages
@@ -80,6 +82,12 @@ class Screen:
         buffer.add_render_texture(self._seen, GraphicsOutput.RTM_copy_ram)
         self.base.make_camera(buffer)
         return buffer
+
+    def title(self, text: str) -> None:
+        """Say something above the window."""
+        properties = WindowProperties()
+        properties.set_title(f"WonderZoom: {text}")
+        self.base.win.request_properties(properties)
 
     def picture(self) -> NDArray[np.uint8]:
         """What is seen in a hidden one, [H, W, 3] sRGB."""
@@ -177,6 +185,7 @@ async def view(link: str, width: int, height: int) -> None:
         camera = world.camera.resized(width, height)
         screen = Screen(width, height, world.scene.settings, hidden=False)
         hand = Hand(screen.base)
+        zooming: Zooming | None = None
         world.look(camera)
         async for _ in _frames(screen):
             size = screen.base.win.get_x_size(), screen.base.win.get_y_size()
@@ -184,12 +193,23 @@ async def view(link: str, width: int, height: int) -> None:
             if moved is not camera:
                 camera = moved
                 world.look(camera)
-            if hand.zoom:
-                hand.zoom = False
-                world.zoom(camera=camera)  # what comes of it is streamed like all else
+            if hand.zoom and zooming is None:
+                zooming = world.zoom(camera=camera)  # what comes of it is streamed like all else
+                screen.title("zooming")
+            hand.zoom = False
+            if zooming is not None and zooming.done:
+                screen.title(await _outcome(zooming))
+                zooming = None
             screen.view.show(world.scene.drawn(), camera, world.scene.settings)
             if hand.over or world.ended is not None or screen.base.win.is_closed():
                 return
+
+
+async def _outcome(zooming: Zooming) -> str:
+    try:
+        return (await zooming).state
+    except ClientError as error:
+        return str(error)
 
 
 async def _frames(screen: Screen) -> AsyncGenerator[None, None]:

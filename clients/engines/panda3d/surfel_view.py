@@ -58,6 +58,7 @@ class SurfelView:
         self.node.set_depth_write(False)
         self.node.set_two_sided(True)
         self.node.set_bin("fixed", 0)
+        self.node.hide()  # until there is something to show
         self._packed: dict[tuple[str, str], F32] = {}  # of each block by its content and its bounds
         self._uploaded: list[tuple[str, str]] = []
         self._buffers = {name: _Buffer(name, kind) for name, kind in _KINDS.items()}

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,26 @@ def test_a_live_world_is_seen_and_zoomed(tmp_path: Path) -> None:
         assert decibels(first, seen(visited.before, camera, renderer)) > LEAST_DB, visited.said
         assert decibels(zoomed, seen(visited.after, camera.zoomed(4.0), renderer)) > LEAST_DB, visited.said
         assert decibels(first, zoomed) < LEAST_DB, "the zoom looks like what was there before"
+
+
+@pytest.mark.system
+@pytest.mark.usefixtures("installed")
+def test_a_window_is_zoomed_by_hand(tmp_path: Path) -> None:
+    if shutil.which("xvfb-run") is None or shutil.which("xdotool") is None:
+        pytest.fail("a display and a hand are missing (Debian: `apt-get install xvfb xauth xdotool`)")
+    script = """
+        "$0" -m wonderzoom.clients.engines.panda3d view "$1" --size 160 120 & window=$!
+        xdotool search --sync --onlyvisible --name '^WonderZoom$' mousemove --window %1 80 60 click 4 click 4 key z
+        xdotool search --sync --onlyvisible --name 'WonderZoom: committed' key Escape
+        wait $window
+    """
+    command = ["xvfb-run", "-a", "-s", "-screen 0 640x480x24", "bash", "-c", script, sys.executable, LINK]
+    with CpuRenderer(1) as renderer:
+        visited = visit(command, tmp_path / "garden", renderer)
+    (made,) = set(visited.after.nodes) - set(visited.before.nodes)
+    asked = visited.after.node(made).views[0].camera
+    root = ROOT.resized(asked.width, asked.height)
+    assert math.exp(asked.ln_f - root.ln_f) == pytest.approx(1.15**2, rel=0.02)  # the wheel came first
 
 
 def test_texels_and_order_are_those_of_the_definition(told: Any) -> None:
