@@ -114,10 +114,8 @@ class WorldSession:
         elif known.session is not None:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
-        known.name = " ".join(hello.name.split()) or known.name
-        known.session, known.wake, known.waiting, known.draws = session, wake, 0, draws
-        known.role = known.granted or role
-        known.arrived(hello)
+        known.arrived(hello, role, session, wake)
+        known.draws = draws
         self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)

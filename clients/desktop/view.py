@@ -9,6 +9,7 @@ keys as the page; F1 lists them.
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -291,8 +292,7 @@ def look(view: View) -> None:
         surfels = view.stream == "surfels" or (view.stream == "auto" and not software(window.device))
         remote = Remote(view.link, view.name, tls, view.patience, view.budget if surfels else None)
         try:
-            random = np.random.default_rng()
-            Viewer(view, window, remote, iter(lambda: int(random.integers(1 << 32)), -1)).run()
+            Viewer(view, window, remote, iter(lambda: secrets.randbits(32), -1)).run()
         finally:
             remote.wake = lambda: None  # the window goes first
             remote.close()
