@@ -293,8 +293,8 @@ class Stream:
         for name in touched:
             if (row := plan.index.get(name)) is not None:
                 now.levels[row] = self._span(name, plan, row)
-        if self._links is None and lacks(plan, now.levels[:, 0]):
-            self._links = plan.links()
+        if self._links is None and not self._anew and lacks(plan, now.levels[:, 0]):
+            self._links = plan.links()  # the first delta does not wait for that
         now.there, now.child = residencies(plan, now.levels[:, 0], told.there, self._links)
         news = list(self._beside(plan, touched))
         for row in now.differing(told).tolist():
