@@ -140,7 +140,8 @@ class Stream:
         if not sending:  # what the viewer holds and nothing here asks for
             self._drop += self._claimed
             self._claimed, self._before = {}, {}
-        drop, self._drop = self._drop[: limits.MAX_SHOWN], self._drop[limits.MAX_SHOWN :]
+        drop = [name for name in self._drop[: limits.MAX_SHOWN] if name not in self._held]
+        self._drop = self._drop[limits.MAX_SHOWN :]
         here = all(held.there for held in self._held.values())
         complete = here and said_all and not sending and not self._drop
         said = (plan.revision, camera_seq, complete)
@@ -262,8 +263,7 @@ class Stream:
             return patches
         self._old = False
         for name, levels in list(self._of.items()):
-            row = plan.index.get(name)
-            if row is None:
+            if (row := plan.index.get(name)) is None:
                 continue
             block = plan.blocks[row]
             for number, held in list(levels.items()):
@@ -286,15 +286,14 @@ class Stream:
     def _show(self, plan: Plan) -> tuple[list[ShownBlock], bool]:
         """How blocks are shown from now on, where that is news; whether that is all."""
         now, told = self._now, self._told
-        touched, self._touched = self._touched, set()
+        touched = self._touched
         for name in touched:
-            row = plan.index.get(name)
-            if row is not None:
+            if (row := plan.index.get(name)) is not None:
                 now.levels[row] = self._span(name, plan, row)
-        if self._links is None and lacks(plan, now.levels[:, 0]):
-            self._links = plan.links()
+        if self._links is None and not self._anew and lacks(plan, now.levels[:, 0]):
+            self._links = plan.links()  # the first delta does not wait for that
         now.there, now.child = residencies(plan, now.levels[:, 0], told.there, self._links)
-        news = [(name, each) for name, each in self._beside(plan, touched)]
+        news = list(self._beside(plan, touched))
         for row in now.differing(told).tolist():
             low, high = (now if now.there[row] else told).levels[row].tolist()
             name = plan.blocks[row].hash
@@ -308,9 +307,9 @@ class Stream:
                 self._shown[name] = each
             else:
                 self._shown.pop(name, None)
-            row = plan.index.get(name)
-            if row is not None:
+            if (row := plan.index.get(name)) is not None:
                 told.put(row, each)
+        self._touched = {name for name, _ in news[_MOST_SHOWN:]}
         return [each for _, each in news[:_MOST_SHOWN]], len(news) <= _MOST_SHOWN
 
     def _span(self, name: str, plan: Plan, row: int) -> tuple[int, int]:
@@ -358,9 +357,7 @@ class Stream:
         """Give up what is least useful of what the plan asks for."""
         for row, number in reversed(plan.steps):
             held = self._of.get(plan.blocks[row].hash, {}).get(number)
-            if self.count <= self.budget:
-                break
-            if held is not None:
+            if held is not None and self.count > self.budget:
                 self._give_up(held)
 
     def _is_shown(self, held: _Held) -> bool:
