@@ -146,7 +146,8 @@ def take_headset(camera: Camera) -> None:
     emulator = (Path(folder) / "build" / "iwer.min.js").read_text(encoding="utf-8")
     page = camera.page("Ada Lovelace", FEWER_SURFELS, emulator + HEADSET, viewport=DESKTOP)
     page.locator("#headset").click()
-    page.wait_for_function("Number(document.body.dataset.headsetFrames) > 10")
+    while int(page.locator("body").get_attribute("data-headset-frames") or 0) <= 10:
+        page.wait_for_timeout(500)
     camera.take(page, "headset")
     page.context.close()
 
