@@ -1,1 +1,5 @@
-"""Programs that look at a world."""
+"""Programs that look at a world: ``connect`` for scripts and notebooks, ``aio.connect`` for async programs."""
+
+from wonderzoom.clients.blocking import connect
+
+__all__ = ["connect"]

@@ -47,6 +47,10 @@ class Picture:
         """Whether it is at full resolution and quality, and nothing follows until something changes."""
         return self.message.still
 
+    def _repr_jpeg_(self) -> bytes:
+        """What a notebook shows of it."""
+        return self.jpeg
+
     def spot(self, u: float, v: float) -> Spot:
         """A point of it for ``World.zoom`` and ``World.pick``: (0, 0) is its top left corner, (1, 1) the
         bottom right one. Raises ValueError outside."""

@@ -13,6 +13,9 @@ import msgspec
 from wonderzoom.protocol.errors import ErrorCode
 from wonderzoom.protocol.messages import (
     Ack,
+    AddBookmark,
+    Blocks,
+    Bookmarks,
     Bye,
     Camera,
     Cancel,
@@ -20,15 +23,21 @@ from wonderzoom.protocol.messages import (
     Configure,
     Error,
     Evicted,
+    Follow,
     Frame,
     FromClient,
     FromServer,
+    Grant,
     Have,
     Hello,
+    Kick,
     Leave,
+    Led,
+    Lock,
     Pick,
     Picked,
     Presence,
+    RemoveBookmark,
     RemoveNode,
     RestoreNode,
     Spot,
@@ -45,6 +54,7 @@ from wonderzoom.protocol.messages import (
     ZoomStatus,
 )
 from wonderzoom.protocol.values import (
+    Bookmark,
     BoundsPatch,
     CameraPose,
     CellAddress,
@@ -89,11 +99,11 @@ LEVEL = SurfelLevel(
     bounds_revision=2,
 )
 CLIENT: dict[str, FromClient] = {
-    "hello": Hello(protocol=(1, 1), client="test/1", codecs=["jpeg"], token="t" * 43, name="Ada"),
+    "hello": Hello(protocol=(1, 1), client="test/1", codecs=["jpeg", "h264"], token="t" * 43, name="Ada"),
+    "configure": Configure(max_fps=60.0, best_quality=70, codec="h264"),
     "hello of one who reads surfels": Hello(
         protocol=(1, 1), client="test/1", token="t" * 43, surfel_formats=[1]
     ),
-    "configure": Configure(max_fps=60.0, best_quality=70),
     "configure surfels": Configure(stream="surfels", surfel_budget=250_000, lod_bias=-0.5, fetch=True),
     "camera": Camera(seq=7, cameras=[POSE], time=123.5),
     "ack": Ack(frame=3, decode=2.5),
@@ -109,6 +119,13 @@ CLIENT: dict[str, FromClient] = {
     "pick by a camera": Pick(request="p2", at=Spot(seq=7, u=1.0, v=0.0)),
     "remove_node": RemoveNode(request="r1", node="9ffad37a3e"),
     "restore_node": RestoreNode(request="r2", node="9ffad37a3e"),
+    "follow": Follow(request="f1", viewer="v2"),
+    "follow nobody": Follow(request="f2"),
+    "bookmark": AddBookmark(request="b1", name="the moss", camera=POSE),
+    "remove_bookmark": RemoveBookmark(request="r3", bookmark="b1"),
+    "kick": Kick(request="k1", viewer="v2"),
+    "grant": Grant(request="g1", viewer="v2", role="viewer"),
+    "lock": Lock(request="l1", locked=True),
     "upload_begin": UploadBegin(upload="u1", name="photo.jpg", bytes=5, sha256=bytes(range(32))),
     "upload_chunk": UploadChunk(upload="u1", offset=0, data=b"\x00\x01\x02\xfe\xff"),
     "upload_end": UploadEnd(upload="u1"),
@@ -128,6 +145,10 @@ SERVER: dict[str, FromServer] = {
     "frame": Frame(
         frame=3, camera_seq=7, camera_time=123.5, revision=2, views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9")],
         still=True, quality=92, waited=1.5, render=30.25, encode=2.0,
+    ),
+    "frame of video": Frame(
+        frame=4, camera_seq=8, revision=2, views=[View(camera=POSE, payload=b"\x00\x00\x00\x01\x67")], codec="h264",
+        key=True, quality=68,
     ),
     "surfels": Surfels(
         delta=5, revision=2, camera_seq=7, anew=True, levels=[LEVEL],
@@ -156,6 +177,17 @@ SERVER: dict[str, FromServer] = {
         viewers=[ViewerSummary(id="v1", name="Ada", color="#ff8800", role="editor", camera=POSE)],
         zooms=[PendingZoom(request="z1", viewer="v1", camera=POSE, prompt="moss", stage="depth", fraction=0.25)],
     ),
+    "presence of a locked world": Presence(
+        viewers=[
+            ViewerSummary(id="v1", name="Ada", color="#ff8800", role="host", camera=POSE),
+            ViewerSummary(id="v2", name="Bob", color="#648fff", role="viewer", camera=POSE, following="v1"),
+        ],
+        locked=True,
+    ),
+    "led": Led(viewer="v1", camera=POSE),
+    "led by nobody": Led(),
+    "blocks": Blocks(blocks="c" * 43),
+    "bookmarks": Bookmarks(bookmarks=[Bookmark(id="b1", name="the moss", camera=POSE, by="Ada")]),
     "upload_status": UploadStatus(upload="u1", received=5, state="done", world="photo"),
     "stats": Stats(fps=29.5, latency=12.0, bytes_per_s=2.5e6, scale=0.75, quality=70, viewers=2, ln_render_scale=-3.0),
     "error": Error(code=ErrorCode.NOT_FOUND, message="that frame is gone", request="p1"),

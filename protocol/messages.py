@@ -8,6 +8,22 @@ from msgspec import Meta
 
 from wonderzoom.protocol import limits as l
 from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.protocol.together import (
+    AddBookmark,
+    Blocks,
+    Bookmarks,
+    ClientMessage,
+    Commit,
+    Follow,
+    Grant,
+    Kick,
+    Led,
+    Lock,
+    Presence,
+    RemoveBookmark,
+    ServerMessage,
+    Worlds,
+)
 from wonderzoom.protocol.values import (
     BoundsPatch,
     CameraPose,
@@ -20,7 +36,6 @@ from wonderzoom.protocol.values import (
     Milliseconds,
     Name,
     NodeSummary,
-    PendingZoom,
     Place,
     Prompt,
     Role,
@@ -31,12 +46,11 @@ from wonderzoom.protocol.values import (
     SurfelLevel,
     Text,
     Value,
-    ViewerSummary,
     Words,
     Zeta,
 )
 
-Codec = Literal["jpeg"]
+Codec = Literal["jpeg", "h264"]
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Version = Annotated[int, Meta(ge=0, le=65535)]
 Quality = Annotated[int, Meta(ge=1, le=100)]
@@ -46,16 +60,14 @@ Token = Annotated[str, Meta(max_length=l.MAX_TOKEN)]
 
 
 # ---- client to server ---------------------------------------------------------------------------------
-class ClientMessage(Value, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what a client sends."""
-
-
 class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
     """The first message, within HELLO_WITHIN_S and of at most MAX_BEFORE_WELCOME bytes."""
 
     protocol: tuple[Version, Version]  # oldest and newest that the client speaks
     client: Name  # program and version, for logs
-    codecs: Annotated[list[Name], Meta(max_length=8)] = []  # that it can show
+    codecs: Annotated[
+        list[Name], Meta(max_length=8)
+    ] = []  # that it can show, of Codec; "jpeg" is taken for granted
     token: Token | None = None
     name: Name = ""  # that others see; empty: the server makes one up
     resume: Token | None = None  # of an earlier welcome: be the same viewer again
@@ -69,11 +81,12 @@ class Configure(ClientMessage, frozen=True, kw_only=True, tag="configure"):
     stream: Literal["frames", "surfels"] = "frames"  # pictures, or what they are drawn from
     max_fps: Fps = 30.0
     best_quality: Quality = 85  # of moving frames; stills are better
+    # Of moving frames; auto: h264 where the link is too slow for jpeg.
+    codec: Literal["auto", "jpeg", "h264"] = "auto"
     # Surfels that it keeps at most, of which three quarters may show in one view.
     surfel_budget: Annotated[int, Meta(ge=l.MIN_BUDGET, le=l.MAX_BUDGET)] = 1_000_000
-    lod_bias: Annotated[float, Meta(ge=-l.MAX_LOD_BIAS, le=l.MAX_LOD_BIAS)] = (
-        0.0  # octaves; the client draws by it
-    )
+    # Octaves; the client draws by it.
+    lod_bias: Annotated[float, Meta(ge=-l.MAX_LOD_BIAS, le=l.MAX_LOD_BIAS)] = 0.0
     fetch: bool = False  # it gets payloads by their hash, and says `have` of what came
 
 
@@ -202,10 +215,6 @@ class Leave(ClientMessage, frozen=True, kw_only=True, tag="bye"):
 
 
 # ---- server to client ---------------------------------------------------------------------------------
-class ServerMessage(Value, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what the server sends."""
-
-
 class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     """The answer to a hello that is let in."""
 
@@ -229,12 +238,6 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     background: tuple[Share, Share, Share] = (0.0, 0.0, 0.0)  # behind all surfels: red, green, blue, sRGB
 
 
-class Worlds(ServerMessage, frozen=True, kw_only=True, tag="worlds"):
-    """The server has other worlds than the welcome said: all that there are now."""
-
-    worlds: Annotated[list[Name], Meta(max_length=l.MAX_WORLDS)]
-
-
 class View(Value, frozen=True, kw_only=True):
     """One picture of a frame, with exactly the camera that it was drawn with."""
 
@@ -249,7 +252,8 @@ class Frame(ServerMessage, frozen=True, kw_only=True, tag="frame"):
     camera_seq: Counter
     camera_time: Milliseconds = 0.0
     revision: Counter
-    codec: Codec = "jpeg"
+    codec: Codec = "jpeg"  # of each view; h264: Annex B, one packet a view, none of which may be left out
+    key: bool = False  # h264: a decoder begins here; a configure makes the next one such a frame
     views: Annotated[list[View], Meta(min_length=1, max_length=l.MAX_VIEWS)]
     still: bool = False  # full resolution and quality; nothing follows until something changes
     quality: Quality
@@ -304,22 +308,6 @@ class ZoomStatus(ServerMessage, frozen=True, kw_only=True, tag="zoom_status"):
     message: Text = ""  # failed: why; committed: what was done otherwise than asked
 
 
-class Commit(ServerMessage, frozen=True, kw_only=True, tag="commit"):
-    """The world has a new revision."""
-
-    revision: Counter
-    added: Annotated[list[NodeSummary], Meta(max_length=l.MAX_NODES)] = []
-    removed: Annotated[list[Id], Meta(max_length=l.MAX_NODES)] = []
-    by: Name = ""
-
-
-class Presence(ServerMessage, frozen=True, kw_only=True, tag="presence"):
-    """Who is here and what is being made; whole, at most ten times a second."""
-
-    viewers: Annotated[list[ViewerSummary], Meta(max_length=l.MAX_VIEWERS)]
-    zooms: Annotated[list[PendingZoom], Meta(max_length=l.MAX_PENDING)] = []
-
-
 class UploadStatus(ServerMessage, frozen=True, kw_only=True, tag="upload_status"):
     """How far an upload is; ``world`` is the new one when it is done."""
 
@@ -372,6 +360,12 @@ FromClient = (
     | Pick
     | RemoveNode
     | RestoreNode
+    | Follow
+    | AddBookmark
+    | RemoveBookmark
+    | Kick
+    | Grant
+    | Lock
     | UploadBegin
     | UploadChunk
     | UploadEnd
@@ -386,6 +380,9 @@ FromServer = (
     | ZoomStatus
     | Commit
     | Presence
+    | Led
+    | Blocks
+    | Bookmarks
     | UploadStatus
     | Stats
     | Error

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wonderzoom.generation.stages import Generator as Stages
     from wonderzoom.runtime.renderers.cpu import CpuRenderer
     from wonderzoom.runtime.renderers.cuda import CudaRenderer
+    from wonderzoom.runtime.renderers.opengl import OpenGLRenderer
     from wonderzoom.scene_graph.ports import Fitter
 
 DEFAULT_GENERATOR = EMBEDDED
@@ -56,7 +57,24 @@ def _warm_embedded() -> threading.Thread:
 GENERATORS: dict[str, Callable[[int], Stages]] = {DEFAULT_GENERATOR: _embedded}
 # Those whose zooms have kernels to compile -> how that is begun in another thread.
 WARM_UPS: dict[str, Callable[[], threading.Thread]] = {DEFAULT_GENERATOR: _warm_embedded}
+_BOUNDS = "bounds"  # among what is warmed up
 _WARMING = "Preparing zooms: their kernels are compiled once on a machine (about a minute), then kept."
+
+
+def _opengl(memory: int) -> OpenGLRenderer:
+    """Half of ``memory`` bytes for surfels on the graphics card, which may be this same memory, half beside them."""
+    from wonderzoom.runtime.renderers.opengl import OpenGLRenderer, OpenGLUnavailable
+
+    try:
+        renderer = OpenGLRenderer(memory // 2)
+        try:
+            renderer.check_ids()
+        except OpenGLUnavailable:
+            renderer.close()
+            raise
+    except OpenGLUnavailable as error:
+        raise UsageError(f"{graphics.CHOICE_VARIABLE} is opengl, but: {error}") from error
+    return renderer
 
 
 class App:
@@ -71,23 +89,26 @@ class App:
         self.pages = PageCache(self._memory // 2)
         self.clock = time.monotonic
         self.reporter = reporter or Reporter(self.clock)
-        self._renderer: CpuRenderer | CudaRenderer | None = None
+        self._renderer: CpuRenderer | CudaRenderer | OpenGLRenderer | None = None
         self._stages: dict[str, Stages] = {}
         self._pipelines: dict[str, Pipeline] = {}
         self._warming: dict[str, threading.Thread] = {}
         self._ablations = Ablations()
 
     @property
-    def renderer(self) -> CpuRenderer | CudaRenderer:
+    def renderer(self) -> CpuRenderer | CudaRenderer | OpenGLRenderer:
         """Made once, ready to draw; the first start on a machine compiles it and says so.
 
-        On the graphics card or not: ``graphics.wanted``. Raises UsageError when the card is asked for and can't.
+        Which one: ``graphics.chosen``. Raises UsageError when one is asked for that can't draw here.
         """
         if self._renderer is None:
-            if graphics.wanted(os.environ, self.reporter.note):
+            drawer = graphics.chosen(os.environ, self.reporter.note)
+            if drawer == "cuda":
                 from wonderzoom.runtime.renderers.cuda import CudaRenderer
 
                 self._renderer = CudaRenderer(mode=graphics.cuda_mode(os.environ))
+            elif drawer == "opengl":
+                self._renderer = _opengl(self._memory - self._memory // 2)
             else:
                 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
@@ -121,7 +142,10 @@ class App:
         stages = self.stages(generator)
         if generator not in self._pipelines:
             from wonderzoom.generation.pipeline import Pipeline
+            from wonderzoom.runtime.renderers.coverage_kernels import warm_up_in_background
 
+            if _BOUNDS not in self._warming:
+                self._warming[_BOUNDS] = warm_up_in_background()
             self._pipelines[generator] = Pipeline(
                 stages, self.renderer, self._fitter(), self.threads, ablations=self._ablations
             )

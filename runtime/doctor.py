@@ -68,6 +68,7 @@ def examine(directory: Path) -> list[Finding]:
         _option("torch", "gpu"),
         _option("gsplat", "gpu"),
         *graphics.findings(),
+        graphics.opengl_finding(),
         *map(_generator, SHIPPED),
     ]
 

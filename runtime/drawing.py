@@ -2,6 +2,7 @@
 
 A renderer that draws several pictures in one call gets those of one moment together; what it has drawn is encoded
 in other threads, picture by picture, while it draws the next. Where the CPU draws, a frame has one thread throughout.
+A still whose view was just drawn at full resolution is that picture once more, encoded better.
 
 The drawn world is a replica: the writer has another. A commit is applied to it between two frames' visible
 sets, in the writer's thread, so that the loop waits for neither. What is not in memory is read in the background, and
@@ -16,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -24,18 +26,21 @@ from numpy.typing import NDArray
 
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.encoders import encode_jpeg
-from wonderzoom.runtime.frame_loop import Drawn, DrawTogether, Order, Together
 from wonderzoom.runtime.frames import settings_of
+from wonderzoom.runtime.last_pictures import LastPictures
 from wonderzoom.runtime.loading import Loader
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.orders import Drawn, DrawTogether, Order, Together
+from wonderzoom.runtime.pacing import LADDER, Rung
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.pyramids import Pyramids
 from wonderzoom.runtime.sight import Seen, Sight, in_memory
+from wonderzoom.runtime.video import Videos
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
 from wonderzoom.scene_graph.ports import BatchRenderer, Look, RenderSettings
 from wonderzoom.scene_graph.surfels import BlockLost
+from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 _LEAST_SIDE = 16  # pixels: a frame is never smaller than this
@@ -43,6 +48,7 @@ _PICK_SIDE = 3  # pixels drawn around a picked point
 _SIGHTS = (
     64  # viewers whose last picture is remembered: twice as many as may be in a world, unless told otherwise
 )
+_LAST_PICTURES = 64 << 20  # bytes: of 64 viewers at 640x360, or of eight at full HD
 _ENOUGH = 1 << 62  # bytes: no bound
 
 _T = TypeVar("_T")
@@ -59,6 +65,12 @@ class _Picture:
     render_s: float
     sharing: int
     settled: bool
+    final: bool  # the next one of the same view would be the same
+
+    @property
+    def again(self) -> _Picture:
+        """Itself, for another frame."""
+        return replace(self, render_s=0.0, sharing=1)
 
 
 class Drawing:
@@ -93,6 +105,12 @@ class Drawing:
         self._loader = Loader()
         self._sights: OrderedDict[str, Sight] = OrderedDict()  # by viewer; who looked last is last
         self._pyramids = Pyramids(room // 4, self._lock)  # a pyramid has a third of its block's surfels
+        self._last: LastPictures[_Picture] = LastPictures(_LAST_PICTURES)
+        self._videos = Videos(_SIGHTS)
+
+    def when_finer(self, call: Callable[[], None]) -> None:
+        """Have ``call`` made, in any thread, when frames that are the same no more could be drawn: as pyramids came."""
+        self._pyramids.finished = call
 
     def apply(self, commit: Commit) -> None:
         """Show a commit from now on. In any thread."""
@@ -113,6 +131,14 @@ class Drawing:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._draw, camera, rung, still, viewer)
 
+    async def foresee(self, camera: Camera) -> None:
+        """Have the pyramids made that small pictures of this view need, and small screens: beside all that is drawn."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._foresee, camera)
+
+    def begin_video(self, viewer: str) -> None:
+        """The viewer's next frame of H.264, if there is one, is one that a decoder can begin with."""
+        self._videos.begin(viewer)
+
     async def pick(self, camera: Camera, u: float, v: float) -> Pick | None:
         """What the frame of ``camera`` shows at (u, v), shares of it in [0, 1]; None for nothing."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._pick, camera, u, v)
@@ -132,13 +158,18 @@ class Drawing:
             loop = asyncio.get_running_loop()
             pictures = await loop.run_in_executor(self._pool, self._pictures, orders, renderer.render_colors)
             return [
-                loop.run_in_executor(encoders, _encoded, picture, order)
+                loop.run_in_executor(encoders, self._encoded, picture, order)
                 for picture, order in zip(pictures, orders, strict=True)
             ]
 
         return together
 
     # ---- in a thread ----------------------------------------------------------------------------
+    def _foresee(self, camera: Camera) -> None:
+        small, settings = _sized(camera, LADDER[-1]), settings_of(self._world.header)
+        with self._lock:
+            visible_set(self._world, small, settings, later=self._pyramids.later)
+
     def _keep(self, commit: Commit) -> None:
         """What is shown now and only gets other bounds stays in memory: it must not vanish until it is read again."""
         for patch in commit.patches:
@@ -150,12 +181,40 @@ class Drawing:
     def _draw(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Drawn:
         order = Order(camera, rung, still, viewer)
         (picture,) = self._pictures([order], self._one)
-        return _encoded(picture, order)
+        return self._encoded(picture, order)
+
+    def _encoded(self, picture: _Picture, order: Order) -> Drawn:
+        begun, key = time.perf_counter(), False
+        if order.rung.codec == "h264":
+            packet = self._videos.encode(order.viewer, picture.pixels, order.rung.quality)
+            payload, key = packet.payload, packet.key
+        else:
+            payload = encode_jpeg(picture.pixels, order.rung.quality, still=order.still)
+        encode_s = time.perf_counter() - begun
+        return Drawn(
+            payload, picture.camera, picture.revision, picture.render_s, encode_s, picture.sharing,
+            picture.settled, key,
+        )  # fmt: skip
 
     def _one(self, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
         return [self._renderer.render_color(look.visible, look.camera, look.settings) for look in looks]
 
     def _pictures(self, orders: Sequence[Order], render: _Render) -> list[_Picture]:
+        """What each order sees, by one call at most."""
+        shown = [self._shown(order) for order in orders]
+        lacking = [order for order, picture in zip(orders, shown, strict=True) if picture is None]
+        if not lacking:
+            return [picture for picture in shown if picture is not None]
+        with self._pyramids.frame():
+            made = iter(self._rendered(lacking, render))
+        return [next(made) if picture is None else picture for picture in shown]
+
+    def _shown(self, order: Order) -> _Picture | None:
+        """What a still shows if it was just drawn."""
+        picture = self._last.take(order.viewer, _sized(order.camera, order.rung), self._world.revision)
+        return picture.again if picture is not None and order.still else None
+
+    def _rendered(self, orders: Sequence[Order], render: _Render) -> list[_Picture]:
         """What each order sees of one state of the world, by one call."""
         begun = time.perf_counter()
         settings = settings_of(self._world.header, budget=self._budget)
@@ -180,10 +239,25 @@ class Drawing:
                 if not self._give_up(error):
                     raise
         took = time.perf_counter() - begun
-        return [
-            _Picture(pixels, camera, each.visible.revision, took, len(orders), each.settled)
+        found = [
+            _Picture(pixels, camera, each.visible.revision, took, len(orders), each.settled, each.final)
             for pixels, camera, each in zip(pictures, cameras, seen, strict=True)
         ]
+        for order, picture, each in zip(orders, found, seen, strict=True):
+            if order.viewer and picture.final and not order.still and order.rung.scale == 1.0:
+                self._last.keep(order.viewer, picture)
+            if order.viewer and not each.lacking:
+                with suppress(RuntimeError):  # it closes
+                    self._pool.submit(self._look_ahead, picture.camera, settings, order.viewer)
+        return found
+
+    def _look_ahead(self, camera: Camera, settings: RenderSettings, viewer: str) -> None:
+        """After a frame, and before the next one of anybody: what its viewer may see soon is read meanwhile."""
+        with self._lock:
+            sight, lost = self._sight(viewer), self._loader.lost
+            beside = sight.look_ahead(self._world, camera, settings, self._clock(), lost)
+        if beside:
+            self._loader.want(viewer, beside)
 
     def _seen(self, camera: Camera, settings: RenderSettings, viewer: str) -> Seen:
         sight, octree = self._sight(viewer), self._world.octree
@@ -191,7 +265,7 @@ class Drawing:
             now, lost, later = self._clock(), self._loader.lost, self._pyramids.later
             seen = sight.see(self._world, camera, settings, now, lost, later)
         else:
-            seen = Seen(sight.whole(self._world, camera, settings), True)
+            seen = Seen(sight.whole(self._world, camera, settings), True, True)
         keys = dict.fromkeys(block.key for block in seen.visible.blocks)
         self._pyramids.drawn(octree.block(*key) for key in keys if key in octree)
         return seen
@@ -232,19 +306,4 @@ def _sized(camera: Camera, rung: Rung) -> Camera:
         return camera
     return camera.resized(
         *(max(_LEAST_SIDE, round(side * rung.scale)) for side in (camera.width, camera.height))
-    )
-
-
-def _encoded(picture: _Picture, order: Order) -> Drawn:
-    begun = time.perf_counter()
-    payload = encode_jpeg(picture.pixels, order.rung.quality, still=order.still)
-    encode_s = time.perf_counter() - begun
-    return Drawn(
-        payload,
-        picture.camera,
-        picture.revision,
-        picture.render_s,
-        encode_s,
-        picture.sharing,
-        picture.settled,
     )

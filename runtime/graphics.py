@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wonderzoom.runtime.doctor import Finding, Status
 from wonderzoom.runtime.errors import UsageError
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from wonderzoom.runtime.renderers.cuda import Mode
 
 CHOICE_VARIABLE = "WONDERZOOM_RENDERER"  # of the environment, for this program and the workers that it starts
-CHOICES = ("auto", "cpu", "cuda", "cuda-2dgs")
+CHOICES = ("auto", "cpu", "cuda", "cuda-2dgs", "opengl")
+Drawer = Literal["cpu", "cuda", "opengl"]  # who draws: the name of a renderer
 _DRIVER = Path("/proc/driver/nvidia/version")  # there with the driver, also in containers without its tools
 _ASK_S = 60.0  # torch may load from a slow disk
 _COMPILE = "wonderzoom doctor --compile-gsplat"
@@ -39,6 +40,19 @@ except gsplat_calls.CudaUnavailable as error:
 """
 
 
+# Prints OK and what draws, or why OpenGL can't be used.
+_OPENGL_QUESTION = """
+from wonderzoom.runtime.renderers.opengl import OpenGLRenderer, OpenGLUnavailable
+try:
+    with OpenGLRenderer() as renderer:
+        renderer.check_ids()
+        print("OK")
+        print(renderer.device)
+except OpenGLUnavailable as error:
+    print(error)
+"""
+
+
 def card_present() -> bool:
     """Whether this machine has an NVIDIA driver; says nothing yet of torch. Loads nothing."""
     return shutil.which("nvidia-smi") is not None or _DRIVER.exists()
@@ -49,6 +63,17 @@ def findings() -> list[Finding]:
     if not card_present():
         return [Finding("graphics card", Status.NOTE, "no NVIDIA driver found")]
     return [_card(), _nvcc(), _cuda()]
+
+
+def opengl_finding() -> Finding:
+    """What the doctor says of OpenGL: for ``wonderzoom view``, and as a renderer where it is asked for."""
+    missing = [name for name in ("moderngl", "glfw") if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("OpenGL", Status.NOTE, f"{' and '.join(missing)} missing", "extra: desktop")
+    answer = _run([sys.executable, "-c", _OPENGL_QUESTION]) or ["moderngl does not load"]
+    if answer[0] != "OK":
+        return Finding("OpenGL", Status.NOTE, "not possible without a window", answer[0])
+    return Finding("OpenGL", Status.OK, answer[1])
 
 
 def _card() -> Finding:
@@ -114,30 +139,32 @@ def cuda_mode(environment: Mapping[str, str]) -> Mode:
     return "2dgs" if environment.get(CHOICE_VARIABLE) == "cuda-2dgs" else "3dgs"
 
 
-def wanted(environment: Mapping[str, str], note: Callable[[str], None]) -> bool:
-    """Whether the graphics card shall draw and fit: WONDERZOOM_RENDERER is one of CHOICES, ``auto`` by default.
+def chosen(environment: Mapping[str, str], note: Callable[[str], None]) -> Drawer:
+    """Who shall draw: WONDERZOOM_RENDERER is one of CHOICES, ``auto`` by default. A card that draws also fits.
 
     ``auto`` takes the card where it is ready: compiling takes minutes that nobody asked for, so that is only hinted
     at. Raises UsageError for another word, and for ``cuda`` and ``cuda-2dgs`` where it isn't possible.
     """
-    chosen = environment.get(CHOICE_VARIABLE, "auto") or "auto"
-    if chosen not in CHOICES:
-        raise UsageError(f"{CHOICE_VARIABLE} is {chosen!r}; it can be: {', '.join(CHOICES)}")
-    if chosen == "cpu" or (chosen == "auto" and not card_present()):
-        return False
+    choice = environment.get(CHOICE_VARIABLE, "auto") or "auto"
+    if choice not in CHOICES:
+        raise UsageError(f"{CHOICE_VARIABLE} is {choice!r}; it can be: {', '.join(CHOICES)}")
+    if choice == "opengl":
+        return "opengl"
+    if choice == "cpu" or (choice == "auto" and not card_present()):
+        return "cpu"
     missing = [name for name in ("torch", "gsplat") if importlib.util.find_spec(name) is None]
-    if chosen == "auto" and missing:
-        return False
+    if choice == "auto" and missing:
+        return "cpu"
     from wonderzoom.runtime.renderers import gsplat_calls
 
     try:
         gsplat_calls.check()
     except gsplat_calls.CudaUnavailable as error:
-        if chosen != "auto":
-            raise UsageError(f"{CHOICE_VARIABLE} is {chosen}, but: {error}") from error
+        if choice != "auto":
+            raise UsageError(f"{CHOICE_VARIABLE} is {choice}, but: {error}") from error
         note(f"The CPU draws: {error}")
-        return False
-    if chosen == "auto" and not gsplat_calls.compiled():
+        return "cpu"
+    if choice == "auto" and not gsplat_calls.compiled():
         note(f"The CPU draws. The graphics card can, after: {_COMPILE}")
-        return False
-    return True
+        return "cpu"
+    return "cuda"

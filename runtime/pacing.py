@@ -9,11 +9,18 @@ From them follows the best rung of a ladder of
 come less often. Going down is immediate, going up is one rung every half second, so that quality does not
 flicker. No rung has a quality above the one that the viewer wishes at best. Values in, values out: the clock is
 an argument.
+
+Moving frames are H.264 instead of JPEG where the viewer can show that and the link could not take JPEG at its best:
+an eighth of the bytes, for a little more latency and work.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Codec = Literal["jpeg", "h264"]
+Wish = Literal["auto", "jpeg", "h264"]
 
 MOVING_FPS = 30.0
 # Below this rate of frames a smaller picture serves better than a sharper one.
@@ -24,6 +31,9 @@ HEADROOM = 0.8
 UP_WHEN = 0.7
 UP_EVERY_S = 0.5
 PING_EVERY_S = 5.0
+# Of the link, what JPEG at its best may need before H.264 takes over, and below which it takes over again.
+JPEG_FILLS, JPEG_FITS = 1.0, 0.5
+_VIDEO_BYTES = 0.125  # of JPEG's, until some were seen
 # A ping that comes back late has mostly waited behind frames; one that always does has a longer way.
 _LONGER_WAY = 1.1
 _MEAN = 0.25  # weight of a new observation in running means: about the last four frames
@@ -35,10 +45,11 @@ _FIXED_COST = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """Resolution as a share of the viewport's sides, and JPEG quality."""
+    """Resolution as a share of the viewport's sides, and JPEG quality, or that of H.264 that looks alike."""
 
     scale: float
     quality: int
+    codec: Codec = "jpeg"
 
     @property
     def weight(self) -> float:
@@ -74,12 +85,14 @@ class Pacer:
 
     max_fps: float = MOVING_FPS
     best_quality: int = 100  # JPEG, [1, 100]: what the viewer wishes at best of moving frames
+    wish: Wish = "jpeg"  # of moving frames; auto is for those who can show both
     # Seconds that an empty message takes there and back; None until a ping came back.
     rtt: float | None = None
     rung: int = START
     rate: float | None = None  # bytes a second
     latency: float = 0.0  # seconds from sending a frame to its acknowledgement, the last one
-    _bytes_a_weight: float | None = None
+    _codec: Codec = "jpeg"  # that auto has chosen
+    _bytes_a_weight: dict[Codec, float] = field(default_factory=dict[Codec, float])
     _cost: float | None = None  # seconds of drawing at full resolution
     _flying: dict[int, _Sent] = field(default_factory=dict[int, _Sent])
     _last_arrival: float = -1e9
@@ -106,10 +119,17 @@ class Pacer:
         self.latency = at - sent.at
         return self.latency
 
-    def drawn(self, seconds: float, size: int, rung: Rung) -> None:
-        """A moving frame took that long to draw and has that many bytes."""
+    def drawn(self, seconds: float, size: int, rung: Rung, *, key: bool = False) -> None:
+        """A moving frame took that long to draw and has that many bytes. Key frames are rare, and no measure."""
         self._cost = _mean(self._cost, seconds / _cost_share(rung))
-        self._bytes_a_weight = _mean(self._bytes_a_weight, size / rung.weight)
+        if not key:
+            before = self._bytes_a_weight.get(rung.codec)
+            self._bytes_a_weight[rung.codec] = _mean(before, size / rung.weight)
+
+    @property
+    def codec(self) -> Codec:
+        """Of moving frames, now."""
+        return self._codec if self.wish == "auto" else self.wish
 
     @property
     def current(self) -> Rung:
@@ -131,6 +151,7 @@ class Pacer:
     # ---- what follows -------------------------------------------------------------------------------
     def choose(self, at: float, share: float = 1.0) -> Rung:
         """The rung for the next frame; ``share`` of the renderer's time is this viewer's, (0, 1]."""
+        self._choose_codec()
         best = next((i for i in range(len(LADDER)) if self._fills(i, share) <= 1.0), len(LADDER) - 1)
         if best > self.rung:
             self.rung, self._last_up = best, at
@@ -144,9 +165,19 @@ class Pacer:
         """Seconds from the start of one frame to that of the next, at the rung in force."""
         return max(1.0 / self.max_fps, self._sending(self.rung))
 
-    def _at(self, rung: int) -> Rung:
+    def _choose_codec(self) -> None:
+        """Going to H.264 is for a link that JPEG at its best would fill, back for one that has room for two of it."""
+        if self.rate is None or "jpeg" not in self._bytes_a_weight:
+            return
+        fills = self._bytes(self._at(0, "jpeg")) * self.max_fps / (HEADROOM * self.rate)
+        if fills > JPEG_FILLS:
+            self._codec = "h264"
+        elif fills < JPEG_FITS:
+            self._codec = "jpeg"
+
+    def _at(self, rung: int, codec: Codec | None = None) -> Rung:
         """A rung of the ladder as this viewer wishes it: as large, and no better than wished."""
-        return Rung(LADDER[rung].scale, min(LADDER[rung].quality, self.best_quality))
+        return Rung(LADDER[rung].scale, min(LADDER[rung].quality, self.best_quality), codec or self.codec)
 
     def _fills(self, rung: int, share: float) -> float:
         """How much of the time between two frames a rung takes, of the link or of the renderer."""
@@ -154,9 +185,13 @@ class Pacer:
         return max(at_rate, self._drawing(rung) / share * min(FLUID_FPS, self.max_fps))
 
     def _sending(self, rung: int) -> float:
-        if self.rate is None or self._bytes_a_weight is None:
-            return 0.0
-        return self._at(rung).weight * self._bytes_a_weight / (HEADROOM * self.rate)
+        return 0.0 if self.rate is None else self._bytes(self._at(rung)) / (HEADROOM * self.rate)
+
+    def _bytes(self, rung: Rung) -> float:
+        """Of a frame, as far as is known."""
+        seen = self._bytes_a_weight
+        guessed = _VIDEO_BYTES * seen.get("jpeg", 0.0) if rung.codec == "h264" else 0.0
+        return rung.weight * seen.get(rung.codec, guessed)
 
     def _drawing(self, rung: int) -> float:
         return self.cost_of(self._at(rung)) or 0.0

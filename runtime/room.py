@@ -19,6 +19,7 @@ from typing import Self
 from wonderzoom.generation.committing import Committer, CommitThread
 from wonderzoom.generation.executors.executor import Executor
 from wonderzoom.generation.service import ZoomService
+from wonderzoom.runtime.bookmarks import BookmarkShelf
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.lanes import Lanes
@@ -48,6 +49,11 @@ class Parts:
     lanes: Lanes = field(default_factory=Lanes)  # of all rooms together
     pages: PageCache = field(default_factory=PageCache)  # of all rooms together
     budget: int | None = None  # surfels in a frame at most
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Have a call made on the loop, from any thread."""
+    loop.call_soon_threadsafe(call)
 
 
 class _Timed:
@@ -80,6 +86,8 @@ class Room:
         self.session, self.executor, self.service, self.drawing = session, executor, service, drawing
         self._store, self._commits = store, commits
         self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
+        loop = asyncio.get_running_loop()
+        drawing.when_finer(partial(_soon, loop, session.frames.look_again))
 
     @classmethod
     async def open(
@@ -104,8 +112,9 @@ class Room:
             service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
             desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
             session = WorldSession(
-                name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes
-            )
+                name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes,
+                await loop.run_in_executor(None, BookmarkShelf, path),
+            )  # fmt: skip
             room = cls(store, drawing, commits, service, session, executor)
         except BaseException:
             store.close()

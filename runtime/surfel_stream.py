@@ -61,14 +61,11 @@ class Stream:
         self._held: dict[bytes, _Held] = {}
         self._of: dict[str, dict[int, _Held]] = {}  # of each block: number -> level
         self._before: dict[bytes, _Held] = {}  # sent on an earlier connection
-        self._claimed: dict[
-            bytes, int
-        ] = {}  # names that the viewer says it holds -> revision of their bounds
+        self._claimed: dict[bytes, int] = {}  # what the viewer says it holds: name -> revision of its bounds
         self._drop: list[bytes] = []  # to be said
         self._shown: dict[str, ShownBlock] = {}
-        self._unsendable: set[tuple[str, int]] = (
-            set()
-        )  # lost on the disk, too large, or too deep for the wire
+        # Lost on the disk, too large, or too deep for the wire.
+        self._unsendable: set[tuple[str, int]] = set()
         self._anew = True
         self._delta = 0
         self._plan: Plan | None = None
@@ -77,6 +74,7 @@ class Stream:
         self._asked: set[tuple[str, int]] = set()  # by the plan: (block, number)
         self._spare: list[_Held] | None = None  # not asked for; the next to give up is last
         self._next = 0  # steps before it are done
+        self._went_on = False  # the last steps needed no sending
         self._old = False  # whether bounds of what is held may be older than the plan's
         self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
         self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
@@ -135,6 +133,8 @@ class Stream:
             for held in list(self._of.get(name, {}).values()):
                 self._give_up(held)
         levels, patches, sending = self._levels(plan)
+        while sending and not levels and not patches and self._went_on:
+            levels, patches, sending = self._levels(plan)
         patches += self._patches(plan)
         show, said_all = self._show(plan)
         if not sending:  # what the viewer holds and nothing here asks for
@@ -173,6 +173,7 @@ class Stream:
     def _levels(self, plan: Plan) -> tuple[list[SurfelLevel], list[BoundsPatch], bool]:
         """The next levels to send, bounds of those that have become other levels' in name only, and whether there
         will be more."""
+        passed = len(self._unsendable) - len(self._claimed)
         chosen, more = self._chosen(plan)
         lost = make_levels([(plan.blocks[row], number) for row, number in chosen], plan.cameras)
         self._unsendable.update(
@@ -204,6 +205,7 @@ class Stream:
                     size += len(levels[-1].payload or b"") + len(levels[-1].bounds) + _BYTES_A_LEVEL
             except (BlockLost, ValueError):
                 self._unsendable.add((block.hash, number))
+        self._went_on = len(self._unsendable) - len(self._claimed) > passed
         return levels, patches, more
 
     def _chosen(self, plan: Plan) -> tuple[list[tuple[int, int]], bool]:

@@ -29,6 +29,9 @@ MAX_LEVEL = 1 << 20
 ORIGIN_INDEX = 0x5555
 # A cell spans about this many native pixels of the surfels that live in it (scale_semantics, section 3).
 PIXELS_PER_CELL = 64.0
+# Integers of no more bits are float64 numbers.
+_EXACT_BITS = 53
+_EXACT = 1 << _EXACT_BITS
 
 
 def saturated_shift(value: float, shift: int) -> float:
@@ -44,13 +47,15 @@ def saturated_shift(value: float, shift: int) -> float:
 
 def integer_to_float(value: int, shift: int) -> float:
     """``value * 2**shift`` rounded once, for integers of any size."""
+    if -_EXACT < value < _EXACT and -MAX_SHIFT < shift < MAX_SHIFT - _EXACT_BITS:  # nearly always
+        return math.ldexp(value, shift)
     excess = max(0, abs(value).bit_length() - 64)
     kept = abs(value) >> excess
     kept |= (kept << excess) != abs(value)  # a sticky bit: what is cut off still breaks ties
     return saturated_shift(float(kept if value >= 0 else -kept), shift + excess)
 
 
-def _floor_shifted(value: float, shift: int) -> tuple[int, float]:
+def floor_shifted(value: float, shift: int) -> tuple[int, float]:
     """``value * 2**shift`` as a whole number and a rest in [0, 1]; the whole is exact for any shift."""
     mantissa, exponent = math.frexp(value)
     whole, exponent = int(math.ldexp(mantissa, 53)), exponent - 53 + shift
@@ -173,7 +178,7 @@ class Position:
         for i, t in zip(self.cell.index, self.offset, strict=True):
             if shift > 0:
                 # Cell i has half its descendants below its centre; count theirs from there.
-                step, rest = _floor_shifted(t, shift)
+                step, rest = floor_shifted(t, shift)
                 index.append((i << shift) + (1 << (shift - 1)) + step)
                 offset.append(rest - 0.5)
             else:

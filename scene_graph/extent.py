@@ -27,17 +27,27 @@ def surfel_boxes(parts: Sequence[Surfels | StoredSurfels]) -> NDArray[np.float64
     here: list[tuple[int, Surfels]] = []
     rows = 0
     for number, part in enumerate(parts):
-        if not isinstance(part, Surfels):
-            boxes[number] = part.box
+        box = part.known_box if isinstance(part, Surfels) else part.box
+        if box is not None:
+            boxes[number] = box
             continue
+        assert isinstance(part, Surfels)
         here.append((number, part))
         rows += len(part)
         if rows >= _BATCH_ROWS:
-            boxes[[i for i, _ in here]] = _boxes([some for _, some in here])
+            _fill(boxes, here)
             here, rows = [], 0
     if here:
-        boxes[[i for i, _ in here]] = _boxes([some for _, some in here])
+        _fill(boxes, here)
     return boxes
+
+
+def _fill(boxes: NDArray[np.float64], here: Sequence[tuple[int, Surfels]]) -> None:
+    """Work out the boxes of some parts (with their numbers), and leave them with these."""
+    for (number, part), box in zip(here, _boxes([part for _, part in here]), strict=True):
+        boxes[number] = box
+        box.flags.writeable = False
+        object.__setattr__(part, "known_box", box)
 
 
 def _boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:

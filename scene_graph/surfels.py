@@ -11,13 +11,14 @@ Colours are sRGB bytes, blended as sRGB: the space the pictures were made and fi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.scale_node import Interval
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 
 F32 = NDArray[np.float32]
@@ -50,16 +51,17 @@ class Surfels:
     native: F32  # [N] x = ln s_native - ln edge (Eq. 1)
     view: NDArray[np.uint16]  # [N] which view of the node made it
     kind: NDArray[np.uint8]  # [N] SURFACE, FILL or STRUCTURE
+    # What was worked out of columns that never change: an insertion asks for it twice.
+    known_box: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
+    known_sound: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         n = len(self.means)
-        shapes = {"means": (n, 3), "quats": (n, 4), "log_scales": (n, 2), "colors": (n, 3)}
-        for f in fields(self):
-            column = getattr(self, f.name)
-            want = shapes.get(f.name, (n,))
-            dtype = DTYPES[f.name]
+        for name, dtype in DTYPES.items():
+            column, width = getattr(self, name), _WIDTHS.get(name)
+            want = (n,) if width is None else (n, width)
             if column.shape != want or column.dtype != dtype:
-                raise ValueError(f"column {f.name}: {column.shape} {column.dtype}, expected {want} {dtype}")
+                raise ValueError(f"column {name}: {column.shape} {column.dtype}, expected {want} {dtype}")
             column.flags.writeable = False
 
     def __len__(self) -> int:
@@ -77,7 +79,7 @@ class Surfels:
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Name -> array, in declaration order (what is hashed, stored and sent)."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: getattr(self, name) for name in DTYPES}
 
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Surfels:
         """The rows selected by an index array, a mask or a slice."""
@@ -86,7 +88,10 @@ class Surfels:
 
     def check_finite(self) -> None:
         """Raise ValueError when a number is not finite or out of its range."""
+        if self.known_sound:
+            return
         if len(self) and self._sound():
+            object.__setattr__(self, "known_sound", True)
             return
         for name in ("means", "quats", "log_scales", "opacities", "native"):
             if not np.isfinite(getattr(self, name)).all():
@@ -125,6 +130,12 @@ DTYPES: dict[str, np.dtype] = {
     "view": np.dtype(np.uint16),
     "kind": np.dtype(np.uint8),
 }
+_WIDTHS = {
+    "means": 3,
+    "quats": 4,
+    "log_scales": 2,
+    "colors": 3,
+}  # of the columns that are not one number each
 
 
 def concatenate(parts: list[Surfels]) -> Surfels:
@@ -144,6 +155,7 @@ class Bounds:
     owners: tuple[str, ...] = ()  # node ids, sorted
     revision: int = 0  # the commit that last changed them
     digest: str = field(default="", init=False, compare=False)  # filled when ``key`` is first asked for
+    known: tuple[Interval, Interval] | None = field(default=None, init=False, repr=False, compare=False)
 
     @staticmethod
     def open(n: int) -> Bounds:
@@ -160,19 +172,32 @@ class Bounds:
         if not self.digest:
             digest = hashlib.blake2b(f"{self.owners}".encode(), digest_size=16)
             for column in (self.parent, self.child, self.parent_owner, self.child_owner):
-                digest.update(np.ascontiguousarray(column).tobytes())
+                digest.update(np.ascontiguousarray(column).data)
             object.__setattr__(self, "digest", digest.hexdigest())
         return self.digest
 
     @property
     def parent_interval(self) -> tuple[float, float]:
         """Least and greatest parent bound."""
-        return float(self.parent.min()), float(self.parent.max())
+        return self._intervals[0]
 
     @property
     def child_interval(self) -> tuple[float, float]:
         """Least and greatest child bound."""
-        return float(self.child.min()), float(self.child.max())
+        return self._intervals[1]
+
+    @property
+    def _intervals(self) -> tuple[Interval, Interval]:
+        """Of parents and of children; worked out once, as a world asks for them in several places."""
+        if self.known is None:
+            parent, child = self.parent, self.child
+            found = (
+                (float(parent.min()), float(parent.max())),
+                (float(child.min()), float(child.max())),
+            )
+            object.__setattr__(self, "known", found)
+            return found
+        return self.known
 
     @property
     def parents(self) -> frozenset[str]:
@@ -340,5 +365,5 @@ def block_hash(cell: Cell, node: str, surfels: Surfels) -> str:
     digest.update(f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}".encode())
     for name, column in surfels.columns().items():
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

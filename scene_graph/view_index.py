@@ -114,15 +114,23 @@ class ViewIndex:
         """The main view of a node."""
         return self._families[node].node.main
 
-    def near(self, cells: Sequence[Cell], boxes: F64) -> Nearby:
-        """The views that may see some of the boxes [B, 2, 3], in edges from the centres of their ``cells``."""
+    def near(
+        self, cells: Sequence[Cell], boxes: F64, addresses: tuple[CellTable, Rows] | None = None
+    ) -> Nearby:
+        """The views that may see some of the boxes [B, 2, 3], in edges from the centres of their ``cells``.
+
+        ``addresses``: the same cells as rows of a table, where there is one.
+        """
+        table, rows = addresses or (CellTable.of(cells), np.arange(len(cells)))
         if not (len(cells) and self.views):
-            return Nearby([], np.zeros(0), np.zeros((0, len(cells)), np.bool_), cells, boxes)
+            none = np.zeros((0, len(cells)), np.bool_)
+            return Nearby([], np.zeros(0), none, table, rows, boxes, self.radial)
         near, least = self._may_touch(cells, boxes)
         order = np.flatnonzero(near.any(1))
         order = order[np.argsort(self._ln_scales[order], kind="stable")]
         views = [self.views[i] for i in order.tolist()]
-        return Nearby(views, np.minimum.accumulate(least[order][::-1])[::-1], near[order], cells, boxes)
+        lowest = np.minimum.accumulate(least[order][::-1])[::-1]
+        return Nearby(views, lowest, near[order], table, rows, boxes, self.radial)
 
     def _may_touch(self, cells: Sequence[Cell], boxes: F64) -> tuple[NDArray[np.bool_], F64]:
         """[V, B] whether view and box may touch, in float64; never a false no. And [V] a lower bound of the ln scale
@@ -156,14 +164,16 @@ class Nearby:
     views: list[LiveView]
     least: F64  # [V] no view from here on has a smaller ln scale in any of the boxes
     _near: NDArray[np.bool_]  # [V, B]
-    _cells: Sequence[Cell]
+    _table: CellTable
+    _rows: Rows  # [B] of the boxes' cells
     _boxes: F64
+    _radial: bool
 
-    def touched(self, number: int) -> Rows:
-        """The boxes that a view's frustum touches."""
-        rows = np.flatnonzero(self._near[number])
-        table, camera = CellTable(), self.views[number].camera
-        for row in rows.tolist():
-            table.put(row, self._cells[row])
-        middle, halves = boxes_in_pixels(*table.seen_from(camera).of(rows), self._boxes[rows])
-        return rows[Frustum.of(camera).touches(middle, halves)]
+    def touched(self, number: int) -> tuple[Rows, F64]:
+        """The boxes that a view's frustum touches, and a lower bound of its ln scale over each."""
+        near, camera = np.flatnonzero(self._near[number]), self.views[number].camera
+        frustum, frames = Frustum.of(camera), self._table.seen_from(camera)
+        middle, halves = boxes_in_pixels(*frames.of(self._rows[near]), self._boxes[near])
+        hit = np.flatnonzero(frustum.touches(middle, halves))
+        least, _ = frustum.depths(middle[hit], halves[hit], self._radial)
+        return near[hit], camera.ln_scale + np.log(least) - _ROUNDING

@@ -5,6 +5,7 @@
 
 import { MsgpackError, decode, encode } from "./msgpack.js";
 import { FORMAT } from "./surfelformat.js";
+import { codecs } from "./video.js";
 
 /** @typedef {{address: string, token: string, world: string}} Link where to go, and what opens it */
 /**
@@ -18,6 +19,8 @@ const FIRST_WAIT_S = 0.25;
 const LONGEST_WAIT_S = 5;
 const SILENT_S = 8; // that a new connection has for its welcome
 const NORMAL = 1000;
+const able = codecs();
+
 /** Closes after which coming back by oneself is of no use; what they mean, should the server not have said. */
 const FINAL = /** @type {Record<number, string>} */ ({
   [NORMAL]: "The server has ended this connection.",
@@ -64,7 +67,7 @@ export class Connection {
     const socket = new WebSocket(this.link.address, SUBPROTOCOL);
     this.socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.write(this.hello());
+    socket.onopen = async () => this.write(this.hello(await able));
     socket.onmessage = (event) => this.hear(socket, event.data);
     socket.onclose = (event) => this.closed(socket, event.code, event.reason);
     this.timer = setTimeout(() => {
@@ -72,10 +75,11 @@ export class Connection {
     }, SILENT_S * 1000);
   }
 
-  hello() {
+  /** @param {string[]} codecs of frames that it can show */
+  hello(codecs) {
     const { token, world } = this.link;
     return {
-      type: "hello", protocol: [1, 1], client: "page", codecs: ["jpeg"], surfel_formats: [FORMAT], name: this.name, world,
+      type: "hello", protocol: [1, 1], client: "page", codecs, surfel_formats: [FORMAT], name: this.name, world,
       ...(token ? { token } : {}), ...(this.resume ? { resume: this.resume } : {}),
     };
   }

@@ -5,60 +5,69 @@
 
 import * as cameras from "./camera.js";
 import { jpeg } from "./dom.js";
+import { Video } from "./video.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
 /** @typedef {{bitmap: ImageBitmap, camera: Camera}} Sheet a picture with the camera that sees it so */
-/** @typedef {{frame: number, revision: number, still?: boolean, payload: Uint8Array, camera: Camera}} Arrived */
+/** @typedef {Sheet & {frame: number, revision: number, still: boolean, codec: "jpeg" | "h264"}} Shown */
+/** @typedef {{frame: number, revision: number, still?: boolean, codec?: "jpeg" | "h264", key?: boolean,
+ *   payload: Uint8Array, camera: Camera}} Arrived */
 
 const GROUND = "#0b0e14";
 const MOST_STILLS = 6;
 const LARGEST = 40; // viewports: a sheet that is enlarged further shows nothing any more
 
 export class Picture {
-  /** @param {HTMLCanvasElement} canvas @param {(frame: number, decode: number) => void} acknowledge */
-  constructor(canvas, acknowledge) {
+  /** @param {HTMLCanvasElement} canvas @param {(frame: number, decode: number) => void} acknowledge
+   * @param {() => void} lost called when the server has to begin its video anew */
+  constructor(canvas, acknowledge, lost) {
     this.canvas = canvas;
     const context = canvas.getContext("2d", { alpha: false });
     if (!context) throw new Error("this browser draws no canvas");
     this.context = context;
     this.acknowledge = acknowledge;
-    /** @type {(Sheet & {frame: number, revision: number, still: boolean}) | null} */
+    /** @type {Shown | null} */
     this.shown = null;
     /** @type {Sheet[]} */
     this.stills = [];
     /** @type {Map<string, Sheet>} pictures of zooms that are being made */
     this.previews = new Map();
-    /** @type {Arrived | null} */
-    this.next = null;
+    this.video = new Video(lost);
+    /** @type {Arrived[]} */
+    this.waiting = [];
     this.decoding = false;
     /** Called when there is something new to draw. */
     this.changed = () => {};
   }
 
-  /** A frame has come; of several that wait only the newest is decoded. @param {Arrived} arrived */
+  /** A frame has come; of several that wait only the newest is decoded, and video, whose frames need each other.
+   * @param {Arrived} arrived */
   arrive(arrived) {
-    if (this.next) this.acknowledge(this.next.frame, 0);
-    this.next = arrived;
+    const [old, kept] = [this.waiting.filter(alone), this.waiting.filter((each) => !alone(each))];
+    for (const each of old) this.acknowledge(each.frame, 0);
+    this.waiting = [...kept, arrived];
     if (!this.decoding) void this.decode();
   }
 
   async decode() {
     this.decoding = true;
-    for (let arrived = this.next; arrived; arrived = this.next) {
-      this.next = null;
+    for (let arrived = this.waiting.shift(); arrived; arrived = this.waiting.shift()) {
       const begun = performance.now();
+      const { camera, frame, revision, payload } = arrived;
       try {
-        const bitmap = await createImageBitmap(jpeg(arrived.payload));
-        this.show({ bitmap, camera: arrived.camera, frame: arrived.frame, revision: arrived.revision, still: !!arrived.still });
+        const bitmap = alone(arrived)
+          ? await createImageBitmap(jpeg(payload))
+          : await this.video.decode(payload, !!arrived.key, camera.width, camera.height);
+        if (bitmap) this.show({ bitmap, camera, frame, revision, still: !!arrived.still, codec: arrived.codec ?? "jpeg" });
       } catch (error) {
         console.warn("a frame could not be decoded", error);
       }
-      this.acknowledge(arrived.frame, performance.now() - begun);
+      this.acknowledge(frame, performance.now() - begun);
     }
     this.decoding = false;
   }
 
-  /** @param {Sheet & {frame: number, revision: number, still: boolean}} sheet */
+  /** @param {Shown} sheet */
   show(sheet) {
     const before = this.shown;
     this.shown = sheet;
@@ -81,7 +90,7 @@ export class Picture {
     this.stills = [];
     this.previews.clear();
     this.shown = null;
-    this.next = null;
+    this.waiting = [];
   }
 
   /** The picture of a zoom that is being made; null takes it away. @param {string} request @param {Uint8Array | null} bytes
@@ -161,6 +170,9 @@ export class Picture {
     context.setTransform(1, 0, 0, 1, 0, 0);
   }
 }
+
+/** Whether a frame can be shown without those before it. @param {Arrived} arrived */
+const alone = ({ codec }) => codec !== "h264";
 
 /** @param {Sheet} sheet */
 const magnification = ({ camera }) => Math.log(Math.min(camera.width, camera.height)) * -1 - cameras.lnScale(camera);

@@ -62,7 +62,11 @@ export class Views {
   constructor(hooks) {
     this.hooks = hooks;
     this.readout = new Readout();
-    this.picture = new Picture(element("picture", HTMLCanvasElement), (frame, decode) => hooks.send({ type: "ack", frame, decode }));
+    this.picture = new Picture(
+      element("picture", HTMLCanvasElement),
+      (frame, decode) => hooks.send({ type: "ack", frame, decode }),
+      () => this.configure(),
+    );
     this.picture.changed = () => {
       if (this.stream === "frames" && this.picture.shown !== this.old) this.show("frames");
       this.changed();
@@ -76,6 +80,7 @@ export class Views {
     this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...link() };
     /** @type {Wish} */
     this.wish = wished();
+    this.codec = new URLSearchParams(location.search).get("codec") ?? "auto"; // of moving frames
     /** What the server is asked for. @type {Stream} */
     this.stream = "frames";
     /** What one sees. @type {Stream} */
@@ -112,10 +117,10 @@ export class Views {
     this.hooks.redraw();
   }
 
+  /** Says what the server is to send; its video begins anew. */
   configure() {
-    this.hooks.send({
-      type: "configure", stream: this.stream, max_fps: 30, best_quality: 85, surfel_budget: this.budget.surfels,
-    });
+    const { stream, codec, budget } = this;
+    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, surfel_budget: budget.surfels });
   }
 
   /** Which of the two canvases is seen. @param {Stream} stream */
@@ -166,7 +171,8 @@ export class Views {
   frame(message, first) {
     const [{ payload, camera: pose }] = message.views;
     const camera = cameras.fromWire(pose);
-    this.picture.arrive({ frame: message.frame, revision: message.revision, still: message.still, payload, camera });
+    const { frame, revision, still, codec, key } = message;
+    this.picture.arrive({ frame, revision, still, codec, key, payload, camera });
     if (this.stream === "frames") {
       this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
     }
@@ -231,6 +237,7 @@ export class Views {
     } else {
       dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
       dataset.revision = String(shown?.revision ?? 0);
+      dataset.codec = shown?.codec ?? "";
     }
   }
 }

@@ -25,7 +25,8 @@ from wonderzoom.runtime.renderers.frame_plan import (
     LARGE_EDGE_PX,
     BlockFrames,
     FramePlan,
-    make_plan,
+    PlanBook,
+    kept_chunks,
     pixel_octaves,
 )
 from wonderzoom.runtime.renderers.large_blocks import large_records
@@ -44,7 +45,6 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 DEFAULT_CACHE_BYTES = 1 << 30  # 16 million surfels: what one viewer's budget can show several times over
-_PLANS = 8  # visible sets remembered: one a viewer that moves, for a handful of viewers
 _PATIENCE_S = 3.0  # loading compiled kernels takes one second or two, compiling them half a minute
 _FIRST_START = "Preparing the CPU renderer: it is compiled once on a machine (half a minute), then kept."
 
@@ -113,8 +113,7 @@ class CpuRenderer(Closing):
         self._drawing = 0  # frames in the making
         self._closed = False
         self._workspaces: list[_Workspace] = []
-        self._plans: list[FramePlan] = []  # most recent last
-        self._evictions = 0  # of the cache, when the plans were last looked at
+        self._plans = PlanBook(self._cache)
         self.statistics = FrameStatistics(0, 0, 0, 0)
 
     # ---- drawing --------------------------------------------------------------------------------
@@ -179,7 +178,7 @@ class CpuRenderer(Closing):
             self._drawing += 1
             work = self._workspaces.pop() if self._workspaces else _Workspace()
         try:
-            plan = self._plan(visible, camera)
+            plan = self._plans.plan(visible, camera)
             return self._draw_in(work, plan, camera, settings, picture, layers, ids)
         finally:
             with self._lock:
@@ -199,7 +198,7 @@ class CpuRenderer(Closing):
     ) -> int:
         frames = BlockFrames.of(plan, camera, settings)
         rotation = camera.rotation
-        kept, centers = _cull(plan, frames, camera, settings, rotation)
+        kept, centers = kept_chunks(plan, frames, camera, settings)
         chunks = len(kept)
         work.hold_chunks(chunks)
         work.hold_threads(self._team.threads)
@@ -246,20 +245,6 @@ class CpuRenderer(Closing):
         self.statistics = FrameStatistics(chunks, drawn, entries, drawn * (RECORD * 4 + 12) + entries * 8)
         return drawn
 
-    def _plan(self, visible: VisibleSet, camera: Camera) -> FramePlan:
-        """The plan for this visible set and pivot cell, made or remembered."""
-        with self._lock:
-            for plan in reversed(self._plans):
-                if plan.fits(visible, camera):
-                    return plan
-        plan = make_plan(visible, camera.pivot.cell, self._cache)
-        with self._lock:
-            if self._cache.evictions != self._evictions:  # plans would keep what the cache has let go
-                self._evictions = self._cache.evictions
-                self._plans.clear()
-            self._plans = [*self._plans[1 - _PLANS :], plan]
-        return plan
-
 
 def one_surfel() -> VisibleSet:
     """A surfel at the world's origin: something for every kernel to work on."""
@@ -274,27 +259,6 @@ def one_surfel() -> VisibleSet:
         np.zeros(1, np.uint8),
     )
     return VisibleSet((Block(ORIGIN.cell, "", surfel, Bounds.open(1)),), (0,), (1.0,), 0)
-
-
-def _cull(
-    plan: FramePlan,
-    frames: BlockFrames,
-    camera: Camera,
-    settings: RenderSettings,
-    rotation: NDArray[np.float64],
-) -> tuple[I64, NDArray[np.float64]]:
-    """The chunks that may touch the picture and their centres in view coordinates."""
-    kept = np.empty(len(plan.rows), np.int64)
-    centers = np.empty((len(plan.rows), 3))
-    ax, ay = camera.aspect
-    lens = (camera.inverse_f, ax, ay, camera.cx, camera.cy)
-    size = (float(camera.width), float(camera.height))
-    count = kernels.cull(
-        plan.spheres, plan.intervals, plan.block_of, frames.origins, frames.edges_px, frames.render_scales,
-        plan.residencies, plan.levels_of, rotation, lens, size, settings.metric == "radial",
-        settings.modulation != "none", pixel_octaves(camera, settings), kept, centers,
-    )  # fmt: skip
-    return kept[:count], centers[:count]
 
 
 def _project_large(

@@ -86,7 +86,7 @@ def _high_end(center, size):
 
 
 @njit(inline="always")
-def _row(rotation, i, edge):
+def view_row(rotation, i, edge):
     """Row i of the map from cell edges to view coordinates, float32."""
     return (
         np.float32(rotation[i, 0] * edge),
@@ -224,9 +224,9 @@ def project(
             continue
         b = block_of[c]
         edge = edges_px[b]
-        r00, r01, r02 = _row(rotation, 0, edge)
-        r10, r11, r12 = _row(rotation, 1, edge)
-        r20, r21, r22 = _row(rotation, 2, edge)
+        r00, r01, r02 = view_row(rotation, 0, edge)
+        r10, r11, r12 = view_row(rotation, 1, edge)
+        r20, r21, r22 = view_row(rotation, 2, edge)
         edge_px, per_edge = np.float32(edge), np.float32(1.0 / edge)
         x0, y0, z0 = np.float32(centers[k, 0]), np.float32(centers[k, 1]), np.float32(centers[k, 2])
         w0 = np.float32(1.0 + centers[k, 2] * np.float64(inverse_f))

@@ -7,6 +7,7 @@ operations. Exactness comes from the cells: their differences are integers, turn
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_not
@@ -15,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.runtime.renderers.cpu_kernels import see_blocks
+from wonderzoom.runtime.renderers.cpu_kernels import cull, see_blocks
 from wonderzoom.runtime.renderers.packing import BlockCache, PackedBlock
 from wonderzoom.runtime.renderers.projection import DrawnBlock, check_visible, drawn_blocks
 from wonderzoom.scene_graph import scales
@@ -28,6 +29,7 @@ I64 = NDArray[np.int64]
 
 # A block with a larger edge is drawn in float64 through the few of its surfels that contain the view.
 LARGE_EDGE_PX = 2.0**20
+_PLANS = 8  # visible sets remembered: one a viewer that moves, for a handful of viewers
 _EXACT = 2**53  # whole numbers below are exact in float64
 
 
@@ -97,6 +99,35 @@ def make_plan(visible: VisibleSet, pivot: Cell, cache: BlockCache) -> FramePlan:
         np.concatenate([np.empty((0, 4)), *(p.spheres for p in packed)]),
         np.concatenate([np.empty((0, 4)), *(p.intervals for p in packed)]),
     )
+
+
+class PlanBook:
+    """The last plans over one cache of packed blocks; any thread may ask."""
+
+    def __init__(self, cache: BlockCache) -> None:
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._plans: list[FramePlan] = []  # most recent last
+        self._evictions = 0  # of the cache, when the plans were last looked at
+
+    def plan(self, visible: VisibleSet, camera: Camera) -> FramePlan:
+        """The plan for this visible set and pivot cell, made or remembered."""
+        with self._lock:
+            for plan in reversed(self._plans):
+                if plan.fits(visible, camera):
+                    return plan
+        plan = make_plan(visible, camera.pivot.cell, self._cache)
+        with self._lock:
+            if self._cache.evictions != self._evictions:  # plans would keep what the cache has let go
+                self._evictions = self._cache.evictions
+                self._plans.clear()
+            self._plans = [*self._plans[1 - _PLANS :], plan]
+        return plan
+
+    def clear(self) -> None:
+        """Forget all plans."""
+        with self._lock:
+            self._plans.clear()
 
 
 def weighing(drawn: Sequence[DrawnBlock]) -> tuple[F64, F64]:
@@ -171,3 +202,20 @@ class BlockFrames:
             frames.render_scales,
         )
         return frames
+
+
+def kept_chunks(
+    plan: FramePlan, frames: BlockFrames, camera: Camera, settings: RenderSettings
+) -> tuple[I64, F64]:
+    """The chunks that may touch the picture [K] and their centres in view coordinates [K, 3]."""
+    kept = np.empty(len(plan.rows), np.int64)
+    centers = np.empty((len(plan.rows), 3))
+    ax, ay = camera.aspect
+    lens = (camera.inverse_f, ax, ay, camera.cx, camera.cy)
+    size = (float(camera.width), float(camera.height))
+    count = cull(
+        plan.spheres, plan.intervals, plan.block_of, frames.origins, frames.edges_px, frames.render_scales,
+        plan.residencies, plan.levels_of, camera.rotation, lens, size, settings.metric == "radial",
+        settings.modulation != "none", pixel_octaves(camera, settings), kept, centers,
+    )  # fmt: skip
+    return kept[:count], centers[:count]

@@ -13,6 +13,7 @@ from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import CreateRequest, Watch
 from wonderzoom.runtime import app as app_room
 from wonderzoom.runtime.app import DEFAULT_GENERATOR, App
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.generators import UnknownGenerator
 from wonderzoom.runtime.progress import Reporter
 
@@ -122,7 +123,7 @@ def test_renderer_and_fitter_are_on_the_card_together(monkeypatch: pytest.Monkey
 
     made: dict[str, Any] = {"library": gsplat_calls.Gsplat(StandIn()), "device": "cpu"}
     renderer, fitter = cuda.CudaRenderer, cuda_fitter.CudaFitter
-    monkeypatch.setattr(app_room.graphics, "wanted", lambda *_: True)
+    monkeypatch.setattr(app_room.graphics, "chosen", lambda *_: "cuda")
     monkeypatch.setattr(cuda, "CudaRenderer", lambda mode: renderer(1 << 20, mode=mode, **made))
     monkeypatch.setattr(cuda_fitter, "CudaFitter", lambda: fitter(**made))
     with App(1, quiet()) as app:
@@ -131,6 +132,25 @@ def test_renderer_and_fitter_are_on_the_card_together(monkeypatch: pytest.Monkey
     monkeypatch.setenv(app_room.graphics.CHOICE_VARIABLE, "cuda-2dgs")
     with App(1, quiet()) as app:
         assert isinstance(app.renderer, renderer) and app.renderer.mode == "2dgs"
-    monkeypatch.setattr(app_room.graphics, "wanted", lambda *_: False)
+    monkeypatch.setattr(app_room.graphics, "chosen", lambda *_: "cpu")
     with App(1, quiet()) as app:
         assert app.renderer.name == app._fitter().name == "cpu"
+
+
+@pytest.mark.system
+def test_opengl_draws_where_it_is_asked_for_and_the_cpu_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(app_room.graphics.CHOICE_VARIABLE, "opengl")
+    with App(1, quiet(), memory=64 << 20) as app:
+        assert (app.renderer.name, app._fitter().name) == ("opengl", "cpu")
+
+
+def test_opengl_that_can_not_draw_is_an_error_that_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wonderzoom.runtime.renderers import opengl
+
+    def fails() -> None:
+        raise opengl.OpenGLUnavailable("no EGL: install a driver")
+
+    monkeypatch.setenv(app_room.graphics.CHOICE_VARIABLE, "opengl")
+    monkeypatch.setattr(opengl, "open_context", fails)
+    with App(1, quiet()) as app, pytest.raises(UsageError, match="is opengl, but: no EGL: install a driver"):
+        _ = app.renderer

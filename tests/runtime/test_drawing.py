@@ -17,6 +17,7 @@ from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.store import WorldStore
@@ -81,6 +82,13 @@ def stored(tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
+def visible_set_lacks(world: World, camera: Camera) -> list[Missing]:
+    """The pyramids that a picture would want."""
+    lacking: list[Missing] = []
+    visible_set(world, camera, settings_of(world.header), later=lacking.append)
+    return lacking
+
+
 def until_settled(drawing: Drawing, camera: Camera, now: list[float]) -> list[Drawn]:
     """Frames 20 ms after each other, as the clock of the drawing goes, until nothing moves."""
     frames: list[Drawn] = []
@@ -134,3 +142,63 @@ def test_a_damaged_block_is_said_once_and_the_viewer_sees_the_rest(
         assert deepest in store.damaged and world.root is not None and world.root.id not in store.damaged
     said = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert len(said) == len(set(said)) >= len(world.blocks_of(deepest))
+
+
+def test_what_small_pictures_need_is_made_before_anybody_looks() -> None:
+    world, cameras = nested_world(1, width=64, height=64)
+    world.header = type(world.header)(h_ref=64)
+    with CpuRenderer(1) as renderer:
+        drawing = Drawing(world, renderer)
+        try:
+            asyncio.run(drawing.foresee(cameras[0]))
+            drawing._pyramids._thread.submit(lambda: None).result()
+            made = asyncio.run(drawing.draw(cameras[0].resized(32, 32), FULL, False, "somebody"))
+        finally:
+            drawing.close()
+    assert made.settled and any(block.mips for block in world.blocks)
+    assert not visible_set_lacks(world, cameras[0].resized(32, 32))
+
+
+# ---- stills -----------------------------------------------------------------------------------------------
+def test_a_still_of_what_was_just_drawn_is_not_drawn_again() -> None:
+    """Its bytes are those of a still that is; another camera, a smaller picture or another world is drawn."""
+    world, cameras = nested_world(1, width=64, height=48)
+    camera, beside = cameras[0], cameras[0].orbited(0.1, 0.0)
+    drawn: list[int] = []
+
+    class Counting(CpuRenderer):
+        def render_color(
+            self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+        ) -> NDArray[np.uint8]:
+            drawn.append(1)
+            return super().render_color(visible, camera, settings)
+
+    def still(of: Camera) -> tuple[bytes, int, float]:
+        """Its bytes, how many pictures were drawn for it, and for how long."""
+        drawn.clear()
+        made = asyncio.run(drawing.draw(of, Rung(1.0, 92), True, "somebody"))
+        assert made.camera == of and made.revision == world.revision
+        return made.payload, len(drawn), made.render_s
+
+    def moving(of: Camera, rung: Rung = FULL) -> None:
+        asyncio.run(drawing.draw(of, rung, False, "somebody"))
+
+    with Counting(1) as renderer:
+        drawing = Drawing(world, renderer)
+        try:
+            moving(camera)
+            drawing._pyramids._thread.submit(lambda: None).result()  # what was asked before it is done
+            expected, count, took = still(camera)  # the moving one lacked its pyramids
+            assert count == 1 and took > 0.0
+            moving(camera)
+            assert still(camera) == (expected, 0, 0.0)
+            assert still(camera)[:2] == (expected, 1)  # kept for one still
+            moving(beside)
+            assert still(camera)[:2] == (expected, 1)
+            moving(camera, Rung(0.5, 75))
+            assert still(camera)[:2] == (expected, 1)
+            moving(camera)
+            drawing.apply(world.propose_removal(list(world.nodes)[-1]))
+            assert still(camera)[1] == 1
+        finally:
+            drawing.close()

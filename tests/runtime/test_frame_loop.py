@@ -10,7 +10,7 @@ from virtual_time import run
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.frame_loop import STALLED_S, STILL, STILL_AFTER_S, FrameLoop
-from wonderzoom.runtime.viewer import Viewer
+from wonderzoom.runtime.viewer import Frame, Viewer
 
 
 @on_virtual_time
@@ -109,6 +109,20 @@ async def test_a_change_of_the_world_is_shown_to_everyone_once_and_still() -> No
 
 
 @on_virtual_time
+async def test_what_could_be_drawn_better_is_shown_to_who_stands_still_by_one_more_still() -> None:
+    async with staged() as stage:
+        clients = [stage.join(Client(name)) for name in "ab"]
+        for client in clients:
+            stage.loop.look(client.viewer, CAMERA, 1)
+        await asyncio.sleep(2.0)
+        before = [len(client.shown) for client in clients]
+        stage.loop.look_again()
+        await asyncio.sleep(2.0)
+        for client, count in zip(clients, before, strict=True):
+            assert [frame.still for _, frame in client.shown[count:]] == [True]
+
+
+@on_virtual_time
 async def test_an_older_camera_than_the_newest_is_ignored() -> None:
     async with staged() as stage:
         client = stage.join(Client("a"))
@@ -132,6 +146,28 @@ async def test_a_slow_link_gets_newer_frames_less_often_and_never_older_ones_lat
         assert len(settled) > 50  # small ones, but enough of them
         # What is shown is never far behind: a camera message is a sixtieth of a second.
         assert max(at - frame.camera_seq / 60.0 for at, frame in settled) < 0.5
+
+
+@on_virtual_time
+async def test_frames_of_video_are_never_left_out() -> None:
+    """They depend on each other: also where a link takes long every one that was drawn is sent. JPEG is replaced."""
+
+    class Narrow(Client):
+        async def take(self, frame: Frame) -> None:
+            await super().take(frame)
+            await asyncio.sleep(0.15)
+
+    for wish in ("h264", "jpeg"):
+        async with staged() as stage:
+            client = stage.join(Narrow("a"))
+            client.viewer.pacer.wish = wish
+            await fly(stage, client, 5.0)
+            await asyncio.sleep(2.0)
+            shown = [frame.id for _, frame in client.shown]
+            assert len(shown) > 20 and shown == sorted(shown)
+            assert {frame.codec for _, frame in client.shown if not frame.still} == {wish}
+            left_out = set(range(1, stage.renderer.calls + 1)) - set(shown)
+            assert bool(left_out) == (wish == "jpeg")
 
 
 @on_virtual_time

@@ -114,9 +114,9 @@ def test_compiling_says_what_happens_and_how_it_ended(monkeypatch: pytest.Monkey
 
 
 # ---- the choice of the renderer ---------------------------------------------------------------------
-def choose(word: str | None, notes: list[str] | None = None) -> bool:
+def choose(word: str | None, notes: list[str] | None = None) -> str:
     environment = {} if word is None else {graphics.CHOICE_VARIABLE: word}
-    return graphics.wanted(environment, (notes if notes is not None else []).append)
+    return graphics.chosen(environment, (notes if notes is not None else []).append)
 
 
 @pytest.fixture
@@ -129,8 +129,9 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_card_that_is_ready_draws_unless_the_cpu_is_asked_for(ready: None) -> None:
-    assert [choose(word) for word in (None, "", "auto", "cuda", "cpu")] == [True, True, True, True, False]
-    assert choose("cuda-2dgs")
+    words = (None, "", "auto", "cuda", "cuda-2dgs")
+    assert {choose(word) for word in words} == {"cuda"} and choose("cpu") == "cpu"
+    assert choose("opengl") == "opengl"
 
 
 @pytest.mark.parametrize(
@@ -143,8 +144,8 @@ def test_surfels_are_discs_where_that_is_asked_for(word: str | None, mode: str) 
 def test_compiling_is_never_begun_unasked(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gsplat_calls, "compiled", lambda: False)
     notes: list[str] = []
-    assert not choose("auto", notes) and "--compile-gsplat" in notes[0]
-    assert choose("cuda", notes) and len(notes) == 1
+    assert choose("auto", notes) == "cpu" and "--compile-gsplat" in notes[0]
+    assert choose("cuda", notes) == "cuda" and len(notes) == 1
 
 
 def test_a_card_that_can_not_draw_is_said_or_an_error(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,23 +154,53 @@ def test_a_card_that_can_not_draw_is_said_or_an_error(ready: None, monkeypatch: 
 
     monkeypatch.setattr(gsplat_calls, "check", fails)
     notes: list[str] = []
-    assert not choose("auto", notes) and notes == ["The CPU draws: no nvcc"]
+    assert choose("auto", notes) == "cpu" and notes == ["The CPU draws: no nvcc"]
     with pytest.raises(UsageError, match="no nvcc"):
         choose("cuda")
     with pytest.raises(UsageError, match="is cuda-2dgs, but: no nvcc"):
         choose("cuda-2dgs")
-    assert not choose("cpu")
+    assert choose("cpu") == "cpu"
 
 
 def test_without_a_card_or_the_extra_nobody_is_bothered(ready: None, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
     monkeypatch.setattr(graphics.importlib.util, "find_spec", lambda _: None)
-    assert not choose(None, notes)
+    assert choose(None, notes) == "cpu"
     monkeypatch.setattr(graphics, "card_present", lambda: False)
     monkeypatch.setattr(gsplat_calls, "check", lambda: pytest.fail("torch is loaded for nothing"))
-    assert not choose(None, notes) and notes == []
+    assert choose(None, notes) == "cpu" and notes == []
 
 
 def test_another_word_is_an_error_that_names_the_choices() -> None:
-    with pytest.raises(UsageError, match="'gpu'; it can be: auto, cpu, cuda, cuda-2dgs"):
+    with pytest.raises(UsageError, match="'gpu'; it can be: auto, cpu, cuda, cuda-2dgs, opengl"):
         choose("gpu")
+
+
+# ---- OpenGL -------------------------------------------------------------------------------------------
+def test_the_doctor_says_what_of_the_desktop_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        graphics.importlib.util, "find_spec", lambda name: None if name == "glfw" else object()
+    )
+    found = graphics.opengl_finding()
+    assert (found.status, found.value, found.advice) == (Status.NOTE, "glfw missing", "extra: desktop")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "said"),
+    [
+        (("OK", "A Card, OpenGL 4.6"), Status.OK, "A Card, OpenGL 4.6"),
+        (("EGL gives no OpenGL 3.3: install a driver",), Status.NOTE, "install a driver"),
+    ],
+)
+def test_what_draws_with_opengl_is_named(
+    card: Path, monkeypatch: pytest.MonkeyPatch, lines: tuple[str, ...], status: Status, said: str
+) -> None:
+    answers(monkeypatch, card, *lines)
+    found = graphics.opengl_finding()
+    assert found.status is status and said in found.value + found.advice
+
+
+@pytest.mark.system
+def test_the_doctor_names_what_really_draws_with_opengl_here() -> None:
+    found = graphics.opengl_finding()
+    assert found.status is Status.OK and "OpenGL" in found.value

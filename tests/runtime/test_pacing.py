@@ -29,7 +29,7 @@ def run(pacer: Pacer, rate: float, seconds: float, draw_s: float = 0.005) -> tup
         now = max(now, next_at)
         rung = pacer.choose(now)
         rungs.append(rung)
-        size = round(SIZE * rung.weight / LADDER[0].weight)
+        size = round(SIZE * rung.weight / LADDER[0].weight / (8 if rung.codec == "h264" else 1))
         pacer.drawn(draw_s, size, rung)
         pacer.sent(frame, size, now)
         link_free = max(link_free, now) + size / rate
@@ -59,6 +59,22 @@ def test_the_rate_is_known_within_a_third_and_not_overrun(rate: float, latency: 
         return  # the link is faster than anything that is asked of it
     assert pacer.rate is not None and 0.66 * rate <= pacer.rate <= 1.5 * rate
     assert LADDER[rungs[-1]].weight / LADDER[0].weight * SIZE / pacer.interval() <= 1.35 * rate
+
+
+@law(st.floats(0.01e6, 30e6), st.floats(0.0, 0.2), examples=30)
+def test_video_is_for_links_that_are_too_slow_for_pictures(rate: float, latency: float) -> None:
+    """With the same link it moves more, or larger, and who can't show it, or does not want it, gets none."""
+    fills = SIZE * 30.0 / (0.8 * rate)
+    pacers = [Pacer(rtt=latency, wish=wish) for wish in ("jpeg", "auto", "h264")]
+    plain, either, video = [run(pacer, rate, seconds=20.0) for pacer in pacers]
+    assert {rung.codec for rung in plain[0]} == {"jpeg"} and {rung.codec for rung in video[0]} == {"h264"}
+    taken = [rung.codec for rung in either[0]]
+    if fills > 1.5:
+        assert taken[-1] == "h264"
+        assert either[0][-1].scale >= plain[0][-1].scale and either[1] >= 0.95 * plain[1]
+    elif fills < 0.3:
+        assert taken[-1] == "jpeg"
+    assert sum(a != b for a, b in zip(taken, taken[1:], strict=False)) <= 3
 
 
 def test_quality_does_not_flicker() -> None:

@@ -8,7 +8,7 @@ from trees import Soil, Zoom, plant
 
 from wonderzoom.runtime.pyramids import Pyramids
 from wonderzoom.runtime.sight import BYTES_A_SURFEL
-from wonderzoom.scene_graph.mips import level_count, make_mips
+from wonderzoom.scene_graph.mips import Missing, level_count, make_mips
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.surfels import Block
@@ -68,3 +68,24 @@ def test_blocks_that_are_in_memory_for_good_keep_theirs(worlds: tuple[World, Wor
     kept = Pyramids(0, threading.Lock())
     kept.drawn(whole.blocks)
     assert kept.nbytes == 0 and all(block.mips for block in whole.blocks)
+
+
+def test_frames_go_first_and_it_is_told_once_when_all_is_made(worlds: tuple[World, World]) -> None:
+    _, world = worlds
+    told: list[bool] = []
+    nodes = [world.blocks_of(name) for name in list(world.nodes)[:2]]
+    every = [block for blocks in nodes for block in blocks if level_count(block) > 1]
+    made = Pyramids(1 << 30, threading.Lock(), lambda: told.append(all(block.mips for block in every)))
+    made._took_s = 1e6  # as if the last go had taken long: the next waits until no frame is drawn
+    try:
+        with made.frame(), made.frame():
+            for blocks in nodes:
+                cameras = tuple(view.camera for view in world.node(blocks[0].node).views)
+                made.later(Missing(tuple(blocks), 1, cameras))
+            with pytest.raises(TimeoutError):
+                made._thread.submit(lambda: None).result(0.05)
+            assert not any(block.mips for block in every)
+        made._thread.submit(lambda: None).result(10.0)
+    finally:
+        made.close()
+    assert told == [True]

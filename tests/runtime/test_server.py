@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import av
 import numpy as np
 import pytest
 from houses import ask, makes_nothing, open_house, read, small_world, taken_port
@@ -231,6 +232,36 @@ async def _wishes(made: House) -> None:
 
 
 test_moving_frames_are_no_better_than_was_wished = in_a_house(_wishes)
+
+
+async def _video(made: House) -> None:
+    """Who can show it is sent it as it was asked for: all of it can be decoded, stills are JPEG."""
+    async with made.enter(codecs=["jpeg", "h264"]) as guest:
+        await guest.say(messages.Configure(codec="h264"))
+        decoder: Any = None
+        keys: list[bool] = []
+        for number in range(12):
+            if number == 8:
+                await guest.say(messages.Configure(codec="h264"))
+            frame = await guest.sees(pose(ROOT.resized(97, 71).orbited(0.01 * number, 0.0)), still=False)
+            assert frame.codec == ("jpeg" if frame.still else "h264")
+            if frame.still:
+                continue
+            keys.append(frame.key)
+            decoder = av.CodecContext.create("h264", "r") if frame.key else decoder
+            (shown,) = decoder.decode(av.Packet(frame.views[0].payload))
+            sides = frame.views[0].camera.width, frame.views[0].camera.height
+            assert (shown.width, shown.height) == tuple(side + side % 2 for side in sides)
+            assert shown.to_ndarray(format="rgb24").std() > 5
+        assert keys[0] and sum(keys) >= 2 and not all(keys)
+        still = await guest.sees(VIEW)
+        assert still.codec == "jpeg" and picture(still).shape == (72, 96, 3)
+    async with made.enter() as guest:  # one who can't
+        await guest.say(messages.Configure(codec="h264"))
+        assert (await guest.sees(VIEW, still=False)).codec == "jpeg"
+
+
+test_moving_frames_are_video_for_who_can_show_it = in_a_house(_video)
 
 
 async def _two_guests(made: House) -> None:

@@ -67,17 +67,18 @@ def test_no_view_that_touches_is_passed_over(some: list[Camera], data: st.DataOb
         for row, cell in enumerate(places):
             table.put(row, cell)
         for later in range(number + 1):
-            at = nearby.touched(number)
+            at, lowest = nearby.touched(number)
             middle, halves = boxes_in_pixels(*table.seen_from(live.camera).of(at), np.stack(boxes)[at])
             corners = middle[:, None] + halves[:, None] * CORNERS
             scales = live.camera.ln_scale_at(corners @ live.camera.rotation.T)
             assert (scales[np.isfinite(scales)] >= nearby.least[later]).all()
+            assert (np.where(np.isfinite(scales), scales, np.inf) >= lowest[:, None]).all()
 
 
 def touched(index: ViewIndex, places: Sequence[Cell], boxes: np.ndarray) -> list[tuple[str, list[int]]]:
     """The views that touch some of the boxes, by name, and which boxes."""
     nearby = index.near(places, boxes)
-    rows = {live.node: nearby.touched(i).tolist() for i, live in enumerate(nearby.views)}
+    rows = {live.node: nearby.touched(i)[0].tolist() for i, live in enumerate(nearby.views)}
     return [(live.node, rows[live.node]) for live in index.views if rows.get(live.node)]
 
 

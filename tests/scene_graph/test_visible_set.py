@@ -1,12 +1,16 @@
 """A visible set has everything that can show, in one order, at a cost that follows what is seen."""
 
+import importlib
 import math
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import law
 from trees import Soil, Zoom, plant, zoom_lists
 from worlds import nested_world
 
@@ -139,12 +143,11 @@ def test_levels_that_are_left_out_would_not_show(
     assert one.drawn == other.drawn
 
 
-@settings(max_examples=8)
-@given(zoom_lists(most=4), st.integers(0, 4), st.floats(-1.5, 1.0), st.integers(1, 400))
-def test_a_budget_is_never_exceeded_and_drops_nothing(
+@law(zoom_lists(most=4), st.integers(0, 4), st.floats(-1.5, 1.0), st.integers(1, 400), examples=8)
+def test_law_8_a_budget_is_never_exceeded_and_drops_nothing(
     zooms: tuple[Zoom, ...], which: int, ln_factor: float, budget: int
 ) -> None:
-    """Law 8: it is kept to the surfel, by coarser levels of the same blocks; what was drawn before only matters
+    """It is kept to the surfel, by coarser levels of the same blocks; what was drawn before only matters
     where both fit."""
     tree = plant(zooms, Soil(24, 18))
     world = tree.world()
@@ -164,6 +167,61 @@ def test_a_budget_is_never_exceeded_and_drops_nothing(
     assert (again.mips, again.shared) == (kept.mips, kept.shared)
     with pytest.raises(ValueError, match="budget"):
         RenderSettings(budget=budget)
+
+
+JITTER, STEPS = 1e-3, 8  # of the view; how often
+
+
+@pytest.fixture(scope="module")
+def layers() -> ModuleType:
+    """Layers of thousands of blocks behind each other, as far as a choice can tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[2]))
+        return importlib.import_module("benchmarks.scene_graph.visible_set")
+
+
+@pytest.fixture(scope="module")
+def layered(layers: ModuleType) -> World:
+    return layers.layered(2500)
+
+
+@law(
+    ln_across=st.floats(math.log(3.0), math.log(40.0)),
+    yaw=st.floats(0.1, 0.8),  # a view along the axes sees whole columns of equal blocks come at once
+    pitch=st.floats(0.1, 0.8),
+    share=st.floats(0.05, 1.2),
+    turns=st.lists(st.floats(0.0, 2.0 * math.pi), min_size=STEPS, max_size=STEPS),
+    examples=5,
+)
+def test_law_8_a_jitter_of_a_thousandth_of_the_view_flips_few_blocks(
+    layers: ModuleType,
+    layered: World,
+    ln_across: float,
+    yaw: float,
+    pitch: float,
+    share: float,
+    turns: list[float],
+) -> None:
+    """Less than 1 % of them change their level from one frame to the next, in the mean over some steps around one
+    place; the budget is a share of what would be drawn without one."""
+    across = math.exp(ln_across)  # cells
+    camera = layers.camera(across, 0).orbited(yaw, pitch)
+    free = visible_set(layered, camera, RenderSettings(h_ref=layers.HEIGHT, mips=True))
+    budget = max(1, int(share * layers.size_of(free)))
+    how = RenderSettings(h_ref=layers.HEIGHT, mips=True, budget=budget)
+    before = visible_set(layered, camera, how)
+    flips = seen = 0
+    for turn in turns:
+        step = JITTER * across * np.array([math.cos(turn), math.sin(turn), 0.0])
+        moved = replace(camera, pivot=camera.pivot.moved(camera.rotation.T @ step))
+        after = visible_set(layered, moved, how, before)
+        assert layers.size_of(after) <= budget
+        known, new = layers.levels_of(before), layers.levels_of(after)
+        flips += sum(known[key] != new[key] for key in known.keys() & new.keys())
+        seen += len(known)
+        before = after
+    assert seen > 100 * STEPS
+    assert flips < 0.01 * seen
 
 
 def test_what_was_drawn_before_is_known_across_commits() -> None:

@@ -19,6 +19,7 @@ from worlds import branching_world, nested_world
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.cuda import CudaRenderer
 from wonderzoom.runtime.renderers.gsplat_calls import Gsplat
+from wonderzoom.runtime.renderers.opengl import OpenGLRenderer, OpenGLUnavailable
 from wonderzoom.runtime.renderers.projection import FAR_ZETA, MIN_ALPHA
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph.camera import Camera
@@ -32,7 +33,9 @@ RENDERERS: dict[str, Callable[[], Any]] = {
     "cpu": lambda: CpuRenderer(threads=2),
     # The CUDA renderer whole, but for gsplat's kernels: these are what the stand-in stands in for.
     "cuda (stand-in for gsplat)": lambda: CudaRenderer(1 << 24, "cpu", Gsplat(StandIn())),
+    "opengl": lambda: OpenGLRenderer(1 << 24),
 }
+NEEDS_SYSTEM = {"opengl"}  # EGL and a driver, at least Mesa's
 
 H_REF = 27  # short side of the pictures that test worlds are made of
 BACKGROUND = (0.2, 0.4, 0.6)
@@ -64,9 +67,18 @@ class Scene:
         return Scene(visible_set(world, camera, chosen), camera, chosen)
 
 
-@pytest.fixture(scope="module", params=sorted(RENDERERS))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.system] if name in NEEDS_SYSTEM else [])
+        for name in sorted(RENDERERS)
+    ],
+)
 def renderer(request: pytest.FixtureRequest) -> Iterator[Any]:
-    made = RENDERERS[request.param]()
+    try:
+        made = RENDERERS[request.param]()
+    except OpenGLUnavailable as error:
+        pytest.skip(str(error))
     drawn(made, empty())  # threads start with the first picture
     yield made
     made.close()

@@ -1,8 +1,14 @@
 """What pyramids do to pictures: as many surfels as pixels ask for, whatever the fan-out, and nothing else to see."""
 
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from worlds import branching_world, nested_world
+from hypothesis import strategies as st
+from laws import law
+from worlds import branching_world, facing, look_and_zoom, nested_world, plane_node, plane_world
 
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.camera import Camera
@@ -66,3 +72,61 @@ def test_drawn_surfels_are_bounded_whatever_the_fan_out(side: int) -> None:
     assert max(drawn[True]) <= MOST_PER_PIXEL
     if side >= 3:
         assert max(drawn[False]) > max(drawn[True])
+
+
+# Of small pictures, so that a thousand crowds can be asked. While a level hands over to the next, where a pixel is
+# 2**1.06 native ones wide, both are drawn: 4**1.06 + 4**0.06 = 5.4 a pixel; a quarter more reach in from beside it.
+SMALL = (32, 24)
+A_FEW_PER_PIXEL = 7.0
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[CpuRenderer]:
+    with CpuRenderer(1) as made:
+        yield made
+
+
+def scattered(side: int, holes: set[int], ratios: list[float], tilt: float) -> tuple[World, Camera]:
+    """A root with children in most squares of a board of ``side`` squared, each finer by a ratio of its own."""
+    width, height = SMALL
+    world, (camera,) = plane_world(width, height, focal=0.85 * width, tilt=tilt)
+    plane, root = facing(camera, tilt), next(iter(world.nodes))
+    adding = []
+    for square in range(side * side):
+        if square in holes:
+            continue
+        u, v = (square % side + 0.5) / side * width, (square // side + 0.5) / side * height
+        ratio = max(1.5, side) * ratios[square % len(ratios)]
+        there = look_and_zoom(camera, plane, u, v, ratio)
+        adding.append(plane_node(there, replace(plane, point=there.pivot), root, seed=square))
+    world.apply(world.propose_change(adding))
+    return world, camera
+
+
+@law(
+    side=st.integers(1, 10),
+    holes=st.sets(st.integers(0, 99), max_size=20),
+    ratios=st.lists(st.floats(1.0, 3.0), min_size=1, max_size=5),
+    tilt=st.floats(-0.6, 0.6),
+    yaw=st.floats(-0.6, 0.6),
+    pitch=st.floats(-0.4, 0.4),
+    ln_zoom=st.floats(math.log(0.15), math.log(12.0)),
+    examples=3,
+)
+def test_law_10_a_few_surfels_a_pixel_whatever_the_fan_out(
+    renderer: CpuRenderer,
+    side: int,
+    holes: set[int],
+    ratios: list[float],
+    tilt: float,
+    yaw: float,
+    pitch: float,
+    ln_zoom: float,
+) -> None:
+    """One to a hundred children beside each other, from afar and from among them."""
+    world, camera = scattered(side, holes - {0}, ratios, tilt)
+    width, height = SMALL
+    for zoom in (math.exp(ln_zoom), 0.5 * side, side):
+        there = camera.orbited(yaw, pitch).zoomed(zoom)
+        picture(renderer, world, there, True)
+        assert renderer.statistics.drawn <= A_FEW_PER_PIXEL * width * height

@@ -1,0 +1,1 @@
+"""``wonderzoom view``: a window on a world. Extra: ``desktop``."""
