@@ -31,6 +31,7 @@ PHONE = {"width": 390, "height": 844}
 QUALITY = 88  # of the JPEG files
 STILL = "body[data-line=open][data-shown=still]"
 SURFELS = "?stream=surfels&budget=1200000"  # as many as a good card draws, whatever draws here
+FEWER_SURFELS = "?stream=surfels&budget=300000"
 HEADSET = """
 const headset = new IWER.XRDevice(IWER.metaQuest3);
 headset.stereoEnabled = true;
@@ -130,19 +131,23 @@ def take_all(camera: Camera) -> None:
 
 
 def take_surfels(camera: Camera) -> None:
-    """The same world, drawn by the page itself; and in a headset."""
+    """The same world, drawn by the page itself."""
     page = camera.page("Ada Lovelace", SURFELS, viewport=DESKTOP)
     camera.take(page, "surfels")
     page.context.close()
+
+
+def take_headset(camera: Camera) -> None:
+    """And in a headset, which never rests: some pictures after it was put on."""
     folder = os.environ.get("IWER")
     if folder is None:
         print("no picture in a headset: IWER is not set")
         return
     emulator = (Path(folder) / "build" / "iwer.min.js").read_text(encoding="utf-8")
-    page = camera.page("Ada Lovelace", SURFELS, emulator + HEADSET, viewport=DESKTOP)
+    page = camera.page("Ada Lovelace", FEWER_SURFELS, emulator + HEADSET, viewport=DESKTOP)
     page.locator("#headset").click()
-    page.wait_for_function("Number(document.body.dataset.headsetFrames) > 3")
-    page.wait_for_function("document.body.dataset.shown === 'still'")
+    while int(page.locator("body").get_attribute("data-headset-frames") or 0) <= 10:
+        page.wait_for_timeout(500)
     camera.take(page, "headset")
     page.context.close()
 
@@ -168,6 +173,7 @@ def main() -> None:
             if not arguments.surfels:
                 take_all(camera)
             take_surfels(camera)
+            take_headset(camera)
         running.close()
 
 

@@ -28,7 +28,9 @@ const EYES_MARGIN = 0.35; // what another eye sees beside the first one's pictur
 const FIRST_STEP_S = 0.016; // of a fade that begins
 const LONGEST_STEP_S = 0.15;
 const SLOW_MS = 40; // a picture: then what only arrives and fades is drawn less often
-const REST = 2; // pictures' times that a slow device has for the rest, between two of them
+// Pictures' times that a slow device has for the rest between two of them; more while blocks come, whose acknowledgements
+// would wait for pictures, and the server would think the link slow.
+const [REST, REST_COMING] = [2, 6];
 
 export class SurfelPicture {
   /** @param {HTMLCanvasElement} canvas @param {World} world @param {() => void} changed there is something new to draw
@@ -136,7 +138,7 @@ export class SurfelPicture {
   /** What changed by itself is drawn; on a slow device not as often as it could be. */
   soon() {
     if (this.took < SLOW_MS) this.changed();
-    else this.later ??= setTimeout(() => this.changed(), REST * this.took);
+    else this.later ??= setTimeout(() => this.changed(), (this.answers < 0 ? REST_COMING : REST) * this.took);
   }
 
   /** @param {Answer} answer */
