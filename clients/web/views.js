@@ -77,6 +77,8 @@ export class Views {
     this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...link() };
     /** @type {Wish} */
     this.wish = wished();
+    /** The one way to see a world that has no server. @type {Stream | null} */
+    this.only = null;
     this.codec = new URLSearchParams(location.search).get("codec") ?? "auto"; // of moving frames
     /** What the server is asked for. @type {Stream} */
     this.stream = "frames";
@@ -98,8 +100,10 @@ export class Views {
   /** The stream that suits, or that was wished for where it is possible at all. */
   choose() {
     const best = suited(this.machine);
-    const own = this.wish === "frames" || (this.wish === "surfels" && best.possible);
-    const { stream, why } = own ? { stream: /** @type {Stream} */ (this.wish), why: "as you chose" } : best;
+    const wish = this.only ?? this.wish;
+    this.select.hidden = this.only !== null;
+    const own = wish === "frames" || (wish === "surfels" && best.possible);
+    const { stream, why } = own ? { stream: /** @type {Stream} */ (wish), why: "as you chose" } : best;
     this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
     document.body.dataset.stream = stream;
     this.stream = stream;
@@ -189,7 +193,8 @@ export class Views {
     if (surfels) {
       const before = surfels.settled > 0;
       surfels.draw(camera);
-      if (this.stream === "surfels" && surfels.complete(this.seq) && surfels.settled > 0) this.show("surfels");
+      const ready = this.only !== null || (surfels.complete(this.seq) && surfels.settled > 0); // there is nothing else
+      if (this.stream === "surfels" && ready) this.show("surfels");
       if (this.shown === "surfels") {
         this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
         if (this.budget.drew(performance.now(), surfels.order.length)) this.configure();
