@@ -73,7 +73,7 @@ async def connect(
     hello = messages.Hello(
         protocol=(limits.PROTOCOL, limits.PROTOCOL),
         client=program(),
-        codecs=["jpeg"],
+        codecs=["jpeg"] if surfels is None else [],
         surfel_formats=[limits.SURFEL_FORMAT],
         token=link.token,
         name=name[: limits.MAX_NAME],

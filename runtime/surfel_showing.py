@@ -67,12 +67,14 @@ def lacks(plan: Plan, finest: I64) -> bool:
 def residencies(plan: Plan, finest: I64, shown: Mask, linked: Links | None) -> tuple[Mask, F64]:
     """Which blocks are shown [B], and R_child [B].
 
-    finest: [B] the finest level held of each block, NOTHING for none; shown: [B] what is shown now; linked: needed
-    where something ``lacks``.
+    finest: [B] the finest level held of each block, NOTHING for none; shown: [B] what is shown now; linked: without,
+    nothing counts as replaced while something ``lacks``.
     """
     there = finest < NOTHING
-    if linked is None or not lacks(plan, finest):
+    if not lacks(plan, finest):
         return there, there.astype(np.float64)
+    if linked is None:
+        return there, np.zeros(len(there))
     coarser, finer = linked.coarser, linked.finer
     # What is blurred yet does not take the place of what is sharper, unless it has already.
     spacing = plan.native + finest * LN2

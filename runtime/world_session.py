@@ -95,6 +95,8 @@ class WorldSession:
     ) -> Participant | None:
         """Let somebody in who said hello; None after a refusal."""
         self._forget()
+        surfels = limits.SURFEL_FORMAT in hello.surfel_formats
+        draws = surfels and not hello.codecs  # by itself, whatever it says later: frames are of no use to it
         known = self._roster.resumed(hello.resume)
         if known is None:
             if not self._company.hosting.lets_in(role):
@@ -104,7 +106,7 @@ class WorldSession:
                 text = f"{self.max_viewers} people are here; try again later"
                 session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
                 return None
-            if not self.frames.has_room:
+            if not draws and not self.frames.has_room:
                 text = "more people move here than this machine can draw for; try again later"
                 session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
                 return None
@@ -113,16 +115,19 @@ class WorldSession:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
         known.name = " ".join(hello.name.split()) or known.name
-        known.session, known.wake, known.waiting, known.draws = session, wake, 0, False
+        known.session, known.wake, known.waiting, known.draws = session, wake, 0, draws
         known.role = known.granted or role
         known.arrived(hello)
         self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
-        session.welcome(self._welcome(known, first, limits.SURFEL_FORMAT in hello.surfel_formats))
+        session.welcome(self._welcome(known, first, surfels))
         for further in rest:
             known.say(messages.Commit(revision=self.revision, added=further))
-        self.frames.join(known.viewer)
+        if draws:
+            known.viewer.show_again()
+        else:
+            self.frames.join(known.viewer)
         self.streaming.entered(known)
         wake()
         self._desk.tell_again(known)
@@ -346,6 +351,7 @@ class WorldSession:
     def committed(self, commit: Commit) -> None:
         """A commit is durable: in the committer's thread."""
         self._drawing.apply(commit)
+        self.streaming.apply(commit)
         self._loop.call_soon_threadsafe(self._tell, commit)
 
     def _tell(self, commit: Commit) -> None:

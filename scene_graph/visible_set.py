@@ -62,11 +62,18 @@ def wanted_rows(world: World, camera: Camera, settings: RenderSettings, *, stand
 
     ``standing_by``: with those whose surfels have all handed over to finer ones: they show where these are not there.
     """
+    found = rows_in_view(world, camera, settings, standing_by=standing_by)
+    return np.array(world.octree.rows.ordered(found.tolist()), np.intp)
+
+
+def rows_in_view(
+    world: World, camera: Camera, settings: RenderSettings, *, standing_by: bool = False
+) -> Rows:
+    """The same rows in no order, which is quicker."""
     every = settings.modulation == "none"
     scale_offset = None if every else camera.ln_render_scale(settings.h_ref, settings.lod_bias)
     guard = MIP_GUARD_PX if settings.mips else GUARD_PX
-    found = world.octree.walk(camera, guard, scale_offset, settings.metric == "radial", standing_by)
-    return np.array(world.octree.rows.ordered(found.tolist()), np.intp)
+    return world.octree.walk(camera, guard, scale_offset, settings.metric == "radial", standing_by)
 
 
 def with_levels(
