@@ -20,21 +20,22 @@ import asyncio
 import hashlib
 import logging
 import ssl
-import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
-from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected, Told
+from wonderzoom.clients.errors import ClientError, Ended, RequestFailed
+from wonderzoom.clients.events import Event, Events, Reconnected, Sharpened, Told
 from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
 from wonderzoom.clients.outbox import Outbox, checked
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
+from wonderzoom.clients.redial import redial
 from wonderzoom.clients.scene import Scene
 from wonderzoom.clients.sharing import Bookmarks, Others
 from wonderzoom.protocol import limits, messages
@@ -45,7 +46,6 @@ from wonderzoom.scene_graph.camera import Camera
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 60.0  # a server remembers a viewer that long
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 
 
 @asynccontextmanager
@@ -141,11 +141,28 @@ class World:
         return self._seq
 
     @property
+    def streamed(self) -> Literal["frames", "surfels"]:
+        """What one is sent."""
+        return self._wishes.stream
+
+    @property
     def ended(self) -> ClientError | None:
         """Why it is over; None while it is not."""
         return self._over
 
     # ---- what one does --------------------------------------------------------------------------
+    def stream(self, kind: Literal["frames", "surfels"]) -> None:
+        """Be sent frames from now on, or surfels; what is held of these stays, and ``scene`` goes on from there.
+
+        Raises RequestFailed where the server streams none, and what ended the world.
+        """
+        if kind == "surfels" and self.welcome.surfel_format is None:
+            raise RequestFailed(ErrorCode.UNSUPPORTED, "this server streams no surfels")
+        self._wishes = msgspec.structs.replace(self._wishes, stream=kind)
+        for have in self.scene.enter(self.welcome, self._wishes):
+            self._say(have)
+        self._say(self._wishes)
+
     def look(self, camera: Camera | CameraPose) -> int:
         """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
 
@@ -264,7 +281,9 @@ class World:
             while True:
                 ending = await self._talk(self._line)
                 await self._line.close(for_good=False)
-                self._line = line = await self._again(ending)
+                self._line = line = await redial(
+                    self._dial, self.welcome.resume, ending, self._patience, self._events.tell
+                )
                 resumed = line.welcome.viewer == self.welcome.viewer
                 self._enter(line, resumed=resumed)
                 self._events.tell(Reconnected(resumed))
@@ -298,27 +317,6 @@ class World:
                 case message:
                     await line.send(message)
 
-    async def _again(self, ending: ClientError) -> Line:
-        """Connect again, within ``patience``. Raises what makes it of no use."""
-        given_up, wait = self._loop.time() + self._patience, _FIRST_WAIT_S
-        attempt = 0
-        while True:
-            if not ending.retryable:
-                raise ending
-            # Between half and all of it, another part for each viewer: a thousand that lost the same server at
-            # once do not come back at once.
-            spread = zlib.crc32(f"{self.welcome.resume}{attempt}".encode()) / (1 << 32)
-            pause = max(wait * (0.5 + 0.5 * spread), getattr(ending, "retry_after", None) or 0.0)
-            if self._loop.time() + pause >= given_up:
-                raise CannotConnect(f"no connection within {self._patience:.0f} s: {ending}") from ending
-            self._events.tell(Disconnected(ending, pause))
-            await asyncio.sleep(pause)
-            attempt, wait = attempt + 1, min(2.0 * wait, _LONGEST_WAIT_S)
-            try:
-                return await self._dial(self.welcome.resume)
-            except ClientError as error:
-                ending = error
-
     def _enter(self, line: Line, resumed: bool | None) -> None:
         """Take over what a welcome says; ``resumed`` is None the first time."""
         self.welcome = line.welcome
@@ -327,7 +325,7 @@ class World:
         self.worlds = line.welcome.worlds
         self._outbox.clear()
         self._slot.clear()
-        for have in self.scene.enter(line.welcome):
+        for have in self.scene.enter(line.welcome, self._wishes):
             self._say(have)
         self._say(self._wishes)
         if self._looked is not None:
@@ -349,6 +347,7 @@ class World:
                 return
             case messages.Surfels():
                 self._say(self.scene.take(message))
+                self._events.tell(Sharpened(message.revision, message.complete))
                 return
             case messages.Commit():
                 self.revision = message.revision

@@ -29,10 +29,18 @@ class Reconnected:
     resumed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sharpened:
+    """More of the surfels are there, or others are shown; ``complete``: all that the camera asks for."""
+
+    revision: int
+    complete: bool
+
+
 Told = (
     messages.Commit | messages.Worlds | messages.Presence | messages.Stats | messages.Led | messages.Bookmarks
 )
-Event = Told | messages.Error | Disconnected | Reconnected
+Event = Told | messages.Error | Disconnected | Reconnected | Sharpened
 
 
 class Events:

@@ -57,6 +57,7 @@ def _warm_embedded() -> threading.Thread:
 GENERATORS: dict[str, Callable[[int], Stages]] = {DEFAULT_GENERATOR: _embedded}
 # Those whose zooms have kernels to compile -> how that is begun in another thread.
 WARM_UPS: dict[str, Callable[[], threading.Thread]] = {DEFAULT_GENERATOR: _warm_embedded}
+_BOUNDS = "bounds"  # among what is warmed up
 _WARMING = "Preparing zooms: their kernels are compiled once on a machine (about a minute), then kept."
 
 
@@ -141,7 +142,10 @@ class App:
         stages = self.stages(generator)
         if generator not in self._pipelines:
             from wonderzoom.generation.pipeline import Pipeline
+            from wonderzoom.runtime.renderers.coverage_kernels import warm_up_in_background
 
+            if _BOUNDS not in self._warming:
+                self._warming[_BOUNDS] = warm_up_in_background()
             self._pipelines[generator] = Pipeline(
                 stages, self.renderer, self._fitter(), self.threads, ablations=self._ablations
             )

@@ -359,7 +359,10 @@ COMMANDS: dict[str, type[Command]] = {
 }
 # Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the
 # package's metadata says where they are: entry points of this group (pyproject.toml).
-BESIDE = {"load": "Fly many viewers through a served world at once, and say what they got."}
+BESIDE = {
+    "load": "Fly many viewers through a served world at once, and say what they got.",
+    "view": "Look at a served world in a window of its own.",
+}
 BESIDE_GROUP = "wonderzoom.commands"
 PARSED: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
 

@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.last_pictures import LastPictures
 from wonderzoom.runtime.loading import Loader
 from wonderzoom.runtime.orders import Drawn, DrawTogether, Order, Together
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.pacing import LADDER, Rung
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.pyramids import Pyramids
 from wonderzoom.runtime.sight import Seen, Sight, in_memory
@@ -39,6 +40,7 @@ from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.picking import Pick, pick
 from wonderzoom.scene_graph.ports import BatchRenderer, Look, RenderSettings
 from wonderzoom.scene_graph.surfels import BlockLost
+from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 _LEAST_SIDE = 16  # pixels: a frame is never smaller than this
@@ -129,6 +131,10 @@ class Drawing:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._draw, camera, rung, still, viewer)
 
+    async def foresee(self, camera: Camera) -> None:
+        """Have the pyramids made that small pictures of this view need, and small screens: beside all that is drawn."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._foresee, camera)
+
     def begin_video(self, viewer: str) -> None:
         """The viewer's next frame of H.264, if there is one, is one that a decoder can begin with."""
         self._videos.begin(viewer)
@@ -159,6 +165,11 @@ class Drawing:
         return together
 
     # ---- in a thread ----------------------------------------------------------------------------
+    def _foresee(self, camera: Camera) -> None:
+        small, settings = _sized(camera, LADDER[-1]), settings_of(self._world.header)
+        with self._lock:
+            visible_set(self._world, small, settings, later=self._pyramids.later)
+
     def _keep(self, commit: Commit) -> None:
         """What is shown now and only gets other bounds stays in memory: it must not vanish until it is read again."""
         for patch in commit.patches:
@@ -232,10 +243,21 @@ class Drawing:
             _Picture(pixels, camera, each.visible.revision, took, len(orders), each.settled, each.final)
             for pixels, camera, each in zip(pictures, cameras, seen, strict=True)
         ]
-        for order, picture in zip(orders, found, strict=True):
+        for order, picture, each in zip(orders, found, seen, strict=True):
             if order.viewer and picture.final and not order.still and order.rung.scale == 1.0:
                 self._last.keep(order.viewer, picture)
+            if order.viewer and not each.lacking:
+                with suppress(RuntimeError):  # it closes
+                    self._pool.submit(self._look_ahead, picture.camera, settings, order.viewer)
         return found
+
+    def _look_ahead(self, camera: Camera, settings: RenderSettings, viewer: str) -> None:
+        """After a frame, and before the next one of anybody: what its viewer may see soon is read meanwhile."""
+        with self._lock:
+            sight, lost = self._sight(viewer), self._loader.lost
+            beside = sight.look_ahead(self._world, camera, settings, self._clock(), lost)
+        if beside:
+            self._loader.want(viewer, beside)
 
     def _seen(self, camera: Camera, settings: RenderSettings, viewer: str) -> Seen:
         sight, octree = self._sight(viewer), self._world.octree

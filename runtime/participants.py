@@ -64,8 +64,12 @@ class Participant:
         """Whether there is a connection."""
         return self.session is not None
 
-    def arrived(self, hello: messages.Hello) -> None:
-        """What the program can that connects now."""
+    def arrived(
+        self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]
+    ) -> None:
+        """On a connection, with a program and what that can; a role that was granted stays."""
+        self.name = " ".join(hello.name.split()) or self.name
+        self.session, self.wake, self.waiting, self.role = session, wake, 0, self.granted or role
         self.shows_video = "h264" in hello.codecs
         self.viewer.pacer.wish = "auto" if self.shows_video else "jpeg"
 

@@ -100,14 +100,23 @@ class Sight:
         self._leaving = {name: each for name, each in self._leaving.items() if name in self._fades.shares}
         missing = [b for b in wanted if b.hash in fitting and not there[b.hash] and b.hash not in lost]
         lacking = _coarse_first(missing)
-        if not lacking and self.ahead:
-            if now >= self._looked_at + AHEAD_EVERY_S:
-                self._beside, self._looked_at = self._around(world, camera, settings, lost), now
+        if not lacking:
             lacking = [block for block in self._beside if not self.ready(block)]
         hear = None if later is None else note
         visible = self._picture(world, camera, settings, rows, wanted, there, hear)
         settled = not missing and self._fades.settled(there)
         return Seen(visible, settled, settled and not unmade, tuple(lacking))
+
+    def look_ahead(
+        self, world: World, camera: Camera, settings: RenderSettings, now: float, lost: Collection[str]
+    ) -> Sequence[Block]:
+        """What is missing beside the view, to be read when nothing in it is; found out anew every AHEAD_EVERY_S.
+
+        Apart from ``see``, which says it from then on, as no picture needs to wait for it.
+        """
+        if self.ahead and now >= self._looked_at + AHEAD_EVERY_S:
+            self._beside, self._looked_at = self._around(world, camera, settings, lost), now
+        return self._beside
 
     def whole(self, world: World, camera: Camera, settings: RenderSettings) -> VisibleSet:
         """What a picture shows that waits for everything: all blocks but those that are lost."""

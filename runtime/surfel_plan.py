@@ -91,7 +91,7 @@ def make_plan(
         *((each, share, rows_in_view(world, each, settings)) for each, share in others),
     ]
     found = np.unique(np.concatenate([rows for _, _, rows in looks]))
-    rows = np.array(table.ordered(found.tolist()), np.intp)
+    rows = table.in_order(found)
     blocks = tuple(table.blocks(rows.tolist()))
     wanted = np.isin(rows, rows_in_view(world, wide, settings))
     roots = np.array([world.nodes[block.node].parent is None for block in blocks], np.bool_)

@@ -61,14 +61,11 @@ class Stream:
         self._held: dict[bytes, _Held] = {}
         self._of: dict[str, dict[int, _Held]] = {}  # of each block: number -> level
         self._before: dict[bytes, _Held] = {}  # sent on an earlier connection
-        self._claimed: dict[
-            bytes, int
-        ] = {}  # names that the viewer says it holds -> revision of their bounds
+        self._claimed: dict[bytes, int] = {}  # what the viewer says it holds: name -> revision of its bounds
         self._drop: list[bytes] = []  # to be said
         self._shown: dict[str, ShownBlock] = {}
-        self._unsendable: set[tuple[str, int]] = (
-            set()
-        )  # lost on the disk, too large, or too deep for the wire
+        # Lost on the disk, too large, or too deep for the wire.
+        self._unsendable: set[tuple[str, int]] = set()
         self._anew = True
         self._delta = 0
         self._plan: Plan | None = None

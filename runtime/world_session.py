@@ -114,10 +114,8 @@ class WorldSession:
         elif known.session is not None:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
-        known.name = " ".join(hello.name.split()) or known.name
-        known.session, known.wake, known.waiting, known.draws = session, wake, 0, draws
-        known.role = known.granted or role
-        known.arrived(hello)
+        known.arrived(hello, role, session, wake)
+        known.draws = draws
         self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
@@ -193,7 +191,9 @@ class WorldSession:
     async def draw_first(self) -> None:
         """Draw the first picture for nobody: what it shows is then packed, and the first guest does not wait."""
         if (root := self._root()) is not None:
-            await self._drawing.draw(frame_of(root, self._header), STILL, True)
+            first = frame_of(root, self._header)
+            await self._drawing.draw(first, STILL, True)
+            await self._drawing.foresee(first)
 
     # ---- what somebody says -----------------------------------------------------------------------
     def hear(self, who: Participant, message: messages.FromClient) -> None:

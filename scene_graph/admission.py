@@ -41,15 +41,15 @@ def wrong_with_bounds(surfels: Surfels, bounds: Bounds) -> str:
     """Why bounds can't be those of some surfels: Eq. 3 divides by the gaps to the parent and to the child."""
     if len(bounds.parent) != len(surfels):
         return f"{len(bounds.parent)} bounds for {len(surfels)} surfels"
-    if not (bounds.parent > surfels.native).all():
+    if not np.logical_and.reduce(bounds.parent > surfels.native):
         return "a parent bound is not coarser than its surfel"
-    if not (bounds.child < surfels.native).all():
+    if not np.logical_and.reduce(bounds.child < surfels.native):
         return "a child bound is not finer than its surfel"
     for bound, owner in ((bounds.parent, bounds.parent_owner), (bounds.child, bounds.child_owner)):
-        if not np.array_equal(np.isinf(bound), owner < 0):
+        if len(bound) != len(owner) or not np.logical_and.reduce(np.isinf(bound) == (owner < 0)):
             return "a bound has no owner, or an owner has no bound"
-        if len(owner) and int(owner.max()) >= len(bounds.owners):
-            return f"a bound names owner {int(owner.max())} of {len(bounds.owners)}"
+        if len(owner) and (most := int(np.maximum.reduce(owner))) >= len(bounds.owners):
+            return f"a bound names owner {most} of {len(bounds.owners)}"
     return ""
 
 

@@ -26,20 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.footprints import POINTS, Batch, Seen
+from wonderzoom.scene_graph.coverage_loops import POINTS, Mask, loops
+from wonderzoom.scene_graph.footprints import Batch, Seen
 from wonderzoom.scene_graph.scales import LN_SQRT2, NO_CHILD, NO_PARENT
 from wonderzoom.scene_graph.surfels import Block, Bounds
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
 
 F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 # Blocks by number, with the rows that a view may reach; None: any.
 Reached = Mapping[int, Rows | None]
-
-# Blocks are worked on together up to this many rows: their columns fit a core's cache, and the cost of a
-# call is spread over them (three times faster than block by block).
-BATCH_ROWS = 1 << 14
 
 
 # ---- what the world asks ----------------------------------------------------------------------------
@@ -72,7 +68,7 @@ def update_bounds(
                 inside = np.array([i - some.start for i in some if i in reached], np.intp)
                 if len(inside):
                     seen = Seen.of(batch, batch.rows_of(inside), live.view, views.radial)
-                    meets[seen.rows[_bounded(seen)]] = True
+                    meets[seen.rows[seen.bounded()]] = True
             at = np.flatnonzero(meets)
             if not len(at):
                 continue
@@ -97,23 +93,12 @@ def _united(some: Sequence[Rows | None]) -> Rows | None:
     return None if len(rows) < len(some) else np.unique(np.concatenate(rows))
 
 
-def _bounded(seen: Seen) -> Rows:
-    """Which rows a view may bound: it meets their footprints, and of those that are far larger it covers a point.
-
-    Of coarse surfels that a deep view lies within, hardly one has a point of its footprint there.
-    """
-    meets = seen.meets()
-    wide = seen.reach[meets] > min(seen.view.camera.width, seen.view.camera.height)
-    large = meets[wide]
-    return np.sort(np.concatenate([meets[~wide], large[seen.take(large).samples()]]))
-
-
 def _batches(counts: Sequence[int]) -> Iterator[range]:
-    """Runs of parts of about BATCH_ROWS rows."""
-    start = rows = 0
+    """Runs of parts of about as many rows as the loops work on together."""
+    start, rows, most = 0, 0, loops().batch_rows
     for number, count in enumerate(counts):
         rows += count
-        if rows >= BATCH_ROWS or number == len(counts) - 1:
+        if rows >= most or number == len(counts) - 1:
             yield range(start, number + 1)
             start, rows = number + 1, 0
 
@@ -190,20 +175,10 @@ def _bounds_of(batch: Batch, views: ViewIndex) -> _Found:
         if not len(rows):
             continue
         seen = Seen.of(batch, rows, live.view, views.radial)
-        meets = seen.meets()
-        if not len(meets):
-            continue
-        seen = seen.take(meets)
-        centre = seen.centres()
-        known, owner = parent[seen.rows], parent_owner[seen.rows]
         # Ties go to the first node in the index's order, whatever the order here.
-        first = (seen.scale == known) & (number[live.node] < owner)
-        nearer = seen.coarser & centre & ((seen.scale < known) | first)
-        parent[seen.rows[nearer]] = seen.scale[nearer]
-        parent_owner[seen.rows[nearer]] = number[live.node]
-        at = np.flatnonzero(seen.finer)
-        if len(at):
-            finer.append((seen.take(at), number[live.node], centre[at]))
+        fine, centre = seen.settle(number[live.node], parent, parent_owner)
+        if len(fine.rows):
+            finer.append((fine, number[live.node], centre))
 
     # What nothing coarser covers takes its parent node's main view; -1: a root's, which has none.
     above = np.array([-1 if (name := parents[node]) is None else number[name] for node in batch.nodes])
@@ -211,14 +186,15 @@ def _bounds_of(batch: Batch, views: ViewIndex) -> _Found:
     for owner in np.unique(above[above >= 0]).tolist():
         rows = np.flatnonzero(above == owner)
         seen = Seen.of(batch, rows, views.main(names[owner]), views.radial)
-        parent[rows] = np.maximum(seen.scale, batch.native[rows] + LN_SQRT2)
+        parent[rows] = np.maximum(seen.spots.scale, batch.native[rows] + LN_SQRT2)
         parent_owner[rows] = owner
     parent[batch.structure], parent_owner[batch.structure] = NO_PARENT, -1
-    return _Found(parent, *_children(count, finer), parent_owner, names)
+    return _Found(parent, *_children(batch, finer), parent_owner, names)
 
 
-def _children(count: int, finer: list[tuple[Seen, int, Mask]]) -> tuple[F64, Rows]:
+def _children(batch: Batch, finer: list[tuple[Seen, int, Mask]]) -> tuple[F64, Rows]:
     """Child bounds and their owners, from the views that are finer somewhere and the centres they cover."""
+    count = len(batch.native)
     child, owner = np.full(count, NO_CHILD), np.full(count, -1, np.intp)
     hit = np.zeros(count, np.bool_)
     for seen, _, centre in finer:
@@ -230,15 +206,9 @@ def _children(count: int, finer: list[tuple[Seen, int, Mask]]) -> tuple[F64, Row
     place[at] = np.arange(len(at))
     nearest = np.full((len(at), POINTS), NO_CHILD)  # at each point the nearest finer covering view
     whose = np.full((len(at), POINTS), -1, np.intp)
+    spread = batch.spread(at)
     for seen, number, centre in finer:
-        which = np.flatnonzero(place[seen.rows] >= 0)
-        if not len(which):
-            continue
-        local = place[seen.rows[which]]
-        covered = np.concatenate([centre[which, None], seen.rings(which)], 1)
-        better = covered & (seen.scale[which, None] > nearest[local])
-        nearest[local] = np.where(better, seen.scale[which, None], nearest[local])
-        whose[local] = np.where(better, number, whose[local])
+        seen.fold(centre, place[seen.rows], spread, number, nearest, whose)
     # The finest of the points; -inf, no child, where a point has none.
     finest = nearest.argmin(1)
     each = np.arange(len(at))

@@ -14,28 +14,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.camera import NEAR, quat_to_matrix
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.coverage_loops import Lens, Mask, Spots, covered, loops, met, rings
 from wonderzoom.scene_graph.extent import REACH
-from wonderzoom.scene_graph.frustum import CellTable, Frustum
+from wonderzoom.scene_graph.frustum import CellTable
 from wonderzoom.scene_graph.scale_node import View
-from wonderzoom.scene_graph.scales import LN_SQRT2
 from wonderzoom.scene_graph.surfels import STRUCTURE, Block
 
 F64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
-
-# How far behind the registered depth still counts as on it, in pixels of the view there: the depth of a
-# pixel is that of its centre, and a neighbour's may differ.
-DEPTH_SLACK = 2.0
-# The points of a footprint beside its centre: on the rim, and half-way between them at half the radius.
-RIM = 8
-_TURNS = 2.0 * np.pi * np.arange(RIM) / RIM
-_BETWEEN = _TURNS + np.pi / RIM
-_ALONG = np.concatenate([np.cos(_TURNS), 0.5 * np.cos(_BETWEEN)])
-_ACROSS = np.concatenate([np.sin(_TURNS), 0.5 * np.sin(_BETWEEN)])
-POINTS = 1 + 2 * RIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +79,17 @@ class Batch:
             self.nodes,
             self.table,
             self.of_block[rows],
-            self.means[:, rows],
+            np.take(self.means, rows, 1),
             self.quats[rows],
             self.log_scales[rows],
             self.reach[rows],
             self.native[rows],
             self.structure[rows],
         )
+
+    def spread(self, rows: Rows) -> F64:
+        """[n, 2] REACH standard deviations along both axes of some rows."""
+        return REACH * np.exp(self.log_scales[rows].astype(np.float64))
 
     def rows_of(self, blocks: Rows) -> Rows:
         """The rows of some blocks, ascending."""
@@ -125,89 +116,64 @@ class Seen:
 
     batch: Batch
     view: View
+    lens: Lens
     rows: Rows  # [n] of the batch, ascending
-    edges: F64  # [n] edge of the row's cell, pixels at the view's pivot
-    points: F64  # [3, n] view coordinates
-    reach: F64  # [n] 3 sigma / s_v
-    scale: F64  # [n] ln s of this view at p
-    coarser: Mask  # [n] this view is coarser than the surfel, by more than sqrt 2
-    finer: Mask  # [n] it is finer
+    spots: Spots  # [n]
 
     @staticmethod
     def of(batch: Batch, rows: Rows, view: View, radial: bool) -> Seen:
-        some = batch if len(rows) == len(batch.native) else batch.take(rows)
         middle, edge = np.empty((len(batch.cells), 3)), np.empty(len(batch.cells))
-        used = some.of_block[np.flatnonzero(np.diff(some.of_block, prepend=-1))]
+        used = batch.of_block[rows]
+        used = used[np.flatnonzero(np.diff(used, prepend=-1))]
         middle[used], edge[used] = batch.table.seen_from(view.camera).of(used)
-        edges = edge[some.of_block]
-        points = _turned(view.camera.rotation, some.means * edges + middle.T[:, some.of_block])
+        lens = Lens.of(view)
+        points, reach, edges = loops().look(
+            rows, batch.of_block, batch.means, batch.reach, middle, edge, lens.rotation
+        )
         scale = view.camera.ln_scale_at(points.T, radial)
-        coarser = scale > some.native + LN_SQRT2
-        finer = np.isfinite(scale) & (scale < some.native - LN_SQRT2)
-        return Seen(batch, view, rows, edges, points, some.reach * edges, scale, coarser, finer)
+        return Seen(batch, view, lens, rows, Spots(points, reach, edges, scale, batch.native[rows]))
 
     def take(self, which: Rows) -> Seen:
         """Some of the rows."""
-        return Seen(
-            self.batch,
-            self.view,
-            self.rows[which],
-            self.edges[which],
-            self.points[:, which],
-            self.reach[which],
-            self.scale[which],
-            self.coarser[which],
-            self.finer[which],
-        )
+        return Seen(self.batch, self.view, self.lens, self.rows[which], self.spots.take(which))
 
-    def meets(self) -> Rows:
-        """Which rows this view may bound: it meets their footprint, at another scale; a superset."""
-        other = np.flatnonzero(self.coarser | self.finer)
-        if not len(other):
-            return other
-        frustum = Frustum.of(self.view.camera, in_view=True)
-        halves = np.broadcast_to(self.reach[other, None], (len(other), 3))
-        return other[frustum.touches(self.points[:, other].T, halves)]
+    def settle(self, number: int, parent: F64, owner: Rows) -> tuple[Seen, Mask]:
+        """Let the view be the parent where it is the nearest so far, in place (``NumpyLoops.settle``).
 
-    def samples(self) -> Mask:
-        """[n] whether this view covers a point of the row's footprint: only then can it bound the row."""
-        covered = self.centres()
-        rest = np.flatnonzero(~covered)
-        covered[rest] = self.rings(rest).any(1)
-        return covered
+        Returns the rows at which it is finer and that it meets, and whether it covers their centres.
+        """
+        which, centre = loops().settle(self.lens, self.spots, self.rows, number, parent, owner)
+        return self.take(which), centre
 
-    def centres(self) -> Mask:
-        """[n] which centres are covered."""
-        return self._covered(self.points, self.reach)
+    def fold(self, centre: Mask, local: Rows, spread: F64, number: int, nearest: F64, whose: Rows) -> None:
+        """Let the view be the nearest of the points of footprints that it covers, in place (``NumpyLoops.fold``).
 
-    def rings(self, which: Rows) -> Mask:
-        """[len(which), 2 RIM] which other points of the footprints of some rows are covered."""
-        rows, rotation = self.rows[which], self.view.camera.rotation
-        axes = quat_to_matrix(self.batch.quats[rows])
-        half = REACH * np.exp(self.batch.log_scales[rows].astype(np.float64)) * self.edges[which, None]
-        first, second = (_turned(rotation, (half[:, k, None] * axes[:, :, k]).T) for k in range(2))
-        offsets = first[:, :, None] * _ALONG + second[:, :, None] * _ACROSS
-        return self._covered(self.points[:, which, None] + offsets, self.reach[which, None])
+        ``local`` [n] are the places of the rows in ``nearest`` and ``whose``, or -1, which leaves a row out; ``spread``
+        is of all places.
+        """
+        which = np.flatnonzero(local >= 0)
+        if not len(which):
+            return
+        at = local[which]
+        quats = self.batch.quats[self.rows[which]]
+        spots = self.spots.take(which)
+        loops().fold(self.lens, spots, centre[which], quats, spread[at], at, number, nearest, whose)
 
-    def _covered(self, points: F64, reach: F64) -> Mask:
-        view, camera = self.view, self.view.camera
-        height, width = view.mask.shape
-        ax, ay = camera.aspect
-        x, y, z = points
-        w = 1.0 + z * camera.inverse_f
-        ahead = w > NEAR
-        safe = np.where(ahead, w, 1.0)
-        u = ax * x / safe + camera.cx
-        v = ay * y / safe + camera.cy
-        covered = ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        at = np.nonzero(covered)
-        pixel = v[at].astype(np.intp) * width + u[at].astype(np.intp)
-        limit = view.zeta.ravel()[pixel] + np.broadcast_to(reach, w.shape)[at] + DEPTH_SLACK * w[at]
-        covered[at] = view.mask.ravel()[pixel] & (z[at] <= limit)
-        return covered
+    def bounded(self) -> Rows:
+        """Which rows the view may bound: it meets their footprints, and of those that are far larger it covers a point.
 
+        Of coarse surfels that a deep view lies within, hardly one has a point of its footprint there.
+        """
+        meets = met(self.lens, self.spots)
+        wide = self.spots.reach[meets] > min(self.view.camera.width, self.view.camera.height)
+        large = meets[wide]
+        return np.sort(np.concatenate([meets[~wide], large[self.take(large)._samples()]]))
 
-def _turned(matrix: F64, vectors: F64) -> F64:
-    """``matrix @ vectors`` [3, n], spelled out: BLAS rounds by the shape of the batch."""
-    x, y, z = vectors
-    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in matrix])
+    def _samples(self) -> Mask:
+        """[n] whether the view covers a point of the row's footprint: only then can it bound the row."""
+        hit = covered(self.lens, self.spots.points, self.spots.reach)
+        rest = np.flatnonzero(~hit)
+        rows = self.rows[rest]
+        spread = self.batch.spread(rows)
+        hit[rest] = rings(self.lens, self.spots.take(rest), self.batch.quats[rows], spread).any(1)
+        return hit

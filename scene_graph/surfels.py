@@ -172,7 +172,7 @@ class Bounds:
         if not self.digest:
             digest = hashlib.blake2b(f"{self.owners}".encode(), digest_size=16)
             for column in (self.parent, self.child, self.parent_owner, self.child_owner):
-                digest.update(np.ascontiguousarray(column).tobytes())
+                digest.update(np.ascontiguousarray(column).data)
             object.__setattr__(self, "digest", digest.hexdigest())
         return self.digest
 
@@ -365,5 +365,5 @@ def block_hash(cell: Cell, node: str, surfels: Surfels) -> str:
     digest.update(f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}".encode())
     for name, column in surfels.columns().items():
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

@@ -50,7 +50,9 @@ export function makePage(first, rows, write) {
   }
   const [x, y, z] = low.map((each, k) => (each + high[k]) / 2);
   for (let i = 0; i < rows; i++) {
-    const [dx, dy, dz] = [data[X + i] - x, data[Y + i] - y, data[Z + i] - z];
+    const dx = data[X + i] - x;
+    const dy = data[Y + i] - y;
+    const dz = data[Z + i] - z;
     radius = Math.max(radius, Math.sqrt(dx * dx + dy * dy + dz * dz) + REACH * data[SIGMA + i]);
   }
   return { first, rows, data, sphere: [x, y, z, radius], coarsest, finest };
@@ -106,14 +108,17 @@ export class Order {
     const [x0, y0, z0] = origin;
     const isLarge = edge > LARGE_EDGE;
     for (let i = page.rows - 1; i >= 0; i--) {
-      const [px, py, pz] = [data[X + i], data[Y + i], data[Z + i]];
+      const px = data[X + i];
+      const py = data[Y + i];
+      const pz = data[Z + i];
       const z = g * px + h * py + k * pz + z0;
       const w = 1 + z * inverseF;
       const sigma = data[SIGMA + i] * edge;
       if (!(w >= NEAR && w >= NEAR_SIGMAS * sigma * inverseF)) continue;
       const x = a * px + b * py + c * pz + x0;
       const y = d * px + e * py + f * pz + y0;
-      const [reachX, reachY] = [REACH * sigma * normX + CUT_PX * w, REACH * sigma * normY + CUT_PX * w];
+      const reachX = REACH * sigma * normX + CUT_PX * w;
+      const reachY = REACH * sigma * normY + CUT_PX * w;
       if (left * w - ax * x > reachX || ax * x - right * w > reachX) continue;
       if (top * w - ay * y > reachY || ay * y - bottom * w > reachY) continue;
       const ratio = radial ? Math.sqrt((x * x + y * y) * inverseF * inverseF + w * w) : w;

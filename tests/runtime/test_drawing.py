@@ -17,6 +17,7 @@ from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.store import WorldStore
@@ -81,6 +82,13 @@ def stored(tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
+def visible_set_lacks(world: World, camera: Camera) -> list[Missing]:
+    """The pyramids that a picture would want."""
+    lacking: list[Missing] = []
+    visible_set(world, camera, settings_of(world.header), later=lacking.append)
+    return lacking
+
+
 def until_settled(drawing: Drawing, camera: Camera, now: list[float]) -> list[Drawn]:
     """Frames 20 ms after each other, as the clock of the drawing goes, until nothing moves."""
     frames: list[Drawn] = []
@@ -134,6 +142,21 @@ def test_a_damaged_block_is_said_once_and_the_viewer_sees_the_rest(
         assert deepest in store.damaged and world.root is not None and world.root.id not in store.damaged
     said = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert len(said) == len(set(said)) >= len(world.blocks_of(deepest))
+
+
+def test_what_small_pictures_need_is_made_before_anybody_looks() -> None:
+    world, cameras = nested_world(1, width=64, height=64)
+    world.header = type(world.header)(h_ref=64)
+    with CpuRenderer(1) as renderer:
+        drawing = Drawing(world, renderer)
+        try:
+            asyncio.run(drawing.foresee(cameras[0]))
+            drawing._pyramids._thread.submit(lambda: None).result()
+            made = asyncio.run(drawing.draw(cameras[0].resized(32, 32), FULL, False, "somebody"))
+        finally:
+            drawing.close()
+    assert made.settled and any(block.mips for block in world.blocks)
+    assert not visible_set_lacks(world, cameras[0].resized(32, 32))
 
 
 # ---- stills -----------------------------------------------------------------------------------------------

@@ -250,8 +250,8 @@ async def _video(made: House) -> None:
             keys.append(frame.key)
             decoder = av.CodecContext.create("h264", "r") if frame.key else decoder
             (shown,) = decoder.decode(av.Packet(frame.views[0].payload))
-            view = frame.views[0].camera
-            assert (shown.width, shown.height) == (view.width + view.width % 2, view.height + view.height % 2)
+            sides = frame.views[0].camera.width, frame.views[0].camera.height
+            assert (shown.width, shown.height) == tuple(side + side % 2 for side in sides)
             assert shown.to_ndarray(format="rgb24").std() > 5
         assert keys[0] and sum(keys) >= 2 and not all(keys)
         still = await guest.sees(VIEW)

@@ -63,7 +63,11 @@ class Eyes:
 
     def see(self, camera: Camera, later: float = 0.0) -> Seen:
         self.now += later
-        return self.sight.see(self.world, camera, SETTINGS, self.now, self.lost)
+        seen = self.sight.see(self.world, camera, SETTINGS, self.now, self.lost)
+        if not seen.lacking:
+            ahead = self.sight.look_ahead(self.world, camera, SETTINGS, self.now, self.lost)
+            seen = replace(seen, lacking=tuple(block for block in ahead if not block.in_memory))
+        return seen
 
 
 @pytest.fixture

@@ -83,7 +83,8 @@ class BenchPage:
         )
         blocks = [
             {
-                "hash": wire_name(block, level).hex(), "block": f"{block.node}/{block.cell}", "node": block.node, "level": level, "count": block.count,
+                "hash": wire_name(block, level).hex(), "block": f"{block.node}/{block.cell}", "node": block.node,
+                "level": level, "count": block.count,
                 "cell": msgspec.msgpack.encode(address_of(block.cell)).hex(), "payload": payload_of(block).hex(),
                 "bounds": bounds_of(block).hex(), "residency": share, "below": below,
                 "finest": span[0], "coarsest": span[1],

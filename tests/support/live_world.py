@@ -149,6 +149,9 @@ class FakeDrawing:
         assert commit.revision == self.revision + 1
         self.revision = commit.revision
 
+    async def foresee(self, camera: Camera) -> None:
+        """There are no pyramids here."""
+
     def begin_video(self, viewer: str) -> None:
         """Nobody here shows video."""
 

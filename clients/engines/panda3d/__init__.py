@@ -1,0 +1,1 @@
+"""WonderZoom's surfels in Panda3D (`pip install panda3d`)."""

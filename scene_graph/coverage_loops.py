@@ -1,0 +1,236 @@
+"""The inner loops of coverage: where surfels are in a view, which of their points it covers, and what bounds them.
+
+A process works bounds out with the loops that it chose (``use``): these, in numpy, or compiled ones of the same three
+functions (``runtime.renderers.coverage_kernels``, 4 times faster). Both agree **to the bit**, as bounds are part of a
+world's digest: they are sums, products, quotients and roots in the order that is written here. Logarithms and
+exponentials, which libraries round differently, come from numpy either way and are handed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.scene_graph.camera import NEAR, quat_to_matrix
+from wonderzoom.scene_graph.frustum import Frustum
+from wonderzoom.scene_graph.scale_node import View
+from wonderzoom.scene_graph.scales import LN_SQRT2
+
+F64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+# How far behind the registered depth still counts as on it, in pixels of the view there: the depth of a
+# pixel is that of its centre, and a neighbour's may differ.
+DEPTH_SLACK = 2.0
+# The points of a footprint beside its centre: on the rim, and half-way between them at half the radius.
+RIM = 8
+_TURNS = 2.0 * np.pi * np.arange(RIM) / RIM
+_BETWEEN = _TURNS + np.pi / RIM
+ALONG = np.concatenate([np.cos(_TURNS), 0.5 * np.cos(_BETWEEN)])
+ACROSS = np.concatenate([np.sin(_TURNS), 0.5 * np.sin(_BETWEEN)])
+POINTS = 1 + 2 * RIM
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """A view as the loops take it."""
+
+    mask: Mask  # [H, W]
+    zeta: NDArray[np.float32]  # [H, W]
+    rotation: F64  # [3, 3]
+    numbers: F64  # [5] fx / f, fy / f, cx, cy, 1 / f
+    frustum: Frustum  # in view axes
+
+    @staticmethod
+    def of(view: View) -> Lens:
+        camera = view.camera
+        numbers = np.array([*camera.aspect, camera.cx, camera.cy, camera.inverse_f])
+        frustum = Frustum.of(camera, in_view=True)
+        mask, zeta = (np.ascontiguousarray(picture)[:] for picture in (view.mask, view.zeta))
+        mask.flags.writeable = zeta.flags.writeable = False  # compiled loops are made for one kind of array
+        return Lens(mask, zeta, camera.rotation, numbers, frustum)
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """n surfels where a view sees them, in its pixels at its pivot."""
+
+    points: F64  # [3, n] view coordinates of their centres
+    reach: F64  # [n] 3 standard deviations
+    edges: F64  # [n] edge of the surfel's cell
+    scale: F64  # [n] ln s of the view there
+    native: F64  # [n] their own
+
+    def take(self, which: Rows) -> Spots:
+        """Some of them."""
+        return Spots(
+            np.take(self.points, which, 1),
+            self.reach[which],
+            self.edges[which],
+            self.scale[which],
+            self.native[which],
+        )
+
+
+class CoverageLoops(Protocol):
+    """See ``NumpyLoops``."""
+
+    batch_rows: int  # blocks are worked on together up to about this many rows
+
+    def look(
+        self, rows: Rows, of_block: Rows, means: F64, reach: F64, middle: F64, edge: F64, rotation: F64
+    ) -> tuple[F64, F64, F64]: ...
+
+    def settle(
+        self, lens: Lens, spots: Spots, rows: Rows, number: int, parent: F64, owner: Rows
+    ) -> tuple[Rows, Mask]: ...
+
+    def fold(
+        self,
+        lens: Lens,
+        spots: Spots,
+        centre: Mask,
+        quats: NDArray[np.float32],
+        spread: F64,
+        local: Rows,
+        number: int,
+        nearest: F64,
+        whose: Rows,
+    ) -> None: ...
+
+
+class NumpyLoops:
+    """The definition."""
+
+    # The columns of a batch fit a core's cache, and the cost of a call is spread over them (three times faster
+    # than block by block).
+    batch_rows = 1 << 14
+
+    def look(
+        self, rows: Rows, of_block: Rows, means: F64, reach: F64, middle: F64, edge: F64, rotation: F64
+    ) -> tuple[F64, F64, F64]:
+        """``points``, ``reach`` and ``edges`` of ``Spots`` for some rows.
+
+        ``of_block`` [N], ``means`` [3, N] and ``reach`` [N], in cell edges, are of all rows; ``middle`` [B, 3] and
+        ``edge`` [B] of the blocks' cells, in pixels along world axes.
+        """
+        block = of_block[rows]
+        edges = edge[block]
+        points = turned(rotation, means[:, rows] * edges + middle.T[:, block])
+        return points, reach[rows] * edges, edges
+
+    def settle(
+        self, lens: Lens, spots: Spots, rows: Rows, number: int, parent: F64, owner: Rows
+    ) -> tuple[Rows, Mask]:
+        """Let a view be the parent where it is the nearest so far, in place, and find where it may be the child.
+
+        ``parent`` [N] and ``owner`` [N] are of all rows, ``rows`` [n] those of ``spots``. A view of equal scale is the
+        parent where its ``number`` is less. Returns which spots it is finer at and meets, and whether it covers
+        their centres.
+        """
+        which = met(lens, spots)
+        spots, at = spots.take(which), rows[which]
+        centre = covered(lens, spots.points, spots.reach)
+        known = parent[at]
+        nearer = (spots.scale < known) | ((spots.scale == known) & (number < owner[at]))
+        nearer &= coarser(spots) & centre
+        parent[at[nearer]], owner[at[nearer]] = spots.scale[nearer], number
+        fine = np.flatnonzero(finer(spots))
+        return which[fine], centre[fine]
+
+    def fold(
+        self,
+        lens: Lens,
+        spots: Spots,
+        centre: Mask,
+        quats: NDArray[np.float32],
+        spread: F64,
+        local: Rows,
+        number: int,
+        nearest: F64,
+        whose: Rows,
+    ) -> None:
+        """Let a view that is finer at some spots be the nearest of their footprints' points that it covers, in place.
+
+        ``nearest`` [H, POINTS] and ``whose`` are of the surfels ``local`` [n], ``spread`` [n, 2] their 3 sigma along
+        both axes in cell edges; ``centre`` says whether their first point is covered.
+        """
+        hit = np.concatenate([centre[:, None], rings(lens, spots, quats, spread)], 1)
+        better = hit & (spots.scale[:, None] > nearest[local])
+        nearest[local] = np.where(better, spots.scale[:, None], nearest[local])
+        whose[local] = np.where(better, number, whose[local])
+
+
+# ---- the words of it --------------------------------------------------------------------------------
+def coarser(spots: Spots) -> Mask:
+    """[n] whether the view is coarser than the surfel, by more than sqrt 2."""
+    return spots.scale > spots.native + LN_SQRT2
+
+
+def finer(spots: Spots) -> Mask:
+    """[n] whether it is finer, by more than sqrt 2."""
+    return np.isfinite(spots.scale) & (spots.scale < spots.native - LN_SQRT2)
+
+
+def met(lens: Lens, spots: Spots) -> Rows:
+    """Which surfels a view may bound: it meets their footprint, at another scale; a superset."""
+    other = np.flatnonzero(coarser(spots) | finer(spots))
+    if not len(other):
+        return other
+    halves = np.broadcast_to(spots.reach[other, None], (len(other), 3))
+    return other[lens.frustum.touches(spots.points[:, other].T, halves)]
+
+
+def rings(lens: Lens, spots: Spots, quats: NDArray[np.float32], spread: F64) -> Mask:
+    """[n, 2 RIM] which points of the footprints, beside the centres, are covered."""
+    axes = quat_to_matrix(quats)
+    half = spread * spots.edges[:, None]
+    first, second = (turned(lens.rotation, (half[:, k, None] * axes[:, :, k]).T) for k in range(2))
+    offsets = first[:, :, None] * ALONG + second[:, :, None] * ACROSS
+    return covered(lens, spots.points[:, :, None] + offsets, spots.reach[:, None])
+
+
+def covered(lens: Lens, points: F64, reach: F64) -> Mask:
+    """Which points [3, ...] project inside the mask at or in front of its depth, within ``reach`` and DEPTH_SLACK."""
+    height, width = lens.mask.shape
+    ax, ay, cx, cy, inverse_f = lens.numbers.tolist()
+    x, y, z = points
+    w = 1.0 + z * inverse_f
+    ahead = w > NEAR
+    safe = np.where(ahead, w, 1.0)
+    u = ax * x / safe + cx
+    v = ay * y / safe + cy
+    inside = ahead & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    at = np.nonzero(inside)
+    pixel = v[at].astype(np.intp) * width + u[at].astype(np.intp)
+    limit = lens.zeta.ravel()[pixel] + np.broadcast_to(reach, w.shape)[at] + DEPTH_SLACK * w[at]
+    inside[at] = lens.mask.ravel()[pixel] & (z[at] <= limit)
+    return inside
+
+
+def turned(matrix: F64, vectors: F64) -> F64:
+    """``matrix @ vectors`` [3, n], spelled out: BLAS rounds by the shape of the batch."""
+    x, y, z = vectors
+    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in matrix])
+
+
+# ---- which ones -------------------------------------------------------------------------------------
+_chosen: list[CoverageLoops] = [NumpyLoops()]
+
+
+def use(loops: CoverageLoops) -> CoverageLoops:
+    """Work bounds out with these loops in this process from now on; what it used before.
+
+    Nothing but its speed depends on them, so that no world carries them.
+    """
+    before, _chosen[0] = _chosen[0], loops
+    return before
+
+
+def loops() -> CoverageLoops:
+    """What this process works bounds out with."""
+    return _chosen[0]
