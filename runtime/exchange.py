@@ -7,6 +7,8 @@ can't hold is told on stderr.
 from __future__ import annotations
 
 import math
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -53,24 +55,65 @@ WRITTEN = (PLY, SPLAT, SPZ, GLB)
 
 
 def export(command: commands.Export, maker: Maker) -> int:
-    """One file of splats."""
-    suffix = command.output.suffix.lower()
+    """One file of splats, or a page."""
+    if command.html is not None:
+        return _export_page(command, command.html, maker)
+    output = command.output
+    if output is None:
+        raise UsageError("say what to write: --output FILE, or --html DIR")
+    suffix = output.suffix.lower()
     if suffix not in WRITTEN:
-        raise UsageError(f"--output is {command.output}; its name must end with {', '.join(WRITTEN)}")
+        raise UsageError(f"--output is {output}; its name must end with {', '.join(WRITTEN)}")
     if command.model == "2dgs" and suffix != PLY:
         raise UsageError("--model 2dgs is for .ply: the other formats know splats of three sizes only")
-    check_target(command.output)
+    check_target(output)
     world, _ = loaded(command.world)
     try:
         frame = frame_for(command, world)
         with maker.reporter.task("gathering surfels", len(world.blocks)) as done:
             flat = flatten(world, frame, _ln_step(suffix, world, frame), _detail(command, world), done)
-        with replacing(command.output) as unfinished, unfinished.open("wb") as stream:
+        with replacing(output) as unfinished, unfinished.open("wb") as stream:
             _write(stream, suffix, command, frame, flat.cloud)
     except FormatError as error:
-        raise CommandError(f"{command.output}: {error}") from error
+        raise CommandError(f"{output}: {error}") from error
     _tell_left_out(command, maker, flat)
-    print(f"{command.output}: {len(flat.cloud):,} splats")
+    print(f"{output}: {len(flat.cloud):,} splats")
+    return 0
+
+
+def _export_page(command: commands.Export, folder: Path, maker: Maker) -> int:
+    """A folder that any web server can give out; it gets its name when it is whole."""
+    from wonderzoom.runtime.bookmarks import UnreadableBookmarks, read_bookmarks
+    from wonderzoom.runtime.server import page_files
+    from wonderzoom.runtime.static_export import export_static
+
+    if command.output is not None or command.node is not None or command.detail is not None:
+        raise UsageError("--html goes with --surfels only: a page has the whole world in it")
+    check_free(folder)
+    world, _ = loaded(command.world)
+    if world.root is None:
+        raise NothingThere(f"{command.world}: this world is empty")
+    try:
+        bookmarks = read_bookmarks(command.world)
+    except UnreadableBookmarks as error:
+        maker.reporter.note(f"{error}; they are left out")
+        bookmarks = []
+    name = command.world.resolve().name
+    part = folder.absolute().with_name(f".{folder.absolute().name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)  # of one that was interrupted
+        with maker.reporter.task("writing the page", len(world.nodes)) as done:
+            told = export_static(world, name, bookmarks, page_files(), part, command.surfels, done)
+        part.replace(folder)
+    except OSError as error:
+        raise CommandError(f"{folder}: could not write it: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    if told.lost:
+        maker.reporter.note(f"something of {len(told.lost)} nodes can't be read; what is coarser stands in")
+    if told.left_out:
+        maker.reporter.note(f"{told.left_out:,} surfels are left out; --surfels N says how many go in")
+    print(f"{folder}: {told.surfels:,} surfels; serve it, for example: python -m http.server -d {folder}")
     return 0
 
 

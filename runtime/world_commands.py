@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from wonderzoom.runtime.words import path_word, read_detail, word
+from wonderzoom.runtime.words import path_word, read_budget, read_detail, word
 
 World = Annotated[Positional[Path], path_word("WORLD", "WORLD")]
 NewWorld = Annotated[Path, path_word("--output", "WORLD"), arg(aliases=["-o"])]
@@ -105,7 +105,7 @@ class Unpack:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Write a world as a file of splats for other programs.
+    """Write a world as a file of splats for other programs, or as a page.
 
     The formats are .ply, .splat, .spz and .glb (glTF with KHR_gaussian_splatting). A
     file knows no levels of detail: of layers above each other one goes in, the finest
@@ -114,12 +114,21 @@ class Export:
       wonderzoom export garden -o garden.ply
       wonderzoom export garden -o garden.spz --detail 4
       wonderzoom export garden -o leaf.glb --node 3f2a9c81d0
+
+    --html writes a folder that any web server can give out: whoever opens it flies
+    through the world in their browser, with all levels of detail, and changes nothing.
+
+      wonderzoom export garden --html public
     """
 
     world: World
     """The world's directory."""
-    output: Annotated[Path, path_word("--output", "FILE"), arg(aliases=["-o"])]
+    output: Annotated[Path | None, path_word("--output", "FILE"), arg(aliases=["-o"]), _ABSENT] = None
     """The file to write: .ply, .splat, .spz or .glb."""
+    html: Annotated[Path | None, path_word("--html", "DIR"), _ABSENT] = None
+    """Write a page with the world in it instead: a new folder."""
+    surfels: Annotated[int, word(read_budget, "--surfels", "N")] = 2_000_000
+    """The most surfels in a page; where that is too few, everything is coarser. A million are about 15 MB."""
     node: _Node = None
     """Only what the frame of this node shows, with the origin in its middle: for places deep in a world."""
     detail: Annotated[float | None, word(read_detail, "--detail", "M"), _ABSENT] = None

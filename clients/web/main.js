@@ -13,6 +13,7 @@ import { Jobs, newRequest, progress } from "./jobs.js";
 import { Overlay } from "./overlay.js";
 import { storedName } from "./people.js";
 import { Stage } from "./stage.js";
+import { Stored, storedWorld } from "./stored.js";
 import { Uploads } from "./upload.js";
 import { Views } from "./views.js";
 import { Whereabouts } from "./whereabouts.js";
@@ -85,7 +86,7 @@ class Page {
     this.link = linkOf(location);
     this.address = new Address();
     this.wanted = cameraIn(location.hash); // where to begin
-    /** @type {Connection | null} */
+    /** @type {Connection | Stored | null} */
     this.connection = null;
     this.viewer = "";
     this.role = "viewer";
@@ -109,10 +110,10 @@ class Page {
     this.connection?.leave(false);
     if (!resume || link.world !== this.link.world) this.forget();
     this.link = link;
-    this.connection = new Connection(link, name, {
-      message: (message) => this.hear(message),
-      state: (state) => this.stateChanged(state),
-    }, token ?? takeResume());
+    const hooks = { message: (/** @type {any} */ message) => this.hear(message), state: (/** @type {State} */ state) => this.stateChanged(state) };
+    const file = storedWorld();
+    this.views.only = file ? "surfels" : null;
+    this.connection = file ? new Stored(file, hooks) : new Connection(link, name, hooks, token ?? takeResume());
     this.connection.start();
   }
 

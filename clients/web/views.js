@@ -80,6 +80,8 @@ export class Views {
     this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...link() };
     /** @type {Wish} */
     this.wish = wished();
+    /** The one way to see a world that has no server. @type {Stream | null} */
+    this.only = null;
     this.codec = new URLSearchParams(location.search).get("codec") ?? "auto"; // of moving frames
     /** What the server is asked for. @type {Stream} */
     this.stream = "frames";
@@ -104,8 +106,10 @@ export class Views {
   /** The stream that suits, or that was wished for where it is possible at all. */
   choose() {
     const best = suited(this.machine);
-    const own = this.wish === "frames" || (this.wish === "surfels" && best.possible);
-    const { stream, why } = own ? { stream: /** @type {Stream} */ (this.wish), why: "as you chose" } : best;
+    const wish = this.only ?? this.wish;
+    this.select.hidden = this.only !== null;
+    const own = wish === "frames" || (wish === "surfels" && best.possible);
+    const { stream, why } = own ? { stream: /** @type {Stream} */ (wish), why: "as you chose" } : best;
     this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
     document.body.dataset.stream = stream;
     this.stream = stream;
