@@ -20,22 +20,24 @@ import asyncio
 import hashlib
 import logging
 import ssl
-import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from wonderzoom.clients.errors import CannotConnect, ClientError, Ended, RequestFailed
-from wonderzoom.clients.events import Disconnected, Event, Events, Reconnected
+from wonderzoom.clients.errors import ClientError, Ended, RequestFailed
+from wonderzoom.clients.events import Event, Events, Reconnected, Sharpened, Told
 from wonderzoom.clients.jobs import Jobs, Picking, Removal, Restoring, Uploading, Zooming
 from wonderzoom.clients.line import Line, open_line, program
 from wonderzoom.clients.links import Link
 from wonderzoom.clients.outbox import Outbox, checked
 from wonderzoom.clients.pictures import Picture, PictureSlot
 from wonderzoom.clients.poses import camera_of, pose_of
+from wonderzoom.clients.redial import redial
 from wonderzoom.clients.scene import Scene
+from wonderzoom.clients.sharing import Bookmarks, Others
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import CameraPose, NodeSummary
@@ -44,7 +46,6 @@ from wonderzoom.scene_graph.camera import Camera
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 60.0  # a server remembers a viewer that long
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 
 
 @asynccontextmanager
@@ -72,7 +73,7 @@ async def connect(
     hello = messages.Hello(
         protocol=(limits.PROTOCOL, limits.PROTOCOL),
         client=program(),
-        codecs=["jpeg"],
+        codecs=["jpeg"] if surfels is None else [],
         surfel_formats=[limits.SURFEL_FORMAT],
         token=link.token,
         name=name[: limits.MAX_NAME],
@@ -106,6 +107,8 @@ class World:
         self._line, self._dial, self._wishes, self._patience = line, dial, wishes, patience
         self._outbox, self._to_send = Outbox(), asyncio.Event()
         self._jobs = Jobs()
+        self.others = Others(self._jobs, self._say)  # follow them; kick, grant, lock
+        self.bookmarks = Bookmarks(self._jobs, self._say, lambda: self.welcome.resume)
         self._slot = PictureSlot(self._acknowledge)
         self._events = Events()
         self.scene = Scene(wishes, self._loop.time, self._say)
@@ -138,11 +141,28 @@ class World:
         return self._seq
 
     @property
+    def streamed(self) -> Literal["frames", "surfels"]:
+        """What one is sent."""
+        return self._wishes.stream
+
+    @property
     def ended(self) -> ClientError | None:
         """Why it is over; None while it is not."""
         return self._over
 
     # ---- what one does --------------------------------------------------------------------------
+    def stream(self, kind: Literal["frames", "surfels"]) -> None:
+        """Be sent frames from now on, or surfels; what is held of these stays, and ``scene`` goes on from there.
+
+        Raises RequestFailed where the server streams none, and what ended the world.
+        """
+        if kind == "surfels" and self.welcome.surfel_format is None:
+            raise RequestFailed(ErrorCode.UNSUPPORTED, "this server streams no surfels")
+        self._wishes = msgspec.structs.replace(self._wishes, stream=kind)
+        for have in self.scene.enter(self.welcome, self._wishes):
+            self._say(have)
+        self._say(self._wishes)
+
     def look(self, camera: Camera | CameraPose) -> int:
         """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
 
@@ -155,6 +175,7 @@ class World:
             self._looked = pose_of(camera)
         else:
             self._looked = checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+        self.others.looked()
         self._seq += 1
         self._say_camera()
         return self._seq
@@ -204,30 +225,22 @@ class World:
             node=replace,
             seed=seed,
         )
-        zooming = Zooming(checked(message), self._say)
-        self._jobs.begin(zooming)
-        return zooming
+        return self._jobs.begin(Zooming(checked(message), self._say))
 
     async def pick(self, at: messages.Spot) -> messages.Picked:
         """What is at a point of a picture; without ``place`` nothing is. Raises RequestFailed."""
         message = messages.Pick(request=self._jobs.name("p"), at=at)
-        picking = Picking(checked(message), self._say)
-        self._jobs.begin(picking)
-        return await picking
+        return await self._jobs.begin(Picking(checked(message), self._say))
 
     async def remove(self, node: str) -> int:
         """Undo a zoom with all that was built on it; the revision of the world without it. Raises RequestFailed."""
         message = messages.RemoveNode(request=self._jobs.name("r"), node=node)
-        removal = Removal(checked(message), self._say)
-        self._jobs.begin(removal)
-        return await removal
+        return await self._jobs.begin(Removal(checked(message), self._say))
 
     async def restore(self, node: str) -> int:
         """Bring back a node that was removed, with what went with it; the revision with it. Raises RequestFailed."""
         message = messages.RestoreNode(request=self._jobs.name("r"), node=node)
-        restoring = Restoring(checked(message), self._say)
-        self._jobs.begin(restoring)
-        return await restoring
+        return await self._jobs.begin(Restoring(checked(message), self._say))
 
     async def upload(
         self, path: Path, progress: Callable[[messages.UploadStatus], None] | None = None
@@ -246,9 +259,7 @@ class World:
             bytes=len(data),
             sha256=digest.digest(),
         )
-        uploading = Uploading(begin, data, self._say, progress)
-        self._jobs.begin(uploading)
-        return await uploading
+        return await self._jobs.begin(Uploading(begin, data, self._say, progress))
 
     def events(self) -> AsyncGenerator[Event, None]:
         """What happens from the first step of the loop on: commits, worlds, presence, numbers, errors that belong to no
@@ -270,7 +281,9 @@ class World:
             while True:
                 ending = await self._talk(self._line)
                 await self._line.close(for_good=False)
-                self._line = line = await self._again(ending)
+                self._line = line = await redial(
+                    self._dial, self.welcome.resume, ending, self._patience, self._events.tell
+                )
                 resumed = line.welcome.viewer == self.welcome.viewer
                 self._enter(line, resumed=resumed)
                 self._events.tell(Reconnected(resumed))
@@ -304,27 +317,6 @@ class World:
                 case message:
                     await line.send(message)
 
-    async def _again(self, ending: ClientError) -> Line:
-        """Connect again, within ``patience``. Raises what makes it of no use."""
-        given_up, wait = self._loop.time() + self._patience, _FIRST_WAIT_S
-        attempt = 0
-        while True:
-            if not ending.retryable:
-                raise ending
-            # Between half and all of it, another part for each viewer: a thousand that lost the same server at
-            # once do not come back at once.
-            spread = zlib.crc32(f"{self.welcome.resume}{attempt}".encode()) / (1 << 32)
-            pause = max(wait * (0.5 + 0.5 * spread), getattr(ending, "retry_after", None) or 0.0)
-            if self._loop.time() + pause >= given_up:
-                raise CannotConnect(f"no connection within {self._patience:.0f} s: {ending}") from ending
-            self._events.tell(Disconnected(ending, pause))
-            await asyncio.sleep(pause)
-            attempt, wait = attempt + 1, min(2.0 * wait, _LONGEST_WAIT_S)
-            try:
-                return await self._dial(self.welcome.resume)
-            except ClientError as error:
-                ending = error
-
     def _enter(self, line: Line, resumed: bool | None) -> None:
         """Take over what a welcome says; ``resumed`` is None the first time."""
         self.welcome = line.welcome
@@ -333,12 +325,14 @@ class World:
         self.worlds = line.welcome.worlds
         self._outbox.clear()
         self._slot.clear()
-        for have in self.scene.enter(line.welcome):
+        for have in self.scene.enter(line.welcome, self._wishes):
             self._say(have)
         self._say(self._wishes)
         if self._looked is not None:
             self._seq += 1
             self._say_camera()
+        self.bookmarks.hear(line.welcome)
+        self.others.again()
         if resumed:
             self._jobs.resumed(line.welcome)
         elif resumed is not None:
@@ -353,6 +347,7 @@ class World:
                 return
             case messages.Surfels():
                 self._say(self.scene.take(message))
+                self._events.tell(Sharpened(message.revision, message.complete))
                 return
             case messages.Commit():
                 self.revision = message.revision
@@ -365,10 +360,13 @@ class World:
                 self.presence = message
             case messages.Stats():
                 self.stats = message
+            case messages.Led():
+                self._looked = self.others.hear(message) or self._looked
+            case _:
+                pass
+        self.bookmarks.hear(message)
         answered = self._jobs.hear(message)
-        if isinstance(message, messages.Commit | messages.Worlds | messages.Presence | messages.Stats) or (
-            isinstance(message, messages.Error) and not answered
-        ):
+        if isinstance(message, Told) or (isinstance(message, messages.Error) and not answered):
             self._events.tell(message)
 
     def _end(self, error: ClientError) -> None:

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from wonderzoom.clients import aio, jobs
+from wonderzoom.clients.blocking_sharing import Bookmarks, Others
 from wonderzoom.clients.errors import ClientError, Ended
 from wonderzoom.clients.events import Event
 from wonderzoom.clients.pictures import Picture
@@ -125,6 +126,8 @@ class World:
         except BaseException:
             self._thread.close()
             raise
+        self.others = Others(self._thread, self._world)  # follow them; kick, grant, lock
+        self.bookmarks = Bookmarks(self._thread, self._world)
 
     # ---- what is known --------------------------------------------------------------------------
     @property

@@ -1,4 +1,5 @@
-"""What happens in a world that nobody asked for: commits, worlds, presence, numbers, errors, the connection's state."""
+"""What happens in a world that nobody asked for: commits, worlds, presence, where a leader looks, bookmarks, numbers,
+errors, the connection's state."""
 
 from __future__ import annotations
 
@@ -28,15 +29,18 @@ class Reconnected:
     resumed: bool
 
 
-Event = (
-    messages.Commit
-    | messages.Worlds
-    | messages.Presence
-    | messages.Stats
-    | messages.Error
-    | Disconnected
-    | Reconnected
+@dataclass(frozen=True, slots=True)
+class Sharpened:
+    """More of the surfels are there, or others are shown; ``complete``: all that the camera asks for."""
+
+    revision: int
+    complete: bool
+
+
+Told = (
+    messages.Commit | messages.Worlds | messages.Presence | messages.Stats | messages.Led | messages.Bookmarks
 )
+Event = Told | messages.Error | Disconnected | Reconnected | Sharpened
 
 
 class Events:

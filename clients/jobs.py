@@ -236,6 +236,9 @@ class Uploading(Job[str]):
                 self._say(UploadEnd(upload=self.request))
 
 
+_Job = TypeVar("_Job", bound=Job[Any])
+
+
 class Jobs:
     """All that is waited for, at most ``limits.MAX_PENDING``."""
 
@@ -249,8 +252,9 @@ class Jobs:
         self._begun += 1
         return f"{kind}{self._begun}"
 
-    def begin(self, job: Job[Any]) -> None:
-        """Ask for it and wait for it. Raises RequestFailed where too many wait, and what ended the conversation."""
+    def begin(self, job: _Job) -> _Job:
+        """Ask for it and wait for it; the job. Raises RequestFailed where too many wait, and what
+        ended the conversation."""
         if self._error is not None:
             raise self._error
         if job.request in self._pending:
@@ -259,6 +263,7 @@ class Jobs:
             raise RequestFailed(ErrorCode.BUSY, f"{limits.MAX_PENDING} requests wait already")
         job.ask()
         self._pending[job.request] = job
+        return job
 
     def hear(self, message: FromServer) -> bool:
         """Tell everyone who waits; whether it ended something."""

@@ -15,7 +15,7 @@ from wonderzoom.clients.errors import RequestFailed
 from wonderzoom.protocol import limits
 from wonderzoom.protocol.codec import decode_from_client, encode
 from wonderzoom.protocol.errors import ErrorCode, ProtocolError
-from wonderzoom.protocol.messages import Ack, Camera, FromClient
+from wonderzoom.protocol.messages import Ack, Camera, Follow, FromClient
 
 _Message = TypeVar("_Message", bound=FromClient)
 
@@ -40,6 +40,9 @@ class Outbox:
         if isinstance(message, Ack):
             if not full:  # only a server that sends without credit gets that far
                 self._waiting.appendleft(message)  # the server waits for it with the next frame
+        elif isinstance(message, Follow) and self._camera is not None and not full:
+            self._waiting += (self._camera, message)  # a camera that comes after it would end it
+            self._camera = None
         elif full:
             raise RequestFailed(ErrorCode.BUSY, f"{_MAX_WAITING} messages wait to be sent already")
         else:
@@ -63,7 +66,8 @@ class Outbox:
         self._allowance, self._counted = min(self._allowance + gained, _BURST), max(self._counted, now)
         if self._allowance < 1.0:
             return (1.0 - self._allowance) / _PER_S + 1e-4
-        if self._camera is not None and now >= self._camera_due:
+        behind = any(isinstance(each, Follow) for each in self._waiting)
+        if self._camera is not None and now >= self._camera_due and not behind:
             message: FromClient = self._camera
             self._camera, self._camera_due = None, now + CAMERA_S
         elif self._waiting:

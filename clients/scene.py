@@ -9,6 +9,7 @@ async with connect(url, surfels=1_000_000) as world:
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from wonderzoom.clients.errors import BadServer, ClientError, Ended, RequestFailed
@@ -16,6 +17,8 @@ from wonderzoom.clients.surfels import HeldSurfels
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode, Malformed
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+
+_WAIT_S = 0.015  # for a delta that is being taken: about a frame of a display
 
 
 class Scene:
@@ -33,6 +36,8 @@ class Scene:
         self.deltas = 0
         self._wishes, self._clock = wishes, clock
         self._settings: RenderSettings | None = None
+        self._drawn: VisibleSet | None = None
+        self._lock = threading.Lock()  # of ``held``
         self._changed = asyncio.Event()
         self._over: ClientError | None = None
 
@@ -43,13 +48,23 @@ class Scene:
         return self._settings
 
     def drawn(self) -> VisibleSet:
-        """What to draw now, as far as it has faded in."""
-        return self.held.drawn(self._clock())
+        """What to draw now, as far as it has faded in; the same object while nothing moves.
+
+        In any thread. Drawing hardly waits for a delta that is being taken: it is what was drawn last, then.
+        """
+        if self._lock.acquire(timeout=-1 if self._drawn is None else _WAIT_S):
+            try:
+                self._drawn = self.held.drawn(self._clock())
+            finally:
+                self._lock.release()
+        assert self._drawn is not None
+        return self._drawn
 
     @property
     def settled(self) -> bool:
-        """Whether a still camera's picture is the last one."""
-        return self.held.settled(self._clock())
+        """Whether a still camera's picture is the last one. In any thread."""
+        with self._lock:
+            return self.held.settled(self._clock())
 
     async def changed(self) -> None:
         """Until the next delta has arrived. Raises what ended the world."""
@@ -68,19 +83,25 @@ class Scene:
 
     def fetched(self, name: bytes, payload: bytes) -> None:
         """A payload of ``held.awaited`` that was fetched by its name. Raises BadBlock."""
-        known = self.held.fetched(name, payload)
+        with self._lock:
+            known = self.held.fetched(name, payload)
         if known is not None:
             self._say(messages.Have(levels=[known]))
 
     def give_up(self, names: Sequence[bytes]) -> None:
         """Forget levels for which there is no room; they come again when they are needed."""
-        self.held.give_up(names)
+        with self._lock:
+            self.held.give_up(names)
         for start in range(0, len(names), limits.MAX_NAMED):
             self._say(messages.Evicted(hashes=list(names[start : start + limits.MAX_NAMED])))
 
     # ---- for the connection -------------------------------------------------------------------------
-    def enter(self, welcome: messages.Welcome) -> Iterable[messages.Have]:
-        """On a new connection: what to say before ``configure``. Raises BadServer where surfels are not served."""
+    def enter(self, welcome: messages.Welcome, wishes: messages.Configure) -> Iterable[messages.Have]:
+        """On a new connection, or to be sent something else: what to say before ``configure``.
+
+        Raises BadServer where surfels are not served.
+        """
+        self._wishes = wishes
         if self._wishes.stream != "surfels":
             return ()
         if welcome.surfel_format != limits.SURFEL_FORMAT:
@@ -96,7 +117,8 @@ class Scene:
         """A delta came; its acknowledgement. Raises BadServer."""
         begun = self._clock()
         try:
-            self.held.take(delta, begun)
+            with self._lock:
+                self.held.take(delta, begun)
         except Malformed as error:
             raise BadServer(f"the server broke the protocol: {error}") from error
         self.deltas += 1

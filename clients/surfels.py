@@ -151,6 +151,10 @@ class HeldSurfels:
         self._keep(level, payload)
         return KnownLevel(hash=name, bounds_revision=level.bounds_revision)
 
+    def blocks(self) -> list[Block]:
+        """All levels that are held, shown or not."""
+        return [level.scene for level in self._levels.values()]
+
     def give_up(self, names: Iterable[bytes]) -> None:
         """Forget levels at once, shown or not: there is no room for them here. The server has to be told."""
         for name in names:

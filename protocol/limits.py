@@ -62,6 +62,7 @@ MAX_LOD_BIAS = 8.0  # octaves
 MAX_VIEWERS = 256
 MAX_PENDING = 256
 MAX_WORLDS = 1_000  # of one server, as a welcome lists them
+MAX_BOOKMARKS = 256  # of one world: 0.3 MB where all of them lie as deep as can be
 MAX_NODES = 10_000  # nodes in one message, as far as its bytes allow; the rest follows in further commits
 
 # ---- uploads ------------------------------------------------------------------------------------------------

@@ -8,6 +8,22 @@ from msgspec import Meta
 
 from wonderzoom.protocol import limits as l
 from wonderzoom.protocol.errors import ErrorCode
+from wonderzoom.protocol.together import (
+    AddBookmark,
+    Blocks,
+    Bookmarks,
+    ClientMessage,
+    Commit,
+    Follow,
+    Grant,
+    Kick,
+    Led,
+    Lock,
+    Presence,
+    RemoveBookmark,
+    ServerMessage,
+    Worlds,
+)
 from wonderzoom.protocol.values import (
     BoundsPatch,
     CameraPose,
@@ -20,7 +36,6 @@ from wonderzoom.protocol.values import (
     Milliseconds,
     Name,
     NodeSummary,
-    PendingZoom,
     Place,
     Prompt,
     Role,
@@ -31,7 +46,6 @@ from wonderzoom.protocol.values import (
     SurfelLevel,
     Text,
     Value,
-    ViewerSummary,
     Words,
     Zeta,
 )
@@ -46,10 +60,6 @@ Token = Annotated[str, Meta(max_length=l.MAX_TOKEN)]
 
 
 # ---- client to server ---------------------------------------------------------------------------------
-class ClientMessage(Value, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what a client sends."""
-
-
 class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
     """The first message, within HELLO_WITHIN_S and of at most MAX_BEFORE_WELCOME bytes."""
 
@@ -205,10 +215,6 @@ class Leave(ClientMessage, frozen=True, kw_only=True, tag="bye"):
 
 
 # ---- server to client ---------------------------------------------------------------------------------
-class ServerMessage(Value, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what the server sends."""
-
-
 class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     """The answer to a hello that is let in."""
 
@@ -230,12 +236,6 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     blocks: Token = ""  # payloads are at /s/<blocks>/blocks/<hash, hexadecimal>
     metric: Literal["depth", "radial"] = "depth"  # what the scale of a point grows with
     background: tuple[Share, Share, Share] = (0.0, 0.0, 0.0)  # behind all surfels: red, green, blue, sRGB
-
-
-class Worlds(ServerMessage, frozen=True, kw_only=True, tag="worlds"):
-    """The server has other worlds than the welcome said: all that there are now."""
-
-    worlds: Annotated[list[Name], Meta(max_length=l.MAX_WORLDS)]
 
 
 class View(Value, frozen=True, kw_only=True):
@@ -308,22 +308,6 @@ class ZoomStatus(ServerMessage, frozen=True, kw_only=True, tag="zoom_status"):
     message: Text = ""  # failed: why; committed: what was done otherwise than asked
 
 
-class Commit(ServerMessage, frozen=True, kw_only=True, tag="commit"):
-    """The world has a new revision."""
-
-    revision: Counter
-    added: Annotated[list[NodeSummary], Meta(max_length=l.MAX_NODES)] = []
-    removed: Annotated[list[Id], Meta(max_length=l.MAX_NODES)] = []
-    by: Name = ""
-
-
-class Presence(ServerMessage, frozen=True, kw_only=True, tag="presence"):
-    """Who is here and what is being made; whole, at most ten times a second."""
-
-    viewers: Annotated[list[ViewerSummary], Meta(max_length=l.MAX_VIEWERS)]
-    zooms: Annotated[list[PendingZoom], Meta(max_length=l.MAX_PENDING)] = []
-
-
 class UploadStatus(ServerMessage, frozen=True, kw_only=True, tag="upload_status"):
     """How far an upload is; ``world`` is the new one when it is done."""
 
@@ -376,6 +360,12 @@ FromClient = (
     | Pick
     | RemoveNode
     | RestoreNode
+    | Follow
+    | AddBookmark
+    | RemoveBookmark
+    | Kick
+    | Grant
+    | Lock
     | UploadBegin
     | UploadChunk
     | UploadEnd
@@ -390,6 +380,9 @@ FromServer = (
     | ZoomStatus
     | Commit
     | Presence
+    | Led
+    | Blocks
+    | Bookmarks
     | UploadStatus
     | Stats
     | Error

@@ -18,6 +18,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=l.MAX_ID, pattern=r"^[A-Za-z0-
 Text = Annotated[str, Meta(max_length=l.MAX_TEXT)]
 Name = Annotated[str, Meta(max_length=l.MAX_NAME)]
 Prompt = Annotated[str, Meta(max_length=l.MAX_PROMPT)]
+BookmarkName = Annotated[str, Meta(min_length=1, max_length=l.MAX_NAME)]
 Words = Annotated[list[Name], Meta(max_length=l.MAX_WORDS)]
 Counter = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]  # exact in a float64, which is what JavaScript has
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -107,6 +108,16 @@ class ViewerSummary(Value, frozen=True, kw_only=True):
     color: Color
     role: Role
     camera: CameraPose | None = None
+    following: Id | None = None  # whose camera that is
+
+
+class Bookmark(Value, frozen=True, kw_only=True):
+    """A place that is kept with the world."""
+
+    id: Id
+    name: BookmarkName
+    camera: CameraPose
+    by: Name = ""
 
 
 class PendingZoom(Value, frozen=True, kw_only=True):

@@ -181,6 +181,8 @@ class Render:
     """The node to show, to descend to, or to orbit."""
     camera: _File = None
     """Look from a camera file (docs/cameras.md) instead of a node's frame."""
+    bookmark: Annotated[str | None, word(read_prompt, "--bookmark", "NAME"), _ABSENT] = None
+    """Look from a place that somebody kept with the world while it was served, by its name."""
     size: Annotated[tuple[int, int] | None, word(read_size, "--size", "WxH"), _ABSENT] = None
     """Width and height in pixels. Default: those of the frame."""
     path: Annotated[str | None, arg(metavar="{descent,orbit,FILE}"), _ABSENT] = None
@@ -357,7 +359,10 @@ COMMANDS: dict[str, type[Command]] = {
 }
 # Commands that programs beside this one carry out: name -> summary. As runtime imports no client (docs/adr/0002), the
 # package's metadata says where they are: entry points of this group (pyproject.toml).
-BESIDE = {"load": "Fly many viewers through a served world at once, and say what they got."}
+BESIDE = {
+    "load": "Fly many viewers through a served world at once, and say what they got.",
+    "view": "Look at a served world in a window of its own.",
+}
 BESIDE_GROUP = "wonderzoom.commands"
 PARSED: Any = Union[tuple(Annotated[kind, subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
 

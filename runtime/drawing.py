@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.encoders import encode_jpeg
-from wonderzoom.runtime.frame_loop import Drawn, DrawTogether, Order, Together
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.last_pictures import LastPictures
 from wonderzoom.runtime.loading import Loader
+from wonderzoom.runtime.orders import Drawn, DrawTogether, Order, Together
 from wonderzoom.runtime.pacing import LADDER, Rung
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.pyramids import Pyramids

@@ -5,7 +5,8 @@ when its viewer's camera or world changed, at most MAX_IN_FLIGHT of its frames a
 and its share of the renderer allow another (``pacing``); among those, and those of other rooms, the ring of
 ``turns`` decides (``lanes``). Where the renderer draws several pictures in one call for less, those who are due at
 the same moment share one; nobody waits for others to become due, and a call is kept short (CALL_S), as whoever becomes
-due during it waits for its end. What has
+due during it waits for its end. Those who follow one leader in viewports of one size ride along: they are sent the very
+same picture, encoded once. What has
 not changed for STILL_AFTER_S is drawn once more, at full resolution and quality; after that a still view
 costs nothing at all.
 
@@ -19,11 +20,11 @@ import itertools
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.encoders import STILL_QUALITY
 from wonderzoom.runtime.lanes import Lanes
+from wonderzoom.runtime.orders import Draw, Drawn, Order, Together, one_by_one
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.viewer import Dropped, Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
@@ -35,59 +36,8 @@ STALLED_S = 10.0
 TICK_S = 1e-4  # timers may fire this much early: what is due within it is due now
 CALL_S = 1.0 / 30.0  # of frames that share a call: as long as between two frames of somebody who moves
 STILL = Rung(1.0, STILL_QUALITY)
+_SOON = 0.5  # of the time between two frames of a viewer, after which it takes one that is drawn for another
 LEAST_FPS = 2.0  # below this for everyone who moves, nobody is let in any more
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What ``draw`` made."""
-
-    payload: bytes
-    camera: Camera
-    revision: int
-    render_s: float  # of the whole call of the renderer
-    encode_s: float
-    sharing: int = 1  # frames that were rendered in that call
-    settled: bool = True  # nothing fades, nothing is on its way
-    key: bool = False  # of H.264: a decoder may begin with it
-
-    @property
-    def cost_s(self) -> float:
-        """This frame's part of the time that it took."""
-        return self.render_s / self.sharing + self.encode_s
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A frame to be drawn; ``camera`` has the viewport's resolution, ``rung`` says how much of it.
-
-    ``viewer`` is who it is for: what arrives in the world fades in, for each in their own time.
-    """
-
-    camera: Camera
-    rung: Rung
-    still: bool
-    viewer: str
-
-
-class Draw(Protocol):
-    """Renders and encodes one frame elsewhere; see ``Order``."""
-
-    def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Awaitable[Drawn]: ...
-
-
-class DrawTogether(Protocol):
-    """Renders several frames in one call; when that is over, each can be awaited while it is encoded."""
-
-    def __call__(self, orders: Sequence[Order]) -> Awaitable[Sequence[Awaitable[Drawn]]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """A renderer that draws ``most`` frames in one call, at most."""
-
-    most: int
-    draw: DrawTogether
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +67,7 @@ class FrameLoop:
         on_dropped: Callable[[Dropped], None] = lambda _reason: None,
     ) -> None:
         """``together``: where several frames are drawn in one call, what does; ``draw`` draws one at a time."""
-        self._together = together or Together(1, _one_by_one(draw))
+        self._together = together or Together(1, one_by_one(draw))
         self._most = self._together.most  # frames in a call, as calls have taken lately
         self._clock, self._lanes = clock, lanes or Lanes()
         self._prefix = self._lanes.name()
@@ -171,8 +121,9 @@ class FrameLoop:
 
     @property
     def active(self) -> int:
-        """How many viewers share the renderer now: those who have something new to see."""
-        return sum(viewer.moving(self._revision) for viewer in self._viewers.values())
+        """How many views share the renderer now: those with something new to see; followers may share one."""
+        moving = [viewer for viewer in self._viewers.values() if viewer.moving(self._revision)]
+        return len({(each.sees, each.camera and (each.camera.width, each.camera.height)) for each in moving})
 
     @property
     def has_room(self) -> bool:
@@ -189,6 +140,11 @@ class FrameLoop:
         """A viewer moved."""
         if viewer.look(camera, seq, self._clock()):
             self._wake.set()
+
+    def follow(self, viewer: Viewer, camera: Camera, leader: str) -> None:
+        """A viewer is moved to where the one of that id looks, in a viewport of its own."""
+        viewer.follow(camera, leader, self._clock())
+        self._wake.set()
 
     def acknowledge(self, viewer: Viewer, frame: int) -> float | None:
         """A frame arrived; the seconds that it took, None for one that is not on its way."""
@@ -253,25 +209,31 @@ class FrameLoop:
                 later[self._prefix + viewer.id] = self._expected(viewer)
         return due, later
 
-    def begin(self, names: Sequence[str], now: float, share: float) -> None:
+    def begin(self, names: Sequence[str], now: float, share: float) -> list[str]:
         """See ``lanes.Drawer``."""
         viewers = [self._viewers[name.removeprefix(self._prefix)] for name in names]
         frames = [self._begin(viewer, now, share) for viewer in viewers]
-        name = f"draw for {', '.join(viewer.id for viewer in viewers)}"
+        frames += self._riders(frames, now, share)
+        name = f"draw for {', '.join(frame.viewer.id for frame in frames)}"
         task = self._keep(asyncio.create_task(self._render(frames), name=name))
         task.add_done_callback(self._rendered)
+        return [self._prefix + frame.viewer.id for frame in frames]
 
     def _due(self, viewer: Viewer) -> float | None:
         """When the next frame of a viewer may begin; None if nothing is to be drawn, or there is no room."""
-        if viewer.camera is None or viewer.drawing or viewer.in_flight >= MAX_IN_FLIGHT:
+        if viewer.camera is None or not self._has_room(viewer):
             return None
-        if viewer.slot is not None and viewer.slot.codec == "h264":
-            return None  # the next ones depend on it: it is not replaced
         if viewer.moving(self._revision):
             return viewer.begun_at + viewer.pacer.interval()
         if not viewer.still_shown:
             return viewer.changed_at + STILL_AFTER_S
         return None
+
+    @staticmethod
+    def _has_room(viewer: Viewer) -> bool:
+        """Whether one more frame may be under way; of H.264 none replaces one that waits: later ones depend on it."""
+        waits = viewer.slot is not None and viewer.slot.codec == "h264"
+        return not (viewer.drawing or waits or viewer.in_flight >= MAX_IN_FLIGHT)
 
     def _expected(self, viewer: Viewer) -> float:
         """Seconds that the next frame of a viewer will take."""
@@ -293,12 +255,35 @@ class FrameLoop:
 
     def _begin(self, viewer: Viewer, now: float, share: float) -> _Begun:
         still = not viewer.moving(self._revision)
-        rung = STILL if still else viewer.pacer.choose(now, share)
+        return self._begun(viewer, STILL if still else viewer.pacer.choose(now, share), still, now)
+
+    def _begun(self, viewer: Viewer, rung: Rung, still: bool, now: float) -> _Begun:
         viewer.begun_at, viewer.drawing = now, True
         viewer.shown_seq, viewer.shown_revision, viewer.still_shown = viewer.camera_seq, self._revision, still
+        viewer.led = False
         assert viewer.camera is not None
-        order = Order(viewer.camera, rung, still, viewer.id)
+        # Each packet of H.264 needs those before it: such frames are one viewer's alone.
+        order = Order(viewer.camera, rung, still, viewer.id if rung.codec == "h264" else viewer.sees)
         return _Begun(viewer, order, now, viewer.camera_seq, viewer.changed_at, viewer.begins)
+
+    def _riders(self, frames: Sequence[_Begun], now: float, share: float) -> list[_Begun]:
+        """What others are sent of the pictures of those frames."""
+        riders: list[_Begun] = []
+        for viewer in self._viewers.values():
+            for order in dict.fromkeys(frame.order for frame in frames):
+                same = viewer.sees == order.viewer and viewer.camera == order.camera
+                if same and self._rides(viewer, order, now, share):
+                    riders.append(self._begun(viewer, order.rung, order.still, now))
+        return riders
+
+    def _rides(self, viewer: Viewer, order: Order, now: float, share: float) -> bool:
+        """Whether a viewer takes a picture that is drawn anyway: it would be due soon, and gets no other one then."""
+        if not self._has_room(viewer) or order.rung.codec == "h264":
+            return False
+        if not viewer.moving(self._revision):
+            return order.still and not viewer.still_shown
+        soon = viewer.begun_at + _SOON * viewer.pacer.interval()
+        return not order.still and now + TICK_S >= soon and viewer.pacer.choose(now, share) == order.rung
 
     def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         """A task that is stopped with the loop, and that may make something due when it ends."""
@@ -311,20 +296,24 @@ class FrameLoop:
         self._lanes.freed()
 
     async def _render(self, frames: Sequence[_Begun]) -> None:
-        """One call of the renderer; where it fails, one for each, so that nobody loses a frame to another's."""
+        """One call of the renderer; where it fails, one for each picture, so that nobody loses one to another's."""
+        pictures: dict[Order, list[_Begun]] = {}
+        for frame in frames:
+            pictures.setdefault(frame.order, []).append(frame)
         try:
-            drawn = await self._together.draw([frame.order for frame in frames])
+            drawn = await self._together.draw(list(pictures))
         except Exception as error:
-            if len(frames) == 1:
-                self._failed(frames[0], error)
+            if len(pictures) == 1:
+                for frame in frames:
+                    self._failed(frame, error)
                 return
-            for frame in frames:
-                await self._render([frame])
+            for those in pictures.values():
+                await self._render(those)
             return
-        self._took(len(frames), self._clock() - frames[0].at)
-        for frame, made in zip(frames, drawn, strict=True):
-            name = f"encode for {frame.viewer.id}"
-            self._keep(asyncio.create_task(self._finish(frame, made), name=name))
+        self._took(len(pictures), self._clock() - frames[0].at)
+        for those, made in zip(pictures.values(), drawn, strict=True):
+            name = f"encode for {', '.join(frame.viewer.id for frame in those)}"
+            self._keep(asyncio.create_task(self._finish(those, made), name=name))
 
     def _took(self, count: int, seconds: float) -> None:
         """A call of that many frames is over: from now on fewer share one if it was too long, or one more may."""
@@ -341,19 +330,25 @@ class FrameLoop:
             raise error
         self._on_error(viewer, error)
 
-    async def _finish(self, frame: _Begun, made: Awaitable[Drawn]) -> None:
-        """Leave a frame in its viewer's slot once it is encoded, in the place of an older one."""
-        viewer, order = frame.viewer, frame.order
+    async def _finish(self, frames: Sequence[_Begun], made: Awaitable[Drawn]) -> None:
+        """Give a picture to those whom it is for, once it is encoded."""
         try:
             drawn = await made
         except Exception as error:
-            self._failed(frame, error)
+            for frame in frames:
+                self._failed(frame, error)
             return
+        for frame in frames:
+            self._leave(frame, drawn, drawn.cost_s / len(frames))
+
+    def _leave(self, frame: _Begun, drawn: Drawn, cost: float) -> None:
+        """Leave a frame in its viewer's slot, in the place of an older one; ``cost``, seconds, is its viewer's part."""
+        viewer, order = frame.viewer, frame.order
         viewer.drawing, viewer.settled = False, drawn.settled
-        self._lanes.turns.pay(self._prefix + viewer.id, drawn.cost_s)
+        self._lanes.turns.pay(self._prefix + viewer.id, cost)
         if not order.still:  # a still may be had for nothing, and is nobody's measure
-            self.cost += 0.25 * (drawn.cost_s - self.cost)
-            viewer.pacer.drawn(drawn.cost_s, len(drawn.payload), order.rung, key=drawn.key)
+            self.cost += 0.25 * (cost - self.cost)
+            viewer.pacer.drawn(cost, len(drawn.payload), order.rung, key=drawn.key)
         if viewer.id not in self._viewers or viewer.begins != frame.begins:
             self._on_dropped("left")
             return
@@ -377,15 +372,3 @@ class FrameLoop:
                 continue
             viewer.pacer.sent(frame.id, len(frame.payload), self._clock())
             await viewer.send(frame)
-
-
-def _one_by_one(draw: Draw) -> DrawTogether:
-    """``draw`` as a call of one frame, which is encoded when it is over."""
-
-    async def together(orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
-        (order,) = orders
-        made: asyncio.Future[Drawn] = asyncio.get_running_loop().create_future()
-        made.set_result(await draw(order.camera, order.rung, order.still, order.viewer))
-        return [made]
-
-    return together

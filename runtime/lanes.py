@@ -10,7 +10,7 @@ same room who are due as well, each on their own account, so that time stays sha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from wonderzoom.runtime.turns import Turns
@@ -26,7 +26,7 @@ class Drawer(Protocol):
 
     @property
     def active(self) -> int:
-        """How many of its viewers have something new to see."""
+        """How many views of its viewers have something new to see."""
         ...
 
     @property
@@ -39,8 +39,9 @@ class Drawer(Protocol):
         of those who move and whose next frame may not begin yet."""
         ...
 
-    def begin(self, names: Sequence[str], now: float, share: float) -> None:
-        """Begin the frames of some who are due, in one call; ``share`` of the renderer's time is each one's, (0, 1]."""
+    def begin(self, names: Sequence[str], now: float, share: float) -> Collection[str]:
+        """Begin the frames of some who are due, in one call; ``share`` of the renderer's time is each one's, (0, 1].
+        All who are sent something of that call, by name: also those who follow one of them."""
         ...
 
     def wake(self) -> None:
@@ -99,10 +100,10 @@ class Lanes:
             drawer = owners[first]
             mine = {name for name in costs if owners[name] is drawer and name != first}
             names = [first, *self.turns.along(mine)[: drawer.together - 1]]
-            for name in names:
-                soon[name] = costs.pop(name)
             self._running += 1
-            drawer.begin(names, now, share)
+            for name in drawer.begin(names, now, share):
+                if name in costs:
+                    soon[name] = costs.pop(name)
 
     def freed(self) -> None:
         """A call is over, or was given up."""

@@ -20,6 +20,7 @@ from wonderzoom.scene_graph.camera import Camera
 RESUME_S = 60.0  # a participant whose connection broke is kept this long
 FRAMES_KNOWN = 8  # of each viewer, for picks: a click comes at most a second after its frame
 CAMERAS_KNOWN = 256  # camera messages that are remembered: two seconds of them
+STATS_S = 1.0
 WAITING_MESSAGES = 2_000  # of one participant: the statuses of a full queue, and ten times as many
 
 NAMES = (
@@ -50,7 +51,9 @@ class Participant:
     )
     draws: bool = False  # by itself, from surfels: it is sent no frames
     waiting: int = 0  # messages since the connection last sent something
-    presence: int = -1  # the number of the last presence that was said
+    granted: Role | None = None  # by a host, whatever the token says
+    following: str | None = None  # the id of whom
+    viewport: tuple[int, int] | None = None  # pixels, of the last camera that it said
     shown: int = 0  # frames since the last stats
     bytes: int = 0
     shows_video: bool = False  # the program on this connection can
@@ -61,8 +64,12 @@ class Participant:
         """Whether there is a connection."""
         return self.session is not None
 
-    def arrived(self, hello: messages.Hello) -> None:
-        """What the program can that connects now."""
+    def arrived(
+        self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]
+    ) -> None:
+        """On a connection, with a program and what that can; a role that was granted stays."""
+        self.name = " ".join(hello.name.split()) or self.name
+        self.session, self.wake, self.waiting, self.role = session, wake, 0, self.granted or role
         self.shows_video = "h264" in hello.codecs
         self.viewer.pacer.wish = "auto" if self.shows_video else "jpeg"
 
@@ -95,6 +102,25 @@ class Participant:
         """When a camera message was sent, by the client's clock; 0 for one that is not known."""
         look = self.looks.get(seq)
         return 0.0 if look is None else look[0]
+
+    def stats(self, now: float, viewers: int) -> messages.Stats | None:
+        """What it was given since it was told last, if that is STATS_S ago."""
+        if now - self.stats_at < STATS_S:
+            return None
+        passed, self.stats_at = max(now - self.stats_at, 1e-3), now
+        pacer, shown, size = self.viewer.pacer, self.shown, self.bytes
+        self.shown = self.bytes = 0
+        return messages.Stats(
+            fps=min(1000.0, shown / passed), latency=1e3 * pacer.latency, bytes_per_s=size / passed,
+            scale=pacer.current.scale, quality=pacer.current.quality, viewers=viewers,
+        )  # fmt: skip
+
+    def is_allowed(self, role: Role, request: str) -> bool:
+        """Whether this role is enough for what ``request`` asks; if not, that is said."""
+        if self.role.may(role):
+            return True
+        self.fail(ErrorCode.FORBIDDEN, f"that needs the role {role}; you have {self.role}", request)
+        return False
 
     def fail(self, code: ErrorCode, text: str, request: str | None = None) -> None:
         """Say that something could not be served."""

@@ -19,6 +19,7 @@ from typing import Self
 from wonderzoom.generation.committing import Committer, CommitThread
 from wonderzoom.generation.executors.executor import Executor
 from wonderzoom.generation.service import ZoomService
+from wonderzoom.runtime.bookmarks import BookmarkShelf
 from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.lanes import Lanes
@@ -111,8 +112,9 @@ class Room:
             service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
             desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
             session = WorldSession(
-                name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes
-            )
+                name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes,
+                await loop.run_in_executor(None, BookmarkShelf, path),
+            )  # fmt: skip
             room = cls(store, drawing, commits, service, session, executor)
         except BaseException:
             store.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from wonderzoom.runtime.surfel_blocks import EncodedLevels
 from wonderzoom.runtime.surfel_plan import Plan, heading, make_plan
 from wonderzoom.runtime.surfel_stream import DELTA_BYTES, IN_VIEW, Stream
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.commit import Commit, WorldHeader
 from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.world import World
 
@@ -51,7 +52,7 @@ class Readable(Protocol):
 class Credit:
     """How many bytes may be on their way to one viewer."""
 
-    window: int = FIRST_WINDOW
+    window: int = field(default_factory=lambda: FIRST_WINDOW)
     _flying: dict[int, tuple[float, int]] = field(default_factory=dict[int, tuple[float, int]])
 
     @property
@@ -112,6 +113,9 @@ class Streaming:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._feeds: dict[str, _Feed] = {}
         self._revision = 0
+        # The tree of the world once more, from the first plan on: no frame waits for a plan.
+        self._replica: World | None = None
+        self._changing = threading.Lock()
 
     # ---- what viewers say -----------------------------------------------------------------------
     def configure(self, who: Participant, message: messages.Configure) -> None:
@@ -167,6 +171,12 @@ class Streaming:
             feed.credit.acknowledged(delta, self._clock(), who.viewer.pacer.rtt or 0.0)
             feed.wake.set()
 
+    def apply(self, commit: Commit) -> None:
+        """The world has changed so. In any thread, before ``world_changed``."""
+        with self._changing:
+            if self._replica is not None and commit.revision > self._replica.revision:
+                self._replica.apply(commit)
+
     def world_changed(self, revision: int) -> None:
         """The world has a new revision."""
         self._revision = revision
@@ -187,6 +197,11 @@ class Streaming:
         feed = self._feeds.pop(who.id, None)
         if feed is not None:
             self._end(feed)
+
+    def renew(self) -> str:
+        """Another secret; the addresses that were told before lead nowhere."""
+        self.secret = secrets.token_urlsafe(32)
+        return self.secret
 
     async def payload(self, name: str) -> bytes | None:
         """The payload of a level that was offered by that name (hexadecimal)."""
@@ -263,9 +278,10 @@ class Streaming:
             settings = replace(settings_of(self._header), lod_bias=feed.wishes.lod_bias)
             motion, before, held = feed.motion, feed.plan, feed.stream.held
             ahead = heading(*motion) if motion is not None and motion[1] == camera else None
-            feed.plan = self._world.reading(
-                lambda world: make_plan(world, camera, settings, view, before, ahead, held)
-            )
+            with self._changing:
+                if self._replica is None:
+                    self._replica = self._world.reading(lambda world: world.copy())
+                feed.plan = make_plan(self._replica, camera, settings, view, before, ahead, held)
             feed.planned, feed.planned_at = wanted, now
         if feed.planned == wanted:
             feed.planned_seq = seq

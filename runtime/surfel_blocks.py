@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from wonderzoom.protocol import surfel_block
 from wonderzoom.protocol.limits import SURFEL_FORMAT
-from wonderzoom.scene_graph.surfels import Block
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.mips import make_mips
+from wonderzoom.scene_graph.surfels import Block, BlockLost
 
 MAX_BYTES = 64 << 20  # of payloads that are kept: six million surfels
 MAX_OFFERED = 1 << 14  # levels that can be asked for by name: what some large views have
@@ -24,6 +28,28 @@ def level_of(block: Block, number: int) -> Block | None:
         return block
     mips = block.mips
     return mips[number - 1] if len(mips) >= number else None
+
+
+def make_levels(wanted: Sequence[tuple[Block, int]], cameras: Mapping[str, Sequence[Camera]]) -> list[Block]:
+    """Make what is missing of the pyramids of some blocks, each to its level, node by node; those that are lost.
+
+    ``cameras``: of each node's views.
+    """
+    lost: list[Block] = []
+    lacking = sorted((each for each in wanted if each[1] > len(each[0].mips)), key=lambda each: each[0].node)
+    for node, group in groupby(lacking, lambda each: each[0].node):
+        blocks, numbers = zip(*group, strict=True)
+        left = list(blocks)
+        while left:
+            try:
+                # Some get more levels than they need: few surfels, and one call for all is quick.
+                make_mips(left, max(numbers), cameras[node])
+                break
+            except BlockLost as error:
+                gone = [block for block in left if block.cell == error.cell] or left
+                lost += gone
+                left = [block for block in left if block not in gone]
+    return lost
 
 
 def wire_name(level: Block, number: int) -> bytes:

@@ -22,7 +22,7 @@ from wonderzoom.scene_graph.ports import RenderSettings
 from wonderzoom.scene_graph.refinement import Candidates, refine
 from wonderzoom.scene_graph.residency import Links, links
 from wonderzoom.scene_graph.surfels import Block
-from wonderzoom.scene_graph.visible_set import candidates, wanted_rows
+from wonderzoom.scene_graph.visible_set import candidates, rows_in_view
 from wonderzoom.scene_graph.world import World
 
 F64 = NDArray[np.float64]
@@ -81,19 +81,19 @@ def make_plan(
     """
     table, radial = world.octree.rows, settings.metric == "radial"
     wide = camera.widened(round(GUARD_BAND * max(camera.width, camera.height)))
-    around = wanted_rows(world, wide, settings, standing_by=True)
-    inside = wanted_rows(world, camera, settings)
+    around = rows_in_view(world, wide, settings, standing_by=True)
+    inside = rows_in_view(world, camera, settings)
     others = [
         (other, share) for other, share in ((ahead, AHEAD), (camera.zoomed(1.0 / BACK), BEHIND)) if other
     ]
     looks = [
         (wide, 1.0, around),
-        *((each, share, wanted_rows(world, each, settings)) for each, share in others),
+        *((each, share, rows_in_view(world, each, settings)) for each, share in others),
     ]
     found = np.unique(np.concatenate([rows for _, _, rows in looks]))
-    rows = np.array(table.ordered(found.tolist()), np.intp)
+    rows = table.in_order(found)
     blocks = tuple(table.blocks(rows.tolist()))
-    wanted = np.isin(rows, wanted_rows(world, wide, settings))
+    wanted = np.isin(rows, rows_in_view(world, wide, settings))
     roots = np.array([world.nodes[block.node].parent is None for block in blocks], np.bool_)
     place = np.zeros(len(table.slot), np.intp)
     place[rows] = np.arange(len(rows))

@@ -8,9 +8,8 @@ viewer that holds its plan is told nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 import msgspec
 
@@ -23,15 +22,15 @@ from wonderzoom.protocol.values import (
     SurfelLevel,
     index_bytes,
 )
-from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, wire_name
+from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, make_levels, wire_name
 from wonderzoom.runtime.surfel_plan import Plan
 from wonderzoom.runtime.surfel_showing import NOTHING, Showing, lacks, residencies, span_of
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.mips import make_mips
 from wonderzoom.scene_graph.residency import Links
 from wonderzoom.scene_graph.surfels import Block, BlockLost
 
 DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then newer wishes count
+FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
 _MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
@@ -62,14 +61,11 @@ class Stream:
         self._held: dict[bytes, _Held] = {}
         self._of: dict[str, dict[int, _Held]] = {}  # of each block: number -> level
         self._before: dict[bytes, _Held] = {}  # sent on an earlier connection
-        self._claimed: dict[
-            bytes, int
-        ] = {}  # names that the viewer says it holds -> revision of their bounds
+        self._claimed: dict[bytes, int] = {}  # what the viewer says it holds: name -> revision of its bounds
         self._drop: list[bytes] = []  # to be said
         self._shown: dict[str, ShownBlock] = {}
-        self._unsendable: set[tuple[str, int]] = (
-            set()
-        )  # lost on the disk, too large, or too deep for the wire
+        # Lost on the disk, too large, or too deep for the wire.
+        self._unsendable: set[tuple[str, int]] = set()
         self._anew = True
         self._delta = 0
         self._plan: Plan | None = None
@@ -78,6 +74,7 @@ class Stream:
         self._asked: set[tuple[str, int]] = set()  # by the plan: (block, number)
         self._spare: list[_Held] | None = None  # not asked for; the next to give up is last
         self._next = 0  # steps before it are done
+        self._went_on = False  # the last steps needed no sending
         self._old = False  # whether bounds of what is held may be older than the plan's
         self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
         self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
@@ -129,12 +126,15 @@ class Stream:
         """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say."""
         if plan is not self._plan:
             self._turn_to(plan)
-        self._size = min(size, DELTA_BYTES)
-        self._make_room(0)
+        self._size = min(size, FIRST_BYTES if self._anew else DELTA_BYTES)
+        if not self._make_room(0):  # it has asked for less than it holds
+            self._shrink(plan)
         for name in plan.gone:
             for held in list(self._of.get(name, {}).values()):
                 self._give_up(held)
         levels, patches, sending = self._levels(plan)
+        while sending and not levels and not patches and self._went_on:
+            levels, patches, sending = self._levels(plan)
         patches += self._patches(plan)
         show, said_all = self._show(plan)
         if not sending:  # what the viewer holds and nothing here asks for
@@ -173,8 +173,12 @@ class Stream:
     def _levels(self, plan: Plan) -> tuple[list[SurfelLevel], list[BoundsPatch], bool]:
         """The next levels to send, bounds of those that have become other levels' in name only, and whether there
         will be more."""
+        passed = len(self._unsendable) - len(self._claimed)
         chosen, more = self._chosen(plan)
-        self._make([(plan.blocks[row], number) for row, number in chosen], plan)
+        lost = make_levels([(plan.blocks[row], number) for row, number in chosen], plan.cameras)
+        self._unsendable.update(
+            (block.hash, number) for block in lost for number in range(limits.MAX_PYRAMID)
+        )
         levels: list[SurfelLevel] = []
         patches: list[BoundsPatch] = []
         size = 0
@@ -201,6 +205,7 @@ class Stream:
                     size += len(levels[-1].payload or b"") + len(levels[-1].bounds) + _BYTES_A_LEVEL
             except (BlockLost, ValueError):
                 self._unsendable.add((block.hash, number))
+        self._went_on = len(self._unsendable) - len(self._claimed) > passed
         return levels, patches, more
 
     def _chosen(self, plan: Plan) -> tuple[list[tuple[int, int]], bool]:
@@ -224,25 +229,6 @@ class Stream:
         if not chosen:
             self._next = len(plan.steps)
         return chosen, False
-
-    def _make(self, chosen: Sequence[tuple[Block, int]], plan: Plan) -> None:
-        """Make the levels of pyramids that are missing, node by node; what is lost is not asked for again."""
-        lacking = [(block, number) for block, number in chosen if number > len(block.mips)]
-        for node, group in groupby(sorted(lacking, key=lambda each: each[0].node), lambda each: each[0].node):
-            wanted = list(group)
-            # Some get more levels than they need: few surfels, and one call for all is quick.
-            number = max(number for _, number in wanted)
-            blocks = [block for block, _ in wanted]
-            while blocks:
-                try:
-                    make_mips(blocks, number, plan.cameras[node])
-                    break
-                except BlockLost as lost:
-                    gone = [block for block in blocks if block.cell == lost.cell] or blocks
-                    self._unsendable.update(
-                        (block.hash, k) for block in gone for k in range(limits.MAX_PYRAMID)
-                    )
-                    blocks = [block for block in blocks if block not in gone]
 
     def _sent(self, name: bytes, block: Block, level: Block, number: int) -> SurfelLevel:
         """A level to send, which counts as held from now on. Raises BlockLost, and ValueError for what has no room."""
@@ -367,6 +353,15 @@ class Stream:
             if self._held.get(held.name) is held:
                 self._give_up(held)
         return self.count + count <= self.budget
+
+    def _shrink(self, plan: Plan) -> None:
+        """Give up what is least useful of what the plan asks for."""
+        for row, number in reversed(plan.steps):
+            held = self._of.get(plan.blocks[row].hash, {}).get(number)
+            if self.count <= self.budget:
+                break
+            if held is not None:
+                self._give_up(held)
 
     def _is_shown(self, held: _Held) -> bool:
         known = self._shown.get(held.block)

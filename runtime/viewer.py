@@ -43,6 +43,8 @@ class Viewer:
     camera_seq: int = -1
     changed_at: float = 0.0  # when the camera, or the world in it, last changed
     begun_at: float = -1e9  # when the last frame was begun
+    sees: str = ""  # in whose time what arrives fades in: its own id, or that of whom it follows
+    led: bool = False  # the camera changed without a message of its own
     shown_seq: int = -1
     shown_revision: int = -1
     still_shown: bool = False
@@ -50,6 +52,9 @@ class Viewer:
     drawing: bool = False
     begins: int = 0  # how often it began anew: what was drawn before the last time is for nobody
     slot: Frame | None = None  # drawn, and not yet taken by the link; newest wins
+
+    def __post_init__(self) -> None:
+        self.sees = self.sees or self.id
 
     @property
     def in_flight(self) -> int:
@@ -60,10 +65,20 @@ class Viewer:
         """Take a camera, unless a newer one is known. Returns whether it was taken."""
         if seq <= self.camera_seq:
             return False
-        moved = camera != self.camera
-        self.camera, self.camera_seq = camera, seq
-        if moved:
-            self.changed_at, self.still_shown = at, False
+        self.camera_seq = seq
+        self._moved(camera, at)
+        self.sees = self.id
+        return True
+
+    def follow(self, camera: Camera, sees: str, at: float) -> None:
+        """Take the camera of another viewer, whose id is ``sees``."""
+        self.led = self._moved(camera, at) or self.led
+        self.sees = sees
+
+    def _moved(self, camera: Camera, at: float) -> bool:
+        if camera == self.camera:
+            return False
+        self.camera, self.changed_at, self.still_shown = camera, at, False
         return True
 
     def show_again(self, *, counting: bool = False) -> None:
@@ -82,5 +97,10 @@ class Viewer:
         return (
             self.camera is not None
             and not self.still_shown
-            and (not self.settled or self.shown_seq != self.camera_seq or self.shown_revision != revision)
+            and (
+                not self.settled
+                or self.led
+                or self.shown_seq != self.camera_seq
+                or self.shown_revision != revision
+            )
         )

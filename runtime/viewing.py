@@ -106,9 +106,10 @@ def _check_options(command: commands.Render, suffix: str) -> None:
     path = command.path or DESCENT
     if suffix == _PICTURE and command.path is not None:
         raise UsageError(f"--path is for films: name an {_FILM} file, or leave it out")
-    if command.camera is not None and command.node is not None:
-        raise UsageError("give either --camera or --node: both say where to look from")
-    if suffix == _FILM and command.camera is not None and path != ORBIT:
+    if sum(each is not None for each in (command.camera, command.bookmark, command.node)) > 1:
+        raise UsageError("give one of --camera, --bookmark and --node: each says where to look from")
+    looks = command.camera is not None or command.bookmark is not None
+    if suffix == _FILM and looks and path != ORBIT:
         raise UsageError("a camera is for pictures and for --path orbit")
     if suffix == _FILM and path not in (DESCENT, ORBIT) and command.node is not None:
         raise UsageError("--node goes with the paths descent and orbit; a path file has cameras of its own")
@@ -120,6 +121,10 @@ def _check_options(command: commands.Render, suffix: str) -> None:
 def _given_camera(command: commands.Render) -> Camera | None:
     from wonderzoom.runtime.camera_file import read_camera
 
+    if command.bookmark is not None:
+        from wonderzoom.runtime.bookmarks import bookmarked
+
+        return bookmarked(command.world, command.bookmark)
     return None if command.camera is None else read_camera(command.camera)
 
 

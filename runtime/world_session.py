@@ -18,26 +18,27 @@ from wonderzoom.protocol import limits, messages, values
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.bookmarks import BookmarkShelf
+from wonderzoom.runtime.company import Company
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frame_loop import STILL, FrameLoop
 from wonderzoom.runtime.frames import frame_of
+from wonderzoom.runtime.hosting import LOCKED
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
-from wonderzoom.runtime.presence import PresenceTeller
 from wonderzoom.runtime.streaming import Streaming
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
 from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.world import World
 
 log = logging.getLogger(__name__)
-
-_STATS_S = 1.0
 
 
 class WorldSession:
@@ -54,8 +55,10 @@ class WorldSession:
         metrics: Metrics | None = None,
         worlds: Callable[[], list[str]] = list,
         lanes: Lanes | None = None,
+        bookmarks: BookmarkShelf | None = None,
     ) -> None:
-        """``lanes``: those of the whole server; without, as many as ``drawing`` has."""
+        """``lanes``: those of the whole server; without, as many as ``drawing`` has. ``bookmarks``: without, they last
+        as long as this does."""
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
         self._uploads, self._worlds = uploads, worlds
@@ -72,13 +75,14 @@ class WorldSession:
         )
         self.streaming = Streaming(drawing, world.header, self._loop.time)
         self._roster = Roster(self._show)
-        self._presence = PresenceTeller(self._roster, lambda: desk.pending)
+        shelf = bookmarks or BookmarkShelf(None)
+        self._company = Company(self._roster, lambda: desk.pending, shelf, self._led, self._gone, self._renew)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._closing = False
         self.frames.world_changed(self.revision)
         self.streaming.world_changed(self.revision)
-        desk.changed = self._presence.changed
+        desk.changed = self._company.changed
 
     @property
     def viewers(self) -> int:
@@ -91,13 +95,18 @@ class WorldSession:
     ) -> Participant | None:
         """Let somebody in who said hello; None after a refusal."""
         self._forget()
+        surfels = limits.SURFEL_FORMAT in hello.surfel_formats
+        draws = surfels and not hello.codecs  # by itself, whatever it says later: frames are of no use to it
         known = self._roster.resumed(hello.resume)
         if known is None:
+            if not self._company.hosting.lets_in(role):
+                session.refuse(CloseCode.FORBIDDEN, LOCKED)
+                return None
             if self.viewers >= self.max_viewers:
                 text = f"{self.max_viewers} people are here; try again later"
                 session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
                 return None
-            if not self.frames.has_room:
+            if not draws and not self.frames.has_room:
                 text = "more people move here than this machine can draw for; try again later"
                 session.refuse(CloseCode.SERVER_FULL, text, retry_after=10.0)
                 return None
@@ -105,20 +114,22 @@ class WorldSession:
         elif known.session is not None:
             known.session.refuse(CloseCode.NORMAL, "you have connected again from elsewhere")
             known.wake()
-        known.name = " ".join(hello.name.split()) or known.name
-        known.session, known.wake, known.waiting, known.role, known.draws = session, wake, 0, role, False
-        known.arrived(hello)
+        known.arrived(hello, role, session, wake)
+        known.draws = draws
         self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
-        session.welcome(self._welcome(known, first, limits.SURFEL_FORMAT in hello.surfel_formats))
+        session.welcome(self._welcome(known, first, surfels))
         for further in rest:
             known.say(messages.Commit(revision=self.revision, added=further))
-        self.frames.join(known.viewer)
+        if draws:
+            known.viewer.show_again()
+        else:
+            self.frames.join(known.viewer)
         self.streaming.entered(known)
         wake()
         self._desk.tell_again(known)
-        self._presence.changed()
+        self._company.entered(known)
         return known
 
     async def leave(self, participant: Participant, session: ServerSession, *, for_good: bool) -> None:
@@ -126,12 +137,19 @@ class WorldSession:
         if participant.session is not session:
             return  # it has connected again meanwhile
         participant.session, participant.left_at = None, self._loop.time()
+        self._company.following.end(participant)
         await self.frames.leave(participant.viewer)
         if for_good:
             self._gone(participant)
         else:
             self._timers.append(self._loop.call_later(RESUME_S + 1.0, self._forget))
-        self._presence.changed()
+        self._company.changed()
+
+    def _renew(self) -> None:
+        """Whoever is not here gets no payload any more."""
+        said = messages.Blocks(blocks=self.streaming.renew())
+        for each in self._roster.present:
+            each.say(said)
 
     def _forget(self) -> None:
         """Those who did not come back in time are gone."""
@@ -142,16 +160,17 @@ class WorldSession:
 
     def _gone(self, participant: Participant) -> None:
         if self._roster.remove(participant):
+            self._company.following.gone(participant)
             self._desk.left(participant)
             self._uploads.left(participant)
             self.streaming.gone(participant)
-            self._presence.changed()
+            self._company.changed()
 
     @property
     def vacant(self) -> bool:
-        """Whether nobody is here, nor comes back, nor waits for a zoom."""
+        """Whether nobody is here, nor comes back, nor waits for a zoom; a world that is locked stays so."""
         self._forget()
-        return not any(self._roster) and not self._desk.pending
+        return not any(self._roster) and not self._desk.pending and not self._company.hosting.locked
 
     async def close(self) -> None:
         """Say goodbye to everyone; nothing is answered any more."""
@@ -160,9 +179,9 @@ class WorldSession:
             if each.session is not None:
                 each.session.refuse(CloseCode.GOING_AWAY, "the server stops", retry_after=2.0)
                 each.wake()
-        self._presence.close()
         for timer in self._timers:
             timer.cancel()
+        self._company.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -189,26 +208,26 @@ class WorldSession:
             case messages.Pick():
                 self._beside(self._desk.pick(who, message))
             case messages.Zoom():
-                if self._needs(who, Role.EDITOR, message.request):
+                if who.is_allowed(Role.EDITOR, message.request):
                     self._beside(self._desk.zoom(who, message))
                 else:
                     self.metrics.zoom_ended(ErrorCode.FORBIDDEN)
             case messages.Cancel():
                 self._loop.call_soon(self._desk.cancel, who, message)  # after what was asked before has begun
             case messages.RemoveNode():
-                if self._needs(who, Role.EDITOR, message.request):
+                if who.is_allowed(Role.EDITOR, message.request):
                     self._beside(self._desk.remove(who, message))
             case messages.RestoreNode():
-                if self._needs(who, Role.EDITOR, message.request):
+                if who.is_allowed(Role.EDITOR, message.request):
                     self._beside(self._restore(who, message))
             case messages.UploadBegin():
-                if self._needs(who, Role.HOST, message.upload):
+                if who.is_allowed(Role.HOST, message.upload):
                     self._uploads.begin(who, message)
             case messages.UploadChunk():
-                if self._needs(who, Role.HOST, message.upload):
+                if who.is_allowed(Role.HOST, message.upload):
                     self._uploads.chunk(who, message)
             case messages.UploadEnd():
-                if self._needs(who, Role.HOST, message.upload):
+                if who.is_allowed(Role.HOST, message.upload):
                     self._uploads.end(who, message)
             case messages.Have():
                 self.streaming.have(who, message)
@@ -216,13 +235,17 @@ class WorldSession:
                 self.streaming.evicted(who, message)
             case messages.Hello() | messages.Leave():
                 pass  # the session's business
+            case _:
+                if (work := self._company.hear(who, message)) is not None:
+                    self._beside(work)
 
     def _acknowledged(self, who: Participant, message: messages.Ack) -> None:
         if message.frame is not None:
             took = self.frames.acknowledge(who.viewer, message.frame)
             if took is not None:
                 self.metrics.frame_arrived(took)
-            self._stats(who)
+            if (stats := who.stats(self._loop.time(), self.viewers)) is not None:
+                who.say(stats)
         elif message.delta is not None:
             self.streaming.acknowledge(who, message.delta)
 
@@ -248,12 +271,6 @@ class WorldSession:
         for each in self._roster.present:
             each.say(said)
 
-    def _needs(self, who: Participant, role: Role, request: str) -> bool:
-        if who.role.may(role):
-            return True
-        who.fail(ErrorCode.FORBIDDEN, f"that needs the role {role}; you have {who.role}", request)
-        return False
-
     async def _restore(self, who: Participant, message: messages.RestoreNode) -> None:
         there = self.nodes.get(message.node)
         if there is None:
@@ -278,9 +295,15 @@ class WorldSession:
             who.fail(ErrorCode.INVALID, str(error))
             return
         who.looked(message.seq, message.time, camera)
+        who.viewport = camera.width, camera.height
+        self._company.following.end(who)
         self.frames.look(who.viewer, camera, message.seq)
         self.streaming.look(who)
-        self._presence.changed()
+        self._company.looked(who)
+
+    def _led(self, who: Participant, camera: Camera, leader: str) -> None:
+        self.frames.follow(who.viewer, camera, leader)
+        self.streaming.look(who)
 
     # ---- frames -----------------------------------------------------------------------------------
     async def _show(self, who: Participant, frame: Frame) -> None:
@@ -299,7 +322,7 @@ class WorldSession:
             messages.Frame(
                 frame=frame.id,
                 camera_seq=max(0, frame.camera_seq),
-                camera_time=who.time_of(frame.camera_seq),
+                camera_time=0.0 if who.following else who.time_of(frame.camera_seq),
                 revision=frame.revision,
                 views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
                 codec=frame.codec,
@@ -311,18 +334,6 @@ class WorldSession:
                 encode=1e3 * frame.encode_s,
             )
         )
-
-    def _stats(self, who: Participant) -> None:
-        now = self._loop.time()
-        if now - who.stats_at < _STATS_S:
-            return
-        passed, who.stats_at = max(now - who.stats_at, 1e-3), now
-        rung = who.viewer.pacer.current
-        who.say(messages.Stats(
-            fps=min(1000.0, who.shown / passed), latency=1e3 * who.viewer.pacer.latency,
-            bytes_per_s=who.bytes / passed, scale=rung.scale, quality=rung.quality, viewers=self.viewers,
-        ))  # fmt: skip
-        who.shown = who.bytes = 0
 
     def _stalled(self, viewer: Viewer) -> None:
         who = self._roster.get(viewer.id)
@@ -340,6 +351,7 @@ class WorldSession:
     def committed(self, commit: Commit) -> None:
         """A commit is durable: in the committer's thread."""
         self._drawing.apply(commit)
+        self.streaming.apply(commit)
         self._loop.call_soon_threadsafe(self._tell, commit)
 
     def _tell(self, commit: Commit) -> None:

@@ -5,7 +5,7 @@ Rows of removed blocks are used again. Nothing here depends on which row a block
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
 
 import numpy as np
@@ -35,10 +35,16 @@ class BlockRows:
         self.surfels = np.zeros(_FIRST, np.int64)
         self.levels = np.zeros(_FIRST, np.int64)  # of the block's pyramid
         self.sizes = np.zeros((_FIRST, _MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
+        self.made = np.zeros(
+            _FIRST, np.int64
+        )  # levels beyond the block itself that were there when last looked at
         self._rows: dict[Key, int] = {}
         self._blocks: list[Block | None] = []
         self._order: list[tuple[str | int, ...]] = []  # node and cell, quicker to compare than a Key
         self._free: list[int] = []
+        self._sorted: list[int] = []  # rows in the order of their blocks, but for ``_new`` ones
+        self._new: set[int] = set()
+        self._rank = np.empty(0, np.intp)  # by row: its place among the sorted
         self._details = Details()
 
     def copy(self) -> BlockRows:
@@ -67,26 +73,40 @@ class BlockRows:
 
     def blocks(self, rows: Iterable[int]) -> list[Block]:
         """The blocks of such rows."""
-        return [block for row in rows if (block := self._blocks[row]) is not None]
+        return list(map(self._blocks.__getitem__, rows))  # type: ignore[return-value]
 
-    def ordered(self, rows: list[int] | None = None) -> list[int]:
-        """Rows (default: of all blocks) in the (node, cell) order of their blocks."""
-        return sorted(self._rows.values() if rows is None else rows, key=self._order.__getitem__)
+    def ordered(self) -> list[int]:
+        """The rows of all blocks in their (node, cell) order."""
+        if self._new or len(self._sorted) != len(self._rows):
+            old = [row for row in self._sorted if self._blocks[row] is not None and row not in self._new]
+            self._sorted = sorted([*old, *self._new], key=self._order.__getitem__)
+            self._new = set()
+            self._rank = np.empty(len(self._blocks), np.intp)
+            self._rank[self._sorted] = np.arange(len(self._sorted))
+        return self._sorted
+
+    def in_order(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Some rows in the (node, cell) order of their blocks."""
+        self.ordered()
+        return rows[np.argsort(self._rank[rows])]
 
     def in_detail(
         self, rows: NDArray[np.intp], frames: CellFrames, frustum: Frustum, seen: Seen
-    ) -> Iterator[tuple[int, NDArray[np.intp]]]:
-        """Of some rows' blocks those that are in memory and far larger than the view: the number, and which surfels
-        may show. ``seen`` takes slots for ``which``."""
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """Of some rows' blocks those that are in memory and far larger than the view: their numbers; and their surfels
+        that may show, as places among these and rows in blocks. ``seen`` takes slots for ``which``."""
         slots = self.slot[rows]
-        origins, edges = frames.of(slots)
-        large = np.flatnonzero(edges > FINE_EDGE_PX)  # at the pivot's depth; the sky is farther
-        boxes = boxes_in_pixels(origins[large], edges[large], self.box[rows[large]])
-        large = large[edges[large] > FINE_EDGE_PX * frustum.depths(*boxes, radial=False)[0]]
+        large = np.flatnonzero(frames.edges(slots) > FINE_EDGE_PX)
+        if not len(large):
+            return large, large, large
+        origins, edges = frames.of(slots[large])
+        boxes = boxes_in_pixels(origins, edges, self.box[rows[large]])
+        # At the pivot's depth; the sky is farther.
+        at_depth = edges > FINE_EDGE_PX * np.maximum(1.0, frustum.depths(*boxes, radial=False)[0])
+        large = large[at_depth]
         large = np.array([n for n in large.tolist() if self.block(int(rows[n])).in_memory], np.intp)
         blocks = [(row, self.block(row)) for row in rows[large].tolist()]
-        found = self._details.in_view(blocks, lambda which, *rest: seen(slots[large[which]], *rest))
-        return zip(large.tolist(), found, strict=True)
+        return large, *self._details.in_view(blocks, lambda which, *rest: seen(slots[large[which]], *rest))
 
     # ---- changes --------------------------------------------------------------------------------
     def put(self, block: Block, box: F64, slot: int) -> int:
@@ -98,10 +118,11 @@ class BlockRows:
             self._blocks.append(None)
             self._order.append(())
             if row >= len(self.slot):
-                for name in ("slot", "box", "interval", "native", "surfels", "levels", "sizes"):
+                for name in ("slot", "box", "interval", "native", "surfels", "levels", "sizes", "made"):
                     column = getattr(self, name)
                     setattr(self, name, np.resize(column, (2 * row, *column.shape[1:])))
         self._rows[block.key] = row
+        self._new.add(row)
         self._order[row] = (block.node, block.cell.level, *block.cell.index)
         self.slot[row], self.box[row] = slot, box
         self.native[row] = native_interval(block.cell, block.columns)
@@ -114,8 +135,17 @@ class BlockRows:
         self._blocks[row] = block
         self._details.drop(row)
         self.interval[row] = bounds_interval(block.cell, block.limits)
-        self.sizes[row] = 0
+        self.sizes[row], self.made[row] = 0, 0
         return row
+
+    def have(self, rows: NDArray[np.intp], levels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the pyramids of some rows are made up to a level each."""
+        there = self.made[rows] >= levels
+        if not there.all():  # perhaps they are by now
+            for row in rows[~there].tolist():
+                self.made[row] = len(self.block(row).mips)
+            there = self.made[rows] >= levels
+        return there
 
     def measure(self, rows: Iterable[int]) -> None:
         """Note the sizes of pyramids that are made to their ends."""
@@ -128,5 +158,6 @@ class BlockRows:
         """Give a row up."""
         row = self._rows.pop(key)
         self._blocks[row] = None
+        self._new.discard(row)
         self._details.drop(row)
         self._free.append(row)

@@ -24,6 +24,7 @@ class CellTree:
         self._cells: list[Cell] = []  # by slot
         self._own: list[list[int]] = []  # by slot: rows of its own blocks, sorted by node
         self._one = np.full(64, -1, np.intp)  # by slot: the row of its own block; -1 for none, -2 for several
+        self._leaf = np.zeros(64, np.bool_)  # by slot: one own block, and nothing below
         self._parent: list[int] = []  # by slot; -1 for the root
         self._children = np.full((64, 8), -1, np.int32)  # [capacity, octant]
         self._box = np.zeros((64, 2, 3))
@@ -37,7 +38,7 @@ class CellTree:
         return [child for child in self._children[slot].tolist() if child >= 0]
 
     def _below(self, slots: NDArray[np.intp]) -> NDArray[np.intp]:
-        children = self._children[slots].ravel()
+        children = self._children.take(slots, 0).ravel()
         return children[children >= 0].astype(np.intp)
 
     def _subtree(self, slot: int) -> Iterator[int]:
@@ -75,6 +76,7 @@ class CellTree:
                 self._interval = np.resize(self._interval, (2 * slot, 2))
                 self._counts = np.resize(self._counts, (2 * slot, 2))
                 self._one = np.resize(self._one, 2 * slot)
+                self._leaf = np.resize(self._leaf, 2 * slot)
             self._children[slot] = -1
         self._counts[slot] = 0
         self._slots[cell] = slot

@@ -55,7 +55,7 @@ def integer_to_float(value: int, shift: int) -> float:
     return saturated_shift(float(kept if value >= 0 else -kept), shift + excess)
 
 
-def _floor_shifted(value: float, shift: int) -> tuple[int, float]:
+def floor_shifted(value: float, shift: int) -> tuple[int, float]:
     """``value * 2**shift`` as a whole number and a rest in [0, 1]; the whole is exact for any shift."""
     mantissa, exponent = math.frexp(value)
     whole, exponent = int(math.ldexp(mantissa, 53)), exponent - 53 + shift
@@ -178,7 +178,7 @@ class Position:
         for i, t in zip(self.cell.index, self.offset, strict=True):
             if shift > 0:
                 # Cell i has half its descendants below its centre; count theirs from there.
-                step, rest = _floor_shifted(t, shift)
+                step, rest = floor_shifted(t, shift)
                 index.append((i << shift) + (1 << (shift - 1)) + step)
                 offset.append(rest - 0.5)
             else:

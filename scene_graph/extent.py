@@ -28,9 +28,10 @@ def surfel_boxes(parts: Sequence[Surfels | StoredSurfels]) -> NDArray[np.float64
     rows = 0
     for number, part in enumerate(parts):
         box = part.known_box if isinstance(part, Surfels) else part.box
-        if box is not None or not isinstance(part, Surfels):
+        if box is not None:
             boxes[number] = box
             continue
+        assert isinstance(part, Surfels)
         here.append((number, part))
         rows += len(part)
         if rows >= _BATCH_ROWS:

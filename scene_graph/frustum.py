@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
-from wonderzoom.scene_graph.cells import LN2, Cell, integer_to_float, saturated_shift
+from wonderzoom.scene_graph.cells import LN2, Cell, Position, floor_shifted, integer_to_float, saturated_shift
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -76,32 +76,37 @@ class CellTable:
     def seen_from(self, camera: Camera) -> CellFrames:
         """The frames of all rows for ``camera``, worked out per anchor when a row asks, and kept for its next walk."""
         if self._last is None or not self._last.fits(camera, len(self._keys)):
-            self._last = CellFrames(self, camera)
+            self._last = CellFrames(self, camera, self._last)
         return self._last
 
 
 class CellFrames:
     """Centres and edges of the cells of a table, in native pixels at the pivot, along world axes."""
 
-    def __init__(self, table: CellTable, camera: Camera) -> None:
+    def __init__(self, table: CellTable, camera: Camera, before: CellFrames | None = None) -> None:
+        """``before``: frames of the same table. Where the pivot has not moved since, only edges differ."""
         self._table = table
         self._camera = camera
         count = len(table._keys)  # pyright: ignore[reportPrivateUsage]
         self._known = np.zeros(count, np.bool_)
-        self._pivot = np.zeros((count, 3))  # whole cells from the anchor to the pivot's cell of that level
-        self._rest = np.zeros((count, 3))  # the pivot's offset from that cell's centre
-        self._unit = np.ones(count)  # of the two above, in inverse cells; 1 but for the very far
-        self._edge = np.zeros(count)  # edge of a cell, or of that unit where it is larger, in pixels
-        # For each axis of the pivot: its cell's index, and its offset as a ratio of integers.
-        settled = camera.pivot.rebased(camera.pivot.cell.level)
-        self._ratios: list[tuple[int, int, int, int]] = []
-        for fine, rest in zip(settled.cell.index, settled.offset, strict=True):
-            numerator, denominator = rest.as_integer_ratio()
-            self._ratios.append((fine, 2 * numerator, denominator, denominator.bit_length()))
+        self._all_known = False
+        self._edge = np.zeros(
+            count
+        )  # edge of a cell, or of its anchor's unit where that is larger, in pixels
+        if before is not None and before._anchors.fits(camera.pivot, count):
+            self._anchors = before._anchors
+        else:
+            self._anchors = _Anchors(camera.pivot, count)
 
     def fits(self, camera: Camera, anchors: int) -> bool:
         """Whether these are the frames for a camera of a table of so many anchors."""
         return self._camera is camera and len(self._known) == anchors
+
+    def edges(self, rows: Rows) -> F64:
+        """[n] edges of the cells in ``rows`` in pixels, also beyond _FAR."""
+        group = self._table._group[rows]  # pyright: ignore[reportPrivateUsage]
+        self._learn(group)
+        return self._edge[group]
 
     def of(self, rows: Rows) -> tuple[F64, F64]:
         """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot.
@@ -110,39 +115,84 @@ class CellFrames:
         """
         table = self._table
         group = table._group[rows]  # pyright: ignore[reportPrivateUsage]
-        if not self._known[group].all():
-            for g in np.unique(group[~self._known[group]]).tolist():
-                self._learn(g)
-        edge = self._edge[group]
-        steps = table._steps[rows] * self._unit[group, None]  # pyright: ignore[reportPrivateUsage]
-        steps = steps - self._pivot[group] - self._rest[group]
+        self._learn(group)
+        edge, anchors = self._edge[group], self._anchors
+        steps = table._steps.take(rows, 0)  # pyright: ignore[reportPrivateUsage]
+        if anchors.some_far:
+            steps *= anchors.unit[group, None]
+        steps -= anchors.pivot.take(group, 0)
+        steps -= anchors.rest.take(group, 0)
         distance = np.maximum(np.maximum(np.abs(steps[:, 0]), np.abs(steps[:, 1])), np.abs(steps[:, 2]))
         edge = np.minimum(edge, _FAR / np.maximum(distance, 1.0))
         return steps * edge[:, None], edge
 
-    def _learn(self, group: int) -> None:
-        level, *tile = self._table._keys[group]  # pyright: ignore[reportPrivateUsage]
-        index, offset = self._pivot_at(level)
-        whole = [p - (t << TILE_BITS) for p, t in zip(index, tile, strict=True)]
-        coarser = max(0, max(value.bit_length() for value in whole) - _STEP_BITS)
-        self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - self._camera.ln_scale)
-        if coarser:
-            self._unit[group] = saturated_shift(1.0, -coarser)
-            whole = [value >> coarser for value in whole]
-            offset = [value * self._unit[group] for value in offset]
-        self._pivot[group] = [float(value) for value in whole]
-        self._rest[group] = offset
-        self._known[group] = True
+    def _learn(self, groups: NDArray[np.intp]) -> None:
+        """Work out what is not known yet of some anchors."""
+        if self._all_known or self._known[groups].all():
+            return
+        table, anchors = self._table, self._anchors
+        for group in np.unique(groups[~self._known[groups]]).tolist():
+            level, *tile = table._keys[group]  # pyright: ignore[reportPrivateUsage]
+            coarser = anchors.settle(group, level, tile)
+            self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - self._camera.ln_scale)
+            self._known[group] = True
+        self._all_known = bool(self._known.all())
 
-    def _pivot_at(self, level: int) -> tuple[Sequence[int], Sequence[float]]:
-        """Cell and offset of the pivot at a level: ``Position.rebased``, quicker for the many levels above it."""
-        pivot = self._camera.pivot
-        up = pivot.cell.level - level
-        if up <= 0:
-            pivot = pivot.rebased(level)
-            return pivot.cell.index, pivot.offset
+
+class _Anchors:
+    """Where the anchors of a table are from a pivot, whatever the camera's direction and scale."""
+
+    def __init__(self, pivot: Position, count: int) -> None:
+        self.pivot = np.zeros((count, 3))  # whole cells from the anchor to the pivot's cell of that level
+        self.rest = np.zeros((count, 3))  # the pivot's offset from that cell's centre
+        self.unit = np.ones(count)  # of the two above, in inverse cells; 1 but for the very far
+        self.some_far = False
+        self._place = pivot
+        self._coarser = [-1] * count  # octaves of ``unit``; -1 until it is settled
+        # For each axis of the pivot: its cell's index, and its offset as a ratio of integers.
+        settled = pivot.rebased(pivot.cell.level)
+        self._ratios: list[tuple[int, int, int, int]] = []
+        for fine, rest in zip(settled.cell.index, settled.offset, strict=True):
+            numerator, denominator = rest.as_integer_ratio()
+            self._ratios.append((fine, 2 * numerator, denominator, denominator.bit_length()))
+
+    def fits(self, pivot: Position, count: int) -> bool:
+        """Whether these are the anchors of a table of so many, from a pivot."""
+        return len(self._coarser) == count and self._place == pivot
+
+    def settle(self, group: int, level: int, tile: Sequence[int]) -> int:
+        """Work out one of them; the octaves of its unit."""
+        coarser = self._coarser[group]
+        if coarser >= 0:
+            return coarser
+        index, offset = self._at(level)
+        whole = [p - (t << TILE_BITS) for p, t in zip(index, tile, strict=True)]
+        coarser = max(0, max(map(int.bit_length, whole)) - _STEP_BITS)
+        if coarser:
+            self.some_far = True
+            self.unit[group] = saturated_shift(1.0, -coarser)
+            whole = [value >> coarser for value in whole]
+            offset = [value * self.unit[group] for value in offset]
+        self.pivot[group] = [float(value) for value in whole]
+        self.rest[group] = offset
+        self._coarser[group] = coarser
+        return coarser
+
+    def _at(self, level: int) -> tuple[Sequence[int], Sequence[float]]:
+        """Cell and offset of the pivot at a level: ``Position.rebased``, quicker for many levels."""
+        place = self._place
+        up = place.cell.level - level
+        if up == 0:
+            place = place.rebased(level)
+            return place.cell.index, place.offset
         index: list[int] = []
         offset: list[float] = []
+        if up < 0:
+            for coarse, rest in zip(place.cell.index, place.offset, strict=True):
+                step, rest = floor_shifted(rest, -up)
+                index.append((coarse << -up) + (1 << (-up - 1)) + step)
+                offset.append(rest - 0.5)
+            return index, offset
         for fine, twice, denominator, bits in self._ratios:
             coarse = fine >> up
             remainder = ((fine - (coarse << up)) * 2 + 1) - (1 << up)

@@ -137,7 +137,7 @@ class Octree(CellTree):
         depth w (in D) is seen at ``scale_offset + ln w``; and coarser ones, where these are ``standing_by``.
         """
         rows = self.walk(camera, margin, scale_offset, radial, standing_by)
-        return self.rows.blocks(self.rows.ordered(rows.tolist()))
+        return self.rows.blocks(self.rows.in_order(rows).tolist())
 
     def walk(
         self,
@@ -164,6 +164,7 @@ class Octree(CellTree):
 
         rows: list[int] = []
         single: list[NDArray[np.intp]] = []
+        leaves: list[NDArray[np.intp]] = []
         frontier = np.array([self._root], np.intp)
         while len(frontier):
             gathered = [frontier]
@@ -173,23 +174,24 @@ class Octree(CellTree):
                 gathered.append(frontier)
                 total += len(frontier)
             slots = np.concatenate(gathered)
-            hit = slots[seen(slots, self._box[slots], self._interval[slots])]
-            own = self._one[hit]
-            single.append(own[own >= 0])
+            met = seen(slots, self._box[slots], self._interval[slots])
+            hit = slots[met]
+            own, alone = self._one[hit], self._leaf[hit]
+            leaves.append(own[alone])
+            single.append(own[~alone & (own >= 0)])
             for slot in hit[own == -2].tolist():
                 rows += self._own[slot]
-            frontier = self._below(hit[np.isin(hit, frontier, assume_unique=True)])
+            frontier = self._below(frontier[met[len(met) - len(frontier) :]])
+        # What a leaf knows of its subtree is its block's own; the blocks of other cells are asked for themselves.
         found = np.concatenate([np.array(rows, np.intp), *single])
-        if not len(found):
-            return np.empty(0, np.intp)
         found = found[seen(self.rows.slot[found], self.rows.box[found], self.rows.interval[found])]
+        found = np.concatenate([found, *leaves])
         if scale_offset is not None:
-            hidden = [
-                number
-                for number, surfels in self.rows.in_detail(found, frames, frustum, seen)
-                if not len(surfels)
-            ]
-            found = np.delete(found, hidden)
+            large, places, _ = self.rows.in_detail(found, frames, frustum, seen)
+            shown = np.ones(len(found), np.bool_)
+            shown[large] = False
+            shown[large[places]] = True
+            found = found[shown]
         return found
 
     def reaching(self, camera: Camera) -> list[tuple[Block, NDArray[np.intp] | None]]:
@@ -197,15 +199,17 @@ class Octree(CellTree):
 
         None stands for any: only blocks far larger than the picture are asked for their rows.
         """
-        rows = np.array(self.rows.ordered(self.walk(camera, 0.0, None, False).tolist()), np.intp)
+        rows = self.rows.in_order(self.walk(camera, 0.0, None, False))
         frustum, frames = Frustum.of(camera), self._table.seen_from(camera)
 
         def seen(slots: NDArray[np.intp], boxes: F64, _intervals: F64) -> NDArray[np.bool_]:
             return frustum.touches(*boxes_in_pixels(*frames.of(slots), boxes))
 
         some: list[NDArray[np.intp] | None] = [None] * len(rows)
-        for number, surfels in self.rows.in_detail(rows, frames, frustum, seen):
-            some[number] = surfels
+        large, places, surfels = self.rows.in_detail(rows, frames, frustum, seen)
+        ends = np.searchsorted(places, np.arange(len(large) + 1)).tolist()
+        for place, number in enumerate(large.tolist()):
+            some[number] = surfels[ends[place] : ends[place + 1]]
         blocks = self.rows.blocks(rows.tolist())
         return [(block, each) for block, each in zip(blocks, some, strict=True) if each is None or len(each)]
 
@@ -264,7 +268,7 @@ class Octree(CellTree):
         if len(own) == 1 and not below:  # nearly always
             row = own[0]
             self._box[slot], self._interval[slot] = self.rows.box[row], self.rows.interval[row]
-            self._counts[slot], self._one[slot] = (1, self.rows.surfels[row]), row
+            self._counts[slot], self._one[slot], self._leaf[slot] = (1, self.rows.surfels[row]), row, True
             return
         boxes = [self.rows.box[row] for row in own]
         intervals = [self.rows.interval[row] for row in own]
@@ -280,4 +284,4 @@ class Octree(CellTree):
         self._box[slot, 1] = np.max([box[1] for box in boxes], axis=0)
         self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
         self._counts[slot] = blocks, surfels
-        self._one[slot] = own[0] if len(own) == 1 else -2 if own else -1
+        self._one[slot], self._leaf[slot] = own[0] if len(own) == 1 else -2 if own else -1, False

@@ -9,7 +9,7 @@ surfel. Of a chain of zooms, what is left is the handful of coarse surfels that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import is_not
 
@@ -27,8 +27,8 @@ Seen = Callable[[Rows, F64, F64], Mask]
 # Blocks of a longer edge on the screen are asked in detail: a native pixel of theirs is 64 pixels there.
 FINE_EDGE_PX = 2.0**12
 # Surfels, in Z-order, that a box stands for: from coarse to fine, each a whole number of the next.
-_RUNS = (256, 32)
-# Surfels whose patches are kept, 60 bytes each, for cameras to come.
+_RUNS = (256, 32, 4)
+# Surfels whose patches are kept, 80 bytes each, for cameras to come; those of the last one are held twice.
 _MOST_SURFELS = 1 << 20
 # Renderers draw a splat up to where it is fainter than half a level of 255: 3.33 standard deviations.
 _REACH = 3.4
@@ -60,11 +60,6 @@ class Patches:
             spans.append(np.stack([child, np.maximum.reduceat(intervals[:, 1], starts)], -1))
         return Patches(centres, radii, intervals, tuple(boxes), tuple(spans))
 
-    def rows(self, runs: Rows) -> Rows:
-        """The rows of some of the shortest runs."""
-        rows = (runs[:, None] * _RUNS[-1] + np.arange(_RUNS[-1])).ravel()
-        return rows[rows < len(self.radii)]
-
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
@@ -83,15 +78,53 @@ class _Runs:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """The patches of several blocks, one after the other."""
+
+    starts: Rows  # [B + 1] first surfel of each block
+    centres: F64  # [N, 3]
+    radii: F64  # [N]
+    intervals: F64  # [N, 2]
+    runs: tuple[_Runs, ...]  # for each of _RUNS
+
+    @staticmethod
+    def of(blocks: Sequence[Patches]) -> _Together:
+        return _Together(
+            np.cumsum([0, *(len(block.radii) for block in blocks)]),
+            np.concatenate([block.centres for block in blocks]),
+            np.concatenate([block.radii for block in blocks]),
+            np.concatenate([block.intervals for block in blocks]),
+            tuple(_Runs.of(blocks, size) for size in range(len(_RUNS))),
+        )
+
+    def in_view(self, seen: Seen) -> tuple[Rows, Rows]:
+        """The surfels that may meet a view, as numbers of blocks and rows in these: from coarse runs to finer ones."""
+        which = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.runs[0].starts))
+        at = np.arange(len(which))
+        for size, here in enumerate(self.runs):
+            hit = seen(which, here.boxes[at], here.spans[at])
+            which, local = which[hit], at[hit] - here.starts[which[hit]]
+            finer = size + 1 < len(self.runs)
+            ends = self.runs[size + 1].starts if finer else self.starts
+            ratio = _RUNS[size] // _RUNS[size + 1] if finer else _RUNS[-1]
+            at = ((ends[which] + local * ratio)[:, None] + np.arange(ratio)).ravel()
+            which = np.repeat(which, ratio)
+            whole = at < ends[which + 1]
+            at, which = at[whole], which[whole]
+        centres, radii = self.centres[at], self.radii[at][:, None]
+        hit = seen(which, np.stack([centres - radii, centres + radii], 1), self.intervals[at])
+        which, at = which[hit], at[hit]
+        return which, at - self.starts[which]
+
+
 class Details:
     """The patches of blocks that were asked for, by a row of their owner's; each worked out once for its bounds."""
 
     def __init__(self) -> None:
         self._patches: dict[int, Patches] = {}
-        self._last: tuple[list[Patches], tuple[_Runs, ...]] = (
-            [],
-            (),
-        )  # a camera mostly asks for the same again
+        # A camera mostly asks for the same again.
+        self._last: tuple[list[Patches], _Together] | None = None
 
     def __copy__(self) -> Details:
         other = Details()
@@ -110,57 +143,20 @@ class Details:
                 break
             surfels -= len(self._patches.pop(row).radii)
 
-    def in_view(self, blocks: Sequence[tuple[int, Block]], seen: Seen) -> list[Rows]:
-        """Of each block (with its row) the surfels that may meet a view, ascending.
-
-        ``seen`` names blocks by their numbers in ``blocks``.
+    def in_view(self, blocks: Sequence[tuple[int, Block]], seen: Seen) -> tuple[Rows, Rows]:
+        """The surfels of some blocks (with their rows) that may meet a view: numbers of blocks and rows in these, both
+        ascending. ``seen`` names blocks by their numbers in ``blocks``, too.
         """
         if not blocks:
-            return []
+            return np.empty(0, np.intp), np.empty(0, np.intp)
         patches: list[Patches] = []
+        before = len(self._patches)
         for row, block in blocks:
             patches.append(self._patches.pop(row, None) or Patches.of(block))
             self._patches[row] = patches[-1]  # who was asked last is last
-        self._forget(len(blocks))
-        last, runs = self._last
-        if len(last) != len(patches) or any(map(is_not, last, patches)):
-            runs = tuple(_Runs.of(patches, size) for size in range(len(_RUNS)))
-            self._last = patches, runs
-        found: list[Rows] = [np.empty(0, np.intp)] * len(blocks)
-        for number, rows in _rows_in_view(patches, runs, seen):
-            found[number] = rows
-        return found
-
-
-def _rows_in_view(
-    patches: Sequence[Patches], runs: Sequence[_Runs], seen: Seen
-) -> Iterator[tuple[int, Rows]]:
-    """The blocks with surfels that may meet a view, and which: from coarse runs to finer ones to surfels."""
-    which = np.repeat(np.arange(len(patches)), np.diff(runs[0].starts))
-    at = local = np.arange(len(which))
-    for size, here in enumerate(runs):
-        hit = seen(which, here.boxes[at], here.spans[at])
-        which, local = which[hit], at[hit] - here.starts[which[hit]]
-        if size + 1 < len(runs):
-            ratio, below = _RUNS[size] // _RUNS[size + 1], runs[size + 1].starts
-            at = ((below[which] + local * ratio)[:, None] + np.arange(ratio)).ravel()
-            which = np.repeat(which, ratio)
-            whole = at < below[which + 1]
-            at, which = at[whole], which[whole]
-    if not len(which):
-        return
-    numbers, first = np.unique(which, return_index=True)
-    rows_of = [
-        patches[number].rows(some)
-        for number, some in zip(numbers.tolist(), np.split(local, first[1:]), strict=True)
-    ]
-    parts = [patches[number] for number in numbers.tolist()]
-    which = np.repeat(numbers, [len(rows) for rows in rows_of])
-    centres = np.concatenate([part.centres[rows] for part, rows in zip(parts, rows_of, strict=True)])
-    radii = np.concatenate([part.radii[rows] for part, rows in zip(parts, rows_of, strict=True)])[:, None]
-    spans = np.concatenate([part.intervals[rows] for part, rows in zip(parts, rows_of, strict=True)])
-    hit = seen(which, np.stack([centres - radii, centres + radii], 1), spans)
-    ends = np.cumsum([len(rows) for rows in rows_of])
-    for number, rows, met in zip(numbers.tolist(), rows_of, np.split(hit, ends[:-1]), strict=True):
-        if met.any():
-            yield number, rows[met]
+        if len(self._patches) > before:
+            self._forget(len(blocks))
+        last = self._last
+        if last is None or len(last[0]) != len(patches) or any(map(is_not, last[0], patches)):
+            last = self._last = patches, _Together.of(patches)
+        return last[1].in_view(seen)

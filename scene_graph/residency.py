@@ -79,16 +79,24 @@ def links(blocks: Sequence[Block], boxes: F64, camera: Camera) -> Links:
     rows: dict[str, list[int]] = {}
     for row, block in enumerate(blocks):
         rows.setdefault(block.node, []).append(row)
-    related = {(name, block.node) for block in blocks for name in block.parents if name in rows}
-    related |= {(block.node, name) for block in blocks for name in block.children if name in rows}
+    parents, children = [block.parents for block in blocks], [block.children for block in blocks]
+    related = {
+        (name, block.node) for block, all in zip(blocks, parents, strict=True) for name in all if name in rows
+    }
+    related |= {
+        (block.node, name)
+        for block, all in zip(blocks, children, strict=True)
+        for name in all
+        if name in rows
+    }
     middles, halves = _in_pixels(blocks, boxes, camera)
     pairs: list[tuple[Rows, Rows]] = []
     for above, below in sorted(related):
         coarse, fine = np.array(rows[above], np.intp), np.array(rows[below], np.intp)
         apart = np.abs(middles[coarse, None] - middles[None, fine])
         touch = (apart <= halves[coarse, None] + halves[None, fine]).all(-1)
-        said = np.array([below in blocks[row].children for row in coarse.tolist()])[:, None]
-        said = said | np.array([above in blocks[row].parents for row in fine.tolist()])[None]
+        said = np.array([below in children[row] for row in coarse.tolist()])[:, None]
+        said = said | np.array([above in parents[row] for row in fine.tolist()])[None]
         i, k = np.nonzero(touch & said)
         pairs.append((coarse[i], fine[k]))
     none = np.zeros(0, np.intp)

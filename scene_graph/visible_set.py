@@ -62,11 +62,18 @@ def wanted_rows(world: World, camera: Camera, settings: RenderSettings, *, stand
 
     ``standing_by``: with those whose surfels have all handed over to finer ones: they show where these are not there.
     """
+    found = rows_in_view(world, camera, settings, standing_by=standing_by)
+    return world.octree.rows.in_order(found)
+
+
+def rows_in_view(
+    world: World, camera: Camera, settings: RenderSettings, *, standing_by: bool = False
+) -> Rows:
+    """The same rows in no order, which is quicker."""
     every = settings.modulation == "none"
     scale_offset = None if every else camera.ln_render_scale(settings.h_ref, settings.lod_bias)
     guard = MIP_GUARD_PX if settings.mips else GUARD_PX
-    found = world.octree.walk(camera, guard, scale_offset, settings.metric == "radial", standing_by)
-    return np.array(world.octree.rows.ordered(found.tolist()), np.intp)
+    return world.octree.walk(camera, guard, scale_offset, settings.metric == "radial", standing_by)
 
 
 def with_levels(
@@ -98,11 +105,13 @@ def with_levels(
             finest, drawn = refine(wanted, settings.budget, _levels_of(before, world, rows))
             rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
     coarsest = np.maximum(finest, coarsest)
-    blocks, last = table.blocks(rows.tolist()), wanted.last
-    made = np.array([len(block.mips) for block in blocks], np.int64) >= coarsest
+    last = wanted.last
+    made = table.have(rows, coarsest)
     if not made.all():
-        lacking = np.flatnonzero(~made).tolist()
-        for each in missing_levels(world, [(blocks[k], int(coarsest[k])) for k in lacking]):
+        lacking = np.flatnonzero(~made)
+        for each in missing_levels(
+            world, zip(table.blocks(rows[lacking].tolist()), coarsest[lacking].tolist(), strict=True)
+        ):
             (Missing.make if later is None else later)(each)
         if later is None:
             made[:] = True

@@ -4,6 +4,8 @@
   verdict; ``slow`` (``--hypothesis-profile=slow``, 1000 examples) draws anew each time and finds what is left.
 * A test must leave no thread, child process or open file behind. Process-wide resources belong in a
   module- or session-scoped fixture: those start before the count is taken.
+* What needs transformers and diffusers is not even imported where ``-m`` says "not models": that takes ten seconds in
+  each worker, and makes whatever runs after it slower.
 * Numba's cache is left where users have it: the tests run what users run.
 """
 
@@ -30,6 +32,15 @@ for _name, _examples in (("fast", 50), ("slow", 1000)):
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile("fast")
+
+
+_OF_MODELS = ("tests/generation/models", "tests/runtime/evaluation/test_clip_scores.py")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """See the module docstring; None leaves it to others."""
+    left_out = "not models" in str(config.getoption("markexpr")).split(" and ")
+    return left_out and collection_path.relative_to(config.rootpath).as_posix() in _OF_MODELS or None
 
 
 def _threads() -> set[threading.Thread]:

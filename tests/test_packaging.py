@@ -67,6 +67,7 @@ def test_the_wheel_carries_the_command_and_the_licence(wheel: dict[str, bytes]) 
     }
     assert b"wonderzoom = wonderzoom.runtime.cli:main" in metadata["entry_points.txt"]
     assert b"[wonderzoom.commands]\nload = wonderzoom.clients.load:main" in metadata["entry_points.txt"]
+    assert b"\nview = wonderzoom.clients.desktop.view:main" in metadata["entry_points.txt"]
     assert b"Apache License" in metadata["licenses/LICENSE"]
 
 

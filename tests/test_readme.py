@@ -107,6 +107,10 @@ SNIPPETS = [
 
 
 def test_python_snippets_run() -> None:
+    """Those that need a link of one's own server are read only; ``tests/clients`` do what they do."""
     for document, code in SNIPPETS:
+        if "#token=..." in code:
+            compile(code, document.name, "exec")
+            continue
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{document.name}:\n{code}\n{result.stderr}"

@@ -3,7 +3,8 @@
     python -m tools.make_page_pictures [--world demo/world] [--output docs/page]
 
 The world is copied first, so that what people do in the pictures stays out of it. Needs the extra ``dev`` and
-Chromium on the PATH.
+Chromium on the PATH; the picture in a headset also the npm package iwer, its folder in ``IWER``. Surfels are drawn by
+whatever Chromium has: without a graphics card that takes minutes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ DESKTOP = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
 QUALITY = 88  # of the JPEG files
 STILL = "body[data-line=open][data-shown=still]"
-PATIENCE_MS = 120_000
+SURFELS = "?stream=surfels&budget=1200000"  # as many as a good card draws, whatever draws here
+HEADSET = """
+const headset = new IWER.XRDevice(IWER.metaQuest3);
+headset.stereoEnabled = true;
+headset.installRuntime({forceInstall: true});
+"""
+PATIENCE_MS = 480_000
 # Where people click, as shares of the viewport: the path, the flowers in front.
 ON_THE_PATH, IN_THE_FLOWERS = (0.3, 0.72), (0.62, 0.8)
 
@@ -56,12 +63,12 @@ class Camera:
     def __init__(self, browser: Browser, link: str, output: Path) -> None:
         self._browser, self._link, self._output = browser, link, output
 
-    def page(self, name: str, **context: Any) -> Page:
+    def page(self, name: str, stream: str = "?stream=frames", script: str = "", **context: Any) -> Page:
         """A page of somebody with that name, when it shows a still."""
         page = self._browser.new_context(**context).new_page()
         page.set_default_timeout(PATIENCE_MS)
-        page.add_init_script(f"localStorage.setItem('wonderzoom.name', '{name}')")
-        page.goto(self._link)
+        page.add_init_script(f"localStorage.setItem('wonderzoom.name', '{name}'); {script}")
+        page.goto(self._link.replace("/#", f"/{stream}#"))
         self.still(page)
         return page
 
@@ -122,10 +129,29 @@ def take_all(camera: Camera) -> None:
     camera.take(ada, "presence")
 
 
+def take_surfels(camera: Camera) -> None:
+    """The same world, drawn by the page itself; and in a headset."""
+    page = camera.page("Ada Lovelace", SURFELS, viewport=DESKTOP)
+    camera.take(page, "surfels")
+    page.context.close()
+    folder = os.environ.get("IWER")
+    if folder is None:
+        print("no picture in a headset: IWER is not set")
+        return
+    emulator = (Path(folder) / "build" / "iwer.min.js").read_text(encoding="utf-8")
+    page = camera.page("Ada Lovelace", SURFELS, emulator + HEADSET, viewport=DESKTOP)
+    page.locator("#headset").click()
+    page.wait_for_function("Number(document.body.dataset.headsetFrames) > 3")
+    page.wait_for_function("document.body.dataset.shown === 'still'")
+    camera.take(page, "headset")
+    page.context.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--world", type=Path, default=Path("demo/world"))
     parser.add_argument("--output", type=Path, default=Path("docs/page"))
+    parser.add_argument("--surfels", action="store_true", help="only what the page draws itself")
     arguments = parser.parse_args()
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
@@ -134,9 +160,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         world = Path(folder) / "meadow"
         shutil.copytree(arguments.world, world)
-        running = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        running = driver.chromium.launch(
+            executable_path=browser, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
         with served(world, Path(folder)) as link:
-            take_all(Camera(running, link, arguments.output))
+            camera = Camera(running, link, arguments.output)
+            if not arguments.surfels:
+                take_all(camera)
+            take_surfels(camera)
         running.close()
 
 

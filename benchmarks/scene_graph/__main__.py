@@ -29,6 +29,7 @@ import numpy as np
 
 from benchmarks.machine import machine, median, table
 from benchmarks.scene_graph.worlds import CHAIN, PLACES, SIDE, deep_world, inside, node, wide_world
+from wonderzoom.runtime.renderers import coverage_kernels
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
@@ -119,7 +120,8 @@ def main() -> None:
     parser.add_argument("--depths", type=int, nargs="*", default=[1, 10, 30, 100, 300])
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    print(machine("numpy"))
+    coverage_kernels.warm_up()
+    print(machine("numpy", "numba"))
     print("\nMilliseconds of CPU (load: per million surfels in brackets)\n")
     header = ["world", "surfels", *STEPS, "propose + apply"]
     for title, counts, make, size in (

@@ -7,41 +7,32 @@ over them. The behaviour is that of the page (``clients/web/main.js``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wonderzoom.clients.desktop import motions
+from wonderzoom.clients.desktop.asking import Spot
 from wonderzoom.clients.desktop.hands import HELD_KEYS, Hands
-from wonderzoom.clients.desktop.hud import Card, Hud, Other, Prompt
+from wonderzoom.clients.desktop.hud import Hud, Other
 from wonderzoom.clients.desktop.remote import Changed, News, Over, Picked, Progress, Sheet, Shown, Told
 from wonderzoom.clients.desktop.tree import Node, Tree, times
+from wonderzoom.clients.desktop.zooms import Zooms, progress
 from wonderzoom.clients.errors import ClientError
 from wonderzoom.clients.events import Disconnected, Reconnected
 from wonderzoom.clients.poses import camera_of, position_of
-from wonderzoom.protocol import limits, messages
+from wonderzoom.protocol import messages
 from wonderzoom.protocol.values import NodeSummary
 from wonderzoom.scene_graph.camera import NEAR, Camera
 from wonderzoom.scene_graph.cells import Position
 
-# What each stage of a zoom is for a person, and how far the whole is when it begins.
-_STAGES = {
-    "observe": ("looking", 0.0),
-    "describe": ("thinking", 0.05),
-    "upscale": ("sharpening", 0.08),
-    "edit": ("painting", 0.35),
-    "depth": ("shaping", 0.5),
-    "segment": ("shaping", 0.53),
-    "auxiliary": ("looking around", 0.56),
-    "lift": ("building", 0.64),
-    "optimise": ("refining", 0.7),
-    "commit": ("keeping", 0.97),
-}
 _CLOSEST_LN, _WIDEST_LN = math.log(64.0), math.log(4.0)  # beyond what there is, nothing is to be seen
-_ASPECTS = (3 / 4, 16 / 9)  # of pictures that are generated
 _NEAREST_PIVOT, _FARTHEST_PIVOT = 0.02, 50.0  # D: a pivot goes no further
-_NOTICE_S, _CARD_S = 6.0, 5.0  # that they are shown
+_NOTICE_S = 6.0  # that something is said
 _MOST_STILLS = 6
+
+
+Eyes = Callable[[Camera, float, float], Position | None]
 
 
 class Server(Protocol):
@@ -56,34 +47,6 @@ class Server(Protocol):
 
 
 @dataclass(slots=True)
-class _Job:
-    """A zoom that this window asked for."""
-
-    title: str
-    camera: Camera
-    state: str = "asked"
-    done: float = 0.0
-    problem: bool = False
-    gone_at: float = math.inf  # when its card goes
-    preview: Sheet | None = None
-    revision: int | None = None  # that it was committed with
-
-
-@dataclass(slots=True)
-class _Spot:
-    """What was clicked, and the line that asks what should be there."""
-
-    u: float
-    v: float
-    camera: Camera
-    place: Position | None = None
-    text: str = ""
-    ln_factor: float = math.log(4.0)
-    pick: int | None = None  # that is not answered yet
-    sent: bool = False  # Enter was pressed before the answer came
-
-
-@dataclass(slots=True)
 class Desk:
     """See the module docstring. ``seeds``: of zooms."""
 
@@ -94,6 +57,8 @@ class Desk:
     scale: float = 1.0  # pixels of the window for one of the writing
     hands: Hands = field(init=False)
     tree: Tree = field(default_factory=Tree)
+    zooms: Zooms = field(default_factory=Zooms)
+    eyes: Eyes | None = None  # where the window knows by itself what is at a pixel; None: the server is asked
     shown: Sheet | None = None  # the newest frame
     stills: list[Sheet] = field(default_factory=list[Sheet])
     over: bool = False  # the conversation has ended, or one wants to leave
@@ -110,8 +75,7 @@ class Desk:
     helping: bool = False
     question: Node | None = None  # whether to remove it
     _here: Node | None = None
-    _jobs: dict[int, _Job] = field(default_factory=dict[int, _Job])
-    _spot: _Spot | None = None
+    _spot: Spot | None = None
     _pivot_pick: int | None = None
     _gone: list[str] = field(default_factory=list[str])  # nodes that this window had removed
     _removing: dict[str, str] = field(default_factory=dict[str, str])
@@ -149,7 +113,8 @@ class Desk:
             case Picked(request, found):
                 self._picked(request, found)
             case Progress():
-                self._progress(news)
+                if problem := self.zooms.hear(news, self._now):
+                    self.notice(problem, problem=True)
             case Changed(node, removed, error):
                 self._changed(node, removed, error, nodes)
             case Over(error):
@@ -159,20 +124,13 @@ class Desk:
         if self.shown is not None and self.shown.still:
             self.stills = [*self.stills, self.shown][-_MOST_STILLS:]
         self.shown = sheet
-        self.forget_previews(sheet.revision)
-
-    def forget_previews(self, revision: int) -> None:
-        """The world itself is shown in a revision: no picture of a zoom that is in it is needed any more."""
-        for job in self._jobs.values():
-            if job.revision is not None and revision >= job.revision:
-                job.preview = None
+        self.zooms.shown(sheet.revision)
 
     def _told(self, event: object, nodes: dict[str, NodeSummary]) -> None:
         match event:
             case messages.Commit():
                 self.tree.update(nodes.values())
-                if self._here is not None and self._here.id not in self.tree.nodes:
-                    self._here = None
+                self._here = None  # it is found anew
             case messages.Presence():
                 self.presence = event
             case messages.Error():
@@ -190,58 +148,33 @@ class Desk:
         spot = self._spot
         if request == self._pivot_pick:
             self._pivot_pick = None
-            if place is not None and self.hands.camera is not None:
-                point = self.hands.camera.view_point(place)
-                w = 1.0 + float(point[2]) * self.hands.camera.inverse_f
-                if _NEAREST_PIVOT < w < _FARTHEST_PIVOT:
-                    self.hands.pivot(float(point[2]))
+            self._pivot(place)
         elif spot is not None and request == spot.pick:
             spot.pick = None
-            if found is not None and place is None:
-                self._spot = None
-                self.notice("There is nothing there to zoom into.")
-            else:
-                spot.place = place
-                if spot.sent:
-                    self._ask(spot)
+            self._spot_known(spot, place, known=found is not None)
 
-    def _progress(self, news: Progress) -> None:
-        job, status = self._jobs.get(news.request), news.status
-        if job is None:
-            return
-        if news.error is not None:
-            if job.gone_at == math.inf:  # no status has ended it
-                self._failed(job, str(news.error))
-        elif status is None:
-            return
-        elif status.state == "queued":
-            eta = f", about {math.ceil(status.eta / 1e3)} s" if status.eta else ""
-            job.state = f"{status.position} before it{eta}" if status.position else f"begins{eta}"
-        elif status.state == "running":
-            job.state = _STAGES[status.stage][0] if status.stage in _STAGES else "working"
-            job.done = progress(status.stage, status.fraction)
-            if news.preview is not None:
-                height, width = news.preview.shape[:2]
-                job.preview = Sheet(news.preview, motions.covering(job.camera, width, height))
-        elif status.state == "committed":
-            without = f", without: {', '.join(status.ignored)}" if status.ignored else ""
-            job.state = f"it is here{without} {status.message}".strip()
-            job.done, job.revision = 1.0, status.revision
-            job.gone_at = self._now + _CARD_S * (3.0 if without or status.message else 1.0)
-        elif status.state == "cancelled":
-            job.gone_at, job.preview = self._now, None
+    def _pivot(self, place: Position | None) -> None:
+        """The pivot goes to the depth of a place, if that is neither at the eye nor far behind."""
+        if place is not None and self.hands.camera is not None:
+            point = self.hands.camera.view_point(place)
+            if _NEAREST_PIVOT < 1.0 + float(point[2]) * self.hands.camera.inverse_f < _FARTHEST_PIVOT:
+                self.hands.pivot(float(point[2]))
+
+    def _spot_known(self, spot: Spot, place: Position | None, *, known: bool) -> None:
+        """What is at the clicked spot; ``known``: it was found out, be it nothing."""
+        if known and place is None:
+            self._spot = None
+            self.notice("There is nothing there to zoom into.")
         else:
-            self._failed(job, status.message or "it could not be made")
-
-    def _failed(self, job: _Job, text: str) -> None:
-        job.state, job.problem, job.preview = text, True, None
-        job.gone_at = self._now + 3.0 * _CARD_S
-        self.notice(f"{job.title}: {text}", problem=True)
+            spot.place = place
+            if spot.sent:
+                self._ask(spot)
 
     def _changed(
         self, node: str, removed: bool, error: ClientError | None, nodes: dict[str, NodeSummary]
     ) -> None:
         self.tree.update(nodes.values())
+        self._here = None
         if error is not None:
             self._restoring.discard(node)
             self.notice(str(error), problem=True)
@@ -257,7 +190,10 @@ class Desk:
     # ---- hands ----------------------------------------------------------------------------------
     def pick(self, u: float, v: float) -> None:
         """A gesture begins: the pivot goes to what is there, once the server has said what."""
-        self._pivot_pick = self._pick(u, v)
+        if self.eyes is not None and self.hands.camera is not None:
+            self._pivot(self.eyes(self.hands.camera, u, v))
+        else:
+            self._pivot_pick = self._pick(u, v)
 
     def click(self, u: float, v: float) -> None:
         """Ask what should be at a pixel."""
@@ -268,7 +204,11 @@ class Desk:
             self.notice("You may look here. Who has the host's link can make new detail.")
         elif camera is not None:
             self.hands.look(camera)
-            self._spot = _Spot(u, v, camera, pick=self._pick(u, v))
+            self._spot = spot = Spot(u, v, camera)
+            if self.eyes is not None:
+                self._spot_known(spot, self.eyes(camera, u, v), known=True)
+            else:
+                spot.pick = self._pick(u, v)
 
     def moved(self) -> None:
         """A hand moved the camera: what was to be asked there is not any more."""
@@ -281,9 +221,8 @@ class Desk:
 
     def write(self, letter: str) -> None:
         """A letter of what should be there."""
-        spot = self._spot
-        if spot is not None and letter.isprintable() and len(spot.text) < limits.MAX_PROMPT:
-            spot.text += letter
+        if self._spot is not None:
+            self._spot.write(letter)
 
     def key(self, key: str) -> None:
         """A key goes down; those that move are told to ``hands`` instead."""
@@ -292,28 +231,17 @@ class Desk:
             if key in ("y", "enter"):
                 self._remove(node)
         elif self._spot is not None:
-            self._write_key(self._spot, key)
+            match self._spot.key(key):
+                case "ask":
+                    self._ask(self._spot)
+                case "close":
+                    self._spot = None
+                case None:
+                    pass
         elif key in HELD_KEYS:
             self.hands.hold(key)
         else:
             self._do(key)
-
-    def _write_key(self, spot: _Spot, key: str) -> None:
-        match key:
-            case "escape":
-                self._spot = None
-            case "backspace":
-                spot.text = spot.text[:-1]
-            case "up" | "down":
-                step = math.log(2.0) / 4.0 * (1 if key == "up" else -1)
-                ends = (math.log(limits.MIN_FACTOR), math.log(limits.MAX_FACTOR))
-                spot.ln_factor = min(max(spot.ln_factor + step, ends[0]), ends[1])
-            case "enter" if spot.pick is None:
-                self._ask(spot)
-            case "enter":
-                spot.sent = True
-            case _:
-                pass
 
     def _do(self, key: str) -> None:
         match key:
@@ -345,8 +273,8 @@ class Desk:
                 if self._gone[-1] not in self._restoring:
                     self._restoring.add(self._gone[-1])
                     self.server.restore(self._gone[-1])
-            case "c" if self._waiting():
-                self.server.cancel(self._waiting()[-1])
+            case "c" if self.zooms.waiting:
+                self.server.cancel(self.zooms.waiting[-1])
             case "escape" if self.helping:
                 self.helping = False
             case "escape":
@@ -374,15 +302,8 @@ class Desk:
             self._here = self.tree.at(camera)
         elif camera is not None and self._here is None:
             self._here = self.tree.at(camera)
-        for request in [name for name, job in self._jobs.items() if now >= job.gone_at]:
-            if self._jobs[request].preview is None or self._jobs[request].revision is None:
-                del self._jobs[request]
+        self.zooms.step(now)
         return going
-
-    @property
-    def previews(self) -> list[Sheet]:
-        """Pictures of zooms that are being made."""
-        return [job.preview for job in self._jobs.values() if job.preview is not None]
 
     def hud(self) -> Hud:
         """What is written over the world now."""
@@ -404,14 +325,10 @@ class Desk:
             tuple(node.title for node in self.tree.path(self._here.id)) if self._here else (),
             tuple(line for line in (larger, *self.facts) if line),
             self.line,
-            tuple(
-                Card(j.title, j.state, j.done, j.problem)
-                for j in self._jobs.values()
-                if self._now < j.gone_at
-            ),
-            text if self._now < until else ("" if self._jobs or self._spot else "F1: help"),
+            self.zooms.cards(self._now),
+            text if self._now < until else ("" if self.zooms.waiting or self._spot else "F1: help"),
             problem and self._now < until,
-            self._prompt(),
+            self._spot.prompt(camera) if self._spot and camera else None,
             tuple(self._others(camera)) if camera else (),
             question,
             self.helping,
@@ -429,30 +346,14 @@ class Desk:
             return None
         return self.server.pick(shown.frame, share_u, share_v)
 
-    def _target(self, spot: _Spot) -> Camera | None:
-        """The camera of a zoom at a spot; None where it is out of sight."""
-        camera = self.hands.camera or spot.camera
-        place = spot.place or motions.place_at(spot.camera, spot.u, spot.v)
-        point = camera.view_point(place)
-        if 1.0 + float(point[2]) * camera.inverse_f <= NEAR:
-            return None
-        aimed = camera.looking_at(point).zoomed(math.exp(spot.ln_factor))
-        aspect = min(max(aimed.width / aimed.height, _ASPECTS[0]), _ASPECTS[1])
-        width, height = aimed.width, aimed.height
-        if width / height > aspect:
-            width = round(height * aspect)
-        else:
-            height = round(width / aspect)
-        return replace(aimed, width=width, height=height, cx=width / 2, cy=height / 2)
-
-    def _ask(self, spot: _Spot) -> None:
+    def _ask(self, spot: Spot) -> None:
         self._spot = None
-        target = self._target(spot)
+        target = spot.target(self.hands.camera or spot.camera)
         if target is None:
             return
         text = spot.text.strip()
         request = self.server.zoom(target, text, next(self.seeds))
-        self._jobs[request] = _Job(text or "finer detail", target)
+        self.zooms.begin(request, text or "finer detail", target)
         self.fly(target)  # at once: the picture sharpens while one arrives
 
     def _remove(self, node: Node) -> None:
@@ -462,30 +363,16 @@ class Desk:
         if parent is not None:
             self.fly(parent.camera)
 
-    def _waiting(self) -> list[int]:
-        return [request for request, job in self._jobs.items() if job.gone_at == math.inf]
-
-    def _prompt(self) -> Prompt | None:
-        spot, camera = self._spot, self.hands.camera
-        if spot is None or camera is None:
-            return None
-        target = self._target(spot)
-        box = None
-        if target is not None and (corners := _corners(target, camera)) is not None:
-            xs, ys = [u for u, _ in corners], [v for _, v in corners]
-            box = (min(xs), min(ys), max(xs), max(ys))
-        return Prompt(spot.text, math.exp(spot.ln_factor), spot.u, spot.v, box)
-
     def _others(self, camera: Camera) -> Iterator[Other]:
         if self.presence is None:
             return
         colors = {each.id: each.color for each in self.presence.viewers}
         for each in self.presence.viewers:
             if each.id != self.viewer and each.camera is not None:
-                if corners := _corners(camera_of(each.camera), camera):
+                if corners := motions.corners(camera_of(each.camera), camera):
                     yield Other(each.name, each.color, corners)
         for zoom in self.presence.zooms:
-            if zoom.viewer != self.viewer and (corners := _corners(camera_of(zoom.camera), camera)):
+            if zoom.viewer != self.viewer and (corners := motions.corners(camera_of(zoom.camera), camera)):
                 done = progress(zoom.stage, zoom.fraction)
                 yield Other(zoom.prompt or "finer detail", colors.get(zoom.viewer, "#ffffff"), corners, done)
 
@@ -498,24 +385,3 @@ class Desk:
         closest = max(self._here.ln_magnification if self._here else 0.0, 0.0) + _CLOSEST_LN
         wanted = max(-_WIDEST_LN, min(closest, ln))
         return camera if wanted == ln else camera.zoomed(math.exp(wanted - ln))
-
-
-def progress(stage: str | None, fraction: float) -> float:
-    """How far a zoom is, of the whole, by its stage and the share of that."""
-    if stage not in _STAGES:
-        return 0.0
-    begins = _STAGES[stage][1]
-    ends = min([1.0, *(start for _, start in _STAGES.values() if start > begins)])
-    return begins + fraction * (ends - begins)
-
-
-def _corners(seen: Camera, camera: Camera) -> tuple[tuple[float, float], ...] | None:
-    """The corners of what one camera sees as another one sees them; None where they are out of sight or a dot."""
-    points = []
-    for u, v in ((0, 0), (seen.width, 0), (seen.width, seen.height), (0, seen.height)):
-        x, y, w = motions.seen_at(camera, motions.place_at(seen, u, v))
-        if w <= NEAR or max(abs(x), abs(y)) > 20.0 * max(camera.width, camera.height):
-            return None
-        points.append((x, y))
-    wide = max(x for x, _ in points) - min(x for x, _ in points)
-    return tuple(points) if wide >= 6.0 else None

@@ -10,10 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from wonderzoom.scene_graph import motions
 from wonderzoom.scene_graph.camera import NEAR, Camera, multiply_quats
 from wonderzoom.scene_graph.cells import Position
 
 _LEANING = 0.1  # of the world's y axis in the picture: below, one looks along it and there is no horizon
+_CLOSE_PX = 0.5
+_FAR_OUT = 20.0  # windows from this one: what is seen so far out is not shown
+_LEAST_PX = 6.0  # of what is outlined
 _TRIES = 3  # the picture of a wide lens does not move as a whole
 
 
@@ -55,7 +59,10 @@ def zoomed_at(camera: Camera, factor: float, u: float, v: float) -> Camera:
         now_u, now_v, w = seen_at(moved, place)
         if w > NEAR:
             moved = turned(moved, u - now_u, v - now_v)
-    return moved
+    now_u, now_v, w = seen_at(moved, place)
+    if w > NEAR and math.hypot(u - now_u, v - now_v) < _CLOSE_PX:
+        return moved
+    return motions.zoomed_at(camera, factor, u, v)  # of a very wide lens: exact, though the horizon may lean
 
 
 def at_depth(camera: Camera, zeta: float) -> Camera:
@@ -87,6 +94,18 @@ def ln_magnification(camera: Camera, root: Camera) -> float:
     depth = math.log(float(w)) if w > NEAR else 0.0
     sides = math.log(min(root.width, root.height) / min(camera.width, camera.height))
     return root.ln_scale + depth - camera.ln_scale + sides
+
+
+def corners(seen: Camera, camera: Camera) -> tuple[tuple[float, float], ...] | None:
+    """The corners of what one camera sees as another one sees them; None where they are out of sight or a dot."""
+    points = []
+    for u, v in ((0, 0), (seen.width, 0), (seen.width, seen.height), (0, seen.height)):
+        x, y, w = seen_at(camera, place_at(seen, u, v))
+        if w <= NEAR or max(abs(x), abs(y)) > _FAR_OUT * max(camera.width, camera.height):
+            return None
+        points.append((x, y))
+    wide = max(x for x, _ in points) - min(x for x, _ in points)
+    return tuple(points) if wide >= _LEAST_PX else None
 
 
 def _slant(camera: Camera) -> float:

@@ -7,11 +7,13 @@ thread whenever there is one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import simplejpeg
@@ -19,19 +21,22 @@ from numpy.typing import NDArray
 
 from wonderzoom.clients import aio, jobs
 from wonderzoom.clients.blocking import LoopThread
-from wonderzoom.clients.errors import ClientError
+from wonderzoom.clients.errors import BadServer, ClientError
 from wonderzoom.clients.events import Event
 from wonderzoom.clients.pictures import Picture
 from wonderzoom.clients.poses import camera_of
 from wonderzoom.protocol import messages
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+
+log = logging.getLogger(__name__)
 
 Bytes = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A picture with the camera that sees it so."""
+    """A picture with the camera that sees it so; equal to itself only."""
 
     pixels: Bytes  # [H, W, 3] sRGB
     camera: Camera
@@ -93,19 +98,27 @@ News = Shown | Told | Picked | Progress | Changed | Over
 
 
 class Remote:
-    """See the module docstring. Raises what ``aio.connect`` raises."""
+    """See the module docstring. ``surfel_budget``: be sent surfels, and keep that many, where the server has them.
+
+    Raises what ``aio.connect`` raises.
+    """
 
     def __init__(
-        self, url: str, name: str = "", tls: ssl.SSLContext | None = None, patience: float = aio.PATIENCE_S
+        self,
+        url: str,
+        name: str = "",
+        tls: ssl.SSLContext | None = None,
+        patience: float = aio.PATIENCE_S,
+        surfel_budget: int | None = None,
     ) -> None:
+        options: dict[str, Any] = {"name": name, "tls": tls, "patience": patience}
         self.wake: Callable[[], None] = lambda: None
         self._news: deque[News] = deque()
         self._requests = 0
         self._zooms: dict[int, jobs.Zooming] = {}
         self._thread = LoopThread("view")
-        self._context = aio.connect(url, name=name, tls=tls, patience=patience)
         try:
-            self.world = self._thread.call(self._context.__aenter__())
+            self._context, self.world = self._thread.call(_enter(url, surfel_budget, options))
         except BaseException:
             self._thread.close()
             raise
@@ -117,6 +130,31 @@ class Remote:
         """What came since the last time."""
         while self._news:
             yield self._news.popleft()
+
+    # ---- surfels --------------------------------------------------------------------------------
+    @property
+    def streams_surfels(self) -> bool:
+        """Whether this server has them for this client."""
+        return self.world.welcome.surfel_format is not None
+
+    @property
+    def settings(self) -> RenderSettings:
+        """How surfels become a picture."""
+        return self.world.scene.settings
+
+    def stream(self, kind: Literal["frames", "surfels"]) -> None:
+        """Be sent pictures from now on, or surfels."""
+        self._later(lambda: self.world.stream(kind))
+
+    def drawn(self) -> VisibleSet:
+        """The surfels to draw now; the same object while nothing moves."""
+        return self.world.scene.drawn()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the surfels of a camera that was said and stands still are all there, and nothing fades."""
+        scene = self.world.scene
+        return scene.held.camera_seq == self.world.seq and scene.settled
 
     # ---- what one does --------------------------------------------------------------------------
     def look(self, camera: Camera) -> None:
@@ -221,6 +259,20 @@ class Remote:
     def _number(self) -> int:
         self._requests += 1
         return self._requests
+
+
+async def _enter(
+    url: str, budget: int | None, options: dict[str, Any]
+) -> tuple[AbstractAsyncContextManager[aio.World], aio.World]:
+    """A conversation by surfels where the server has them, else by frames."""
+    if budget is not None:
+        context = aio.connect(url, surfels=budget, **options)
+        try:
+            return context, await context.__aenter__()
+        except BadServer as error:
+            log.info("frames instead of surfels: %s", error)
+    context = aio.connect(url, **options)
+    return context, await context.__aenter__()
 
 
 def _decoded(jpeg: bytes) -> Bytes:

@@ -13,8 +13,10 @@ const STEP = 1.6;
 const PAUSE_MS = 250; // longer is no slow picture, but none
 
 export class Budget {
-  constructor() {
-    this.surfels = FIRST;
+  /** @param {number} [surfels] to begin with @param {boolean} [fixed] whatever it costs */
+  constructor(surfels = FIRST, fixed = false) {
+    this.surfels = fixed ? Math.max(1000, Math.min(MOST, Math.round(surfels))) : surfels;
+    this.fixed = fixed;
     /** @type {number[]} milliseconds of pictures since the last change */
     this.times = [];
     this.last = 0;
@@ -24,7 +26,7 @@ export class Budget {
   drew(now, drawn) {
     const took = now - this.last;
     this.last = now;
-    if (took > PAUSE_MS) return false;
+    if (took > PAUSE_MS || this.fixed) return false;
     this.times.push(took);
     if (this.times.length < JUDGED) return false;
     const median = this.times.sort((a, b) => a - b)[JUDGED >> 1];

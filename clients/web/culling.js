@@ -19,11 +19,10 @@ import { EDGE, KEY_SIGMAS, MIN_ALPHA, NEAR, NEAR_SIGMAS } from "./splats.js";
  * @property {number} finest least one
  */
 /** @typedef {{pages: Page[], frame: Frame, shares: Shares}} Seen a block as a camera sees it */
-/** @typedef {{mean: ArrayLike<number>, sigma: number, native: number, parent: number, child: number, opacity: number}} Row */
 
 export const PAGE = 128; // surfels
-/** Columns of a page; the bounds as 1 / distance, 0 for none. */
-const [X, Y, Z, SIGMA, NATIVE, PARENT, CHILD, OPACITY] = [0, 1, 2, 3, 4, 5, 6, 7].map((column) => column * PAGE);
+/** Columns of a page: the larger deviation, cell edges; the bounds as 1 / distance, 0 for none. */
+export const [X, Y, Z, SIGMA, NATIVE, PARENT, CHILD, OPACITY] = [0, 1, 2, 3, 4, 5, 6, 7].map((column) => column * PAGE);
 /** A block with a larger edge is projected in float64: its surfels are listed apart. */
 export const LARGE_EDGE = 2 ** 20; // pixels
 /** Marks a number in the order that counts in the list of those. */
@@ -33,29 +32,30 @@ const CUT_PX = 1.2; // beyond that, by the blur
 const MOST_GAIN = 1.65; // Li2(o) <= 1.65 o: an opacity is modulated to no more than this times its weight
 const LOG_KEY = 2 ** 64; // keys beyond are logarithmic
 
-/** A page of the rows of a block. @param {number} first @param {Row[]} rows @returns {Page} */
-export function makePage(first, rows) {
+/** A page of rows that are written column by column. @param {number} first @param {number} rows
+ * @param {(data: Float32Array) => void} write X, Y, Z, SIGMA ... of each row @returns {Page} */
+export function makePage(first, rows, write) {
   const data = new Float32Array(8 * PAGE);
-  let [coarsest, finest] = [-Infinity, Infinity];
-  const low = [Infinity, Infinity, Infinity];
-  const high = [-Infinity, -Infinity, -Infinity];
-  rows.forEach(({ mean, sigma, native, parent, child, opacity }, i) => {
-    [data[X + i], data[Y + i], data[Z + i]] = [mean[0], mean[1], mean[2]];
-    [data[SIGMA + i], data[NATIVE + i], data[OPACITY + i]] = [sigma, native, opacity];
-    [data[PARENT + i], data[CHILD + i]] = [1 / parent, 1 / child];
-    coarsest = Math.max(coarsest, native + parent);
-    finest = Math.min(finest, native - child);
+  write(data);
+  const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
+  let [coarsest, finest, radius] = [-Infinity, Infinity, 0];
+  for (let i = 0; i < rows; i++) {
+    coarsest = Math.max(coarsest, data[NATIVE + i] + 1 / data[PARENT + i]);
+    finest = Math.min(finest, data[NATIVE + i] - 1 / data[CHILD + i]);
     for (let k = 0; k < 3; k++) {
-      low[k] = Math.min(low[k], mean[k]);
-      high[k] = Math.max(high[k], mean[k]);
+      const at = data[k * PAGE + i];
+      if (at < low[k]) low[k] = at;
+      if (at > high[k]) high[k] = at;
     }
-  });
-  const [x, y, z] = low.map((each, k) => (each + high[k]) / 2);
-  let radius = 0;
-  for (let i = 0; i < rows.length; i++) {
-    radius = Math.max(radius, Math.hypot(data[X + i] - x, data[Y + i] - y, data[Z + i] - z) + REACH * data[SIGMA + i]);
   }
-  return { first, rows: rows.length, data, sphere: [x, y, z, radius], coarsest, finest };
+  const [x, y, z] = low.map((each, k) => (each + high[k]) / 2);
+  for (let i = 0; i < rows; i++) {
+    const dx = data[X + i] - x;
+    const dy = data[Y + i] - y;
+    const dz = data[Z + i] - z;
+    radius = Math.max(radius, Math.sqrt(dx * dx + dy * dy + dz * dz) + REACH * data[SIGMA + i]);
+  }
+  return { first, rows, data, sphere: [x, y, z, radius], coarsest, finest };
 }
 
 /** Numbers of surfels in the order in which they are drawn. */
@@ -108,14 +108,17 @@ export class Order {
     const [x0, y0, z0] = origin;
     const isLarge = edge > LARGE_EDGE;
     for (let i = page.rows - 1; i >= 0; i--) {
-      const [px, py, pz] = [data[X + i], data[Y + i], data[Z + i]];
+      const px = data[X + i];
+      const py = data[Y + i];
+      const pz = data[Z + i];
       const z = g * px + h * py + k * pz + z0;
       const w = 1 + z * inverseF;
       const sigma = data[SIGMA + i] * edge;
       if (!(w >= NEAR && w >= NEAR_SIGMAS * sigma * inverseF)) continue;
       const x = a * px + b * py + c * pz + x0;
       const y = d * px + e * py + f * pz + y0;
-      const [reachX, reachY] = [REACH * sigma * normX + CUT_PX * w, REACH * sigma * normY + CUT_PX * w];
+      const reachX = REACH * sigma * normX + CUT_PX * w;
+      const reachY = REACH * sigma * normY + CUT_PX * w;
       if (left * w - ax * x > reachX || ax * x - right * w > reachX) continue;
       if (top * w - ay * y > reachY || ay * y - bottom * w > reachY) continue;
       const ratio = radial ? Math.sqrt((x * x + y * y) * inverseF * inverseF + w * w) : w;

@@ -38,6 +38,9 @@ export function progress(stage, fraction) {
   return begins + fraction * (ends - begins);
 }
 
+/** What a stage is for a person. @param {string} stage */
+export const stageName = (stage) => STAGES[stage]?.[0] ?? "working";
+
 export class Jobs {
   /** @param {Hooks} hooks */
   constructor(hooks) {
@@ -80,7 +83,7 @@ export class Jobs {
       const before = status.position ?? 0;
       card.state.textContent = before ? `${before} before it${eta(status.eta)}` : `begins${eta(status.eta)}`;
     } else if (status.state === "running") {
-      card.state.textContent = STAGES[status.stage]?.[0] ?? "working";
+      card.state.textContent = stageName(status.stage);
       card.fill.style.width = `${100 * progress(status.stage, status.fraction ?? 0)}%`;
       if (status.preview) this.preview(job, status.preview);
     } else {

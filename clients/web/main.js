@@ -2,6 +2,7 @@
 
 import * as cameras from "./camera.js";
 import { Asking } from "./asking.js";
+import { Company } from "./company.js";
 import { Connection, linkOf } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Address, cameraIn } from "./deeplinks.js";
@@ -10,7 +11,7 @@ import { Gamepads } from "./gamepad.js";
 import { Headset } from "./headset.js";
 import { Jobs, newRequest, progress } from "./jobs.js";
 import { Overlay } from "./overlay.js";
-import { People, peopleOf, storedName } from "./people.js";
+import { storedName } from "./people.js";
 import { Stage } from "./stage.js";
 import { Uploads } from "./upload.js";
 import { Views } from "./views.js";
@@ -44,7 +45,14 @@ class Page {
       preview: (job, jpeg) => void this.views.picture.preview(job.request, jpeg, job.camera),
       changed: () => this.presenceChanged(),
     });
-    this.people = new People((person) => person.camera && this.fly(person.camera), (name) => this.enter(this.link, name, true));
+    this.company = new Company({
+      send: (message) => this.send(message),
+      fly: (camera) => this.stage.fly(camera),
+      look: (camera) => this.stage.look(camera),
+      camera: () => this.stage.camera,
+      role: (role) => this.roleIs(role),
+      rename: (name) => this.enter(this.link, name, true),
+    });
     this.uploads = new Uploads((message) => this.send(message), (world) => this.open(world));
     this.asking = new Asking({
       stage: this.stage,
@@ -84,10 +92,6 @@ class Page {
     this.world = "";
     this.seq = 0;
     this.seenSeq = 0;
-    /** @type {import("./people.js").Person[]} */
-    this.others = [];
-    /** @type {any[]} */
-    this.pendingZooms = [];
     /** @type {Map<string, (found: import("./asking.js").Found | null) => void>} a pick that is never answered is told as null */
     this.picks = new Map();
     this.stage.onCamera.push((camera) => this.cameraChanged(camera));
@@ -136,8 +140,7 @@ class Page {
     this.where.forget();
     this.stage.camera = null;
     this.address.forget();
-    this.others = [];
-    this.pendingZooms = [];
+    this.company.forget();
     this.overlay.others = [];
     this.overlay.making = [];
   }
@@ -173,6 +176,7 @@ class Page {
 
   /** @param {any} message */
   hear(message) {
+    if (this.company.hear(message)) return this.presenceChanged();
     switch (message.type) {
       case "welcome": return this.welcome(message);
       case "worlds": return this.worlds(message.worlds);
@@ -181,10 +185,6 @@ class Page {
       case "commit":
         this.where.commit(message);
         return this.stage.redraw();
-      case "presence":
-        this.others = peopleOf(message.viewers);
-        this.pendingZooms = message.zooms ?? [];
-        return this.presenceChanged();
       case "zoom_status": return this.jobs.hear(message);
       case "picked": {
         this.answered(message.request, { place: message.place ? cameras.placeFromWire(message.place) : null });
@@ -202,22 +202,29 @@ class Page {
   welcome(welcome) {
     const again = this.viewer === welcome.viewer;
     this.viewer = welcome.viewer;
-    this.people.me = welcome.viewer;
-    this.role = welcome.role;
+    this.company.welcome(welcome);
     this.where.begin(welcome.nodes ?? [], welcome.ln_metres ?? null);
     document.title = `${welcome.world} · WonderZoom`;
-    document.body.dataset.role = welcome.role;
-    element("photo-label", HTMLElement).hidden = welcome.role !== "host";
     this.world = welcome.world;
     this.worlds(welcome.worlds ?? [welcome.world]);
     this.views.welcome(welcome);
     const begin = this.wanted ?? (welcome.camera ? cameras.fromWire(welcome.camera) : null);
     if (!this.stage.camera && begin) this.stage.look(this.stage.fitted(begin));
-    else if (this.stage.camera) this.cameraChanged(this.stage.camera);
+    else if (this.stage.camera) this.tell(this.stage.camera);
+    this.company.again();
     if (!again) this.seenSeq = 0;
     for (const request of [...this.picks.keys()]) this.answered(request, null);
     this.jobs.askAgain();
     this.uploads.again();
+    this.stage.redraw();
+  }
+
+  /** What one may do. @param {string} role */
+  roleIs(role) {
+    this.role = role;
+    document.body.dataset.role = role;
+    element("photo-label", HTMLElement).hidden = role !== "host";
+    this.where.here = null; // what can be done there is another thing now
     this.stage.redraw();
   }
 
@@ -248,7 +255,10 @@ class Page {
 
   /** @param {Camera} camera */
   cameraChanged(camera) {
-    this.tell(camera);
+    if (!this.company.leads(camera)) {
+      this.tell(camera);
+      this.company.again(); // where only the viewport is another one
+    }
     this.address.follow(camera);
   }
 
@@ -306,11 +316,9 @@ class Page {
 
   // ---- people ---------------------------------------------------------------------------------------------------
   presenceChanged() {
-    this.people.show(this.others);
-    const colors = new Map(this.others.map((person) => [person.id, person.color]));
-    this.overlay.others = this.others.flatMap(({ id, name, color, camera }) =>
-      id !== this.viewer && camera ? [{ name, color, camera }] : []);
-    this.overlay.making = this.pendingZooms.map(({ viewer, camera, prompt, stage, fraction }) => ({
+    const colors = new Map(this.company.people.map((person) => [person.id, person.color]));
+    this.overlay.others = this.company.others;
+    this.overlay.making = this.company.zooms.map(({ viewer, camera, prompt, stage, fraction }) => ({
       camera: cameras.fromWire(camera), color: colors.get(viewer) ?? "#ffffff", label: prompt || "finer detail",
       progress: stage ? progress(stage, fraction ?? 0) : null,
     }));

@@ -1,18 +1,27 @@
-/** Who is here: a chip for each, which flies to where they are; and one's own name. */
+/** Who is here: a chip for each with what one may do there; and one's own name. */
 
 import * as cameras from "./camera.js";
-import { button, element } from "./dom.js";
+import { button, element, make } from "./dom.js";
 import { MAX_NAME } from "./limits.js";
 
 /** @typedef {import("./camera.js").Camera} Camera */
-/** @typedef {{id: string, name: string, color: string, role: string, camera: Camera | null}} Person */
+/** @typedef {{id: string, name: string, color: string, role: string, camera: Camera | null, following: string | null}} Person */
+/**
+ * @typedef {object} Acts
+ * @property {(person: Person) => void} visit
+ * @property {(person: Person) => void} follow
+ * @property {(name: string) => void} rename
+ * @property {(person: Person, role: string) => void} grant as a host
+ * @property {(person: Person) => void} kick as a host
+ */
 
 const MOST_CHIPS = 6;
+const ROLES = { viewer: "may look", editor: "may zoom", host: "is a host" };
 const NAME_KEY = "wonderzoom.name";
 
 /** @param {any[]} viewers of `presence` @returns {Person[]} */
-export const peopleOf = (viewers) => viewers.map(({ id, name, color, role, camera }) => ({
-  id, name, color, role, camera: camera ? cameras.fromWire(camera) : null,
+export const peopleOf = (viewers) => viewers.map(({ id, name, color, role, camera, following }) => ({
+  id, name, color, role, camera: camera ? cameras.fromWire(camera) : null, following: following ?? null,
 }));
 
 /** The name that one took here last; empty before one took any. */
@@ -25,10 +34,15 @@ export function storedName() {
 }
 
 export class People {
-  /** @param {(person: Person) => void} visit @param {(name: string) => void} rename */
-  constructor(visit, rename) {
-    this.visit = visit;
-    this.rename = rename;
+  /** @param {Acts} acts */
+  constructor(acts) {
+    this.acts = acts;
+    this.hosts = false;
+    this.menu = element("person-menu", HTMLElement);
+    window.addEventListener("pointerdown", (event) => {
+      if (event.target instanceof Node && !this.menu.contains(event.target)) this.close();
+    }, true);
+    this.menu.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
     this.holder = element("people", HTMLElement);
     this.me = "";
     this.shown = "";
@@ -41,20 +55,23 @@ export class People {
       try {
         localStorage.setItem(NAME_KEY, name);
       } catch { /* then it is asked again next time */ }
-      this.rename(name);
+      this.acts.rename(name);
     });
   }
 
-  /** @param {Person[]} people */
-  show(people) {
-    const key = people.map(({ id, name, color }) => `${id}/${name}/${color}`).join() + this.me;
+  /** @param {Person[]} people @param {boolean} hosts whether one may do more than look at them */
+  show(people, hosts) {
+    const key = people.map(({ id, name, color, role, following }) => `${id}/${name}/${color}/${role}/${following}`).join() + this.me + hosts;
     if (key === this.shown) return;
     this.shown = key;
+    this.hosts = hosts;
+    if (!people.some(({ id }) => id === this.menu.dataset.viewer)) this.close();
     const sorted = [...people].sort((a, b) => Number(b.id === this.me) - Number(a.id === this.me));
     const chips = sorted.slice(0, MOST_CHIPS).map((person) => {
       const mine = person.id === this.me;
-      const label = mine ? `You are ${person.name}: change your name` : `Fly to where ${person.name} is`;
-      const chip = button("person", initials(person.name), label, () => (mine ? this.ask(person.name) : this.visit(person)));
+      const led = people.find(({ id }) => id === person.following);
+      const label = mine ? `You are ${person.name}: change your name` : `${person.name}${led ? `, following ${led.name}` : ""}`;
+      const chip = button("person", initials(person.name), label, () => (mine ? this.ask(person.name) : this.open(person, chip)));
       chip.style.setProperty("--color", person.color);
       chip.classList.toggle("me", mine);
       return chip;
@@ -64,6 +81,42 @@ export class People {
       chips.push(more);
     }
     this.holder.replaceChildren(...chips);
+  }
+
+  /** What one may do with somebody. @param {Person} person @param {HTMLElement} chip */
+  open(person, chip) {
+    const { acts, menu } = this;
+    const act = (/** @type {() => void} */ does) => () => {
+      this.close();
+      does();
+    };
+    menu.replaceChildren(
+      make("div", "menu-name", person.name),
+      button("", "Fly there", `Fly to where ${person.name} is`, act(() => acts.visit(person))),
+      button("", "Follow", `Look where ${person.name} looks`, act(() => acts.follow(person))),
+    );
+    if (this.hosts) {
+      const roles = make("select");
+      roles.setAttribute("aria-label", `What ${person.name} may do`);
+      for (const [role, may] of Object.entries(ROLES)) {
+        const option = make("option", "", may);
+        option.value = role;
+        option.selected = role === person.role;
+        roles.append(option);
+      }
+      roles.addEventListener("change", act(() => acts.grant(person, roles.value)));
+      menu.append(roles, button("danger", "Send away", `Send ${person.name} away`, act(() => acts.kick(person))));
+    }
+    menu.dataset.viewer = person.id;
+    menu.hidden = false;
+    const { right } = chip.getBoundingClientRect();
+    menu.style.right = `${Math.max(8, window.innerWidth - right - 40)}px`;
+    menu.querySelector("button")?.focus();
+  }
+
+  close() {
+    this.menu.hidden = true;
+    delete this.menu.dataset.viewer;
   }
 
   /** @param {string} name */

@@ -4,7 +4,7 @@
  */
 
 import { Order, PAGE, makePage } from "./culling.js";
-import { decodeBounds, decodePayload, surfelAt } from "./surfelformat.js";
+import { columns, decodeBounds, decodePayload } from "./surfelformat.js";
 
 /** @typedef {import("./culling.js").Page} Page */
 /** @typedef {import("./surfelformat.js").Payload} Payload */
@@ -64,12 +64,8 @@ export class Sorter {
 /** @param {Payload} payload @param {Uint8Array} bounds @param {number[]} pages where they are kept */
 function pagesOf(payload, bounds, pages) {
   return pages.map((page, k) => {
-    const rows = [];
-    for (let i = k * PAGE; i < Math.min(payload.count, (k + 1) * PAGE); i++) {
-      const surfel = surfelAt(payload, bounds, i);
-      rows.push({ ...surfel, sigma: Math.exp(Math.max(...surfel.lnScales)) });
-    }
-    return makePage(page * PAGE, rows);
+    const rows = Math.min(PAGE, payload.count - k * PAGE);
+    return makePage(page * PAGE, rows, (data) => columns(payload, bounds, k * PAGE, rows, data));
   });
 }
 

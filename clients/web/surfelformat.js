@@ -3,6 +3,8 @@
  * and it is the shader that makes numbers of them; what else needs numbers takes them from here.
  */
 
+import { CHILD, NATIVE, OPACITY, PARENT, SIGMA, X, Y, Z } from "./culling.js";
+
 /** @typedef {import("./camera.js").Vec3} Vec3 */
 /**
  * @typedef {object} Payload what never changes of the surfels of a block
@@ -74,12 +76,12 @@ export async function decodePayload(bytes) {
   for (let column = 6; column < BYTES; column++) summed(planes, column * count, count);
   const places = [0, 1, 2].map((axis) => positions(planes, axis, count, 2 ** bits - 1));
   const words = new Uint32Array(4 * count);
+  const [nu, nv, angle, scale, scale2, native, opacity, red, green, blue] = Array.from({ length: 10 }, (_, k) => (6 + k) * count);
   for (let i = 0; i < count; i++) {
-    const byte = (/** @type {number} */ column) => planes[column * count + i];
     words[4 * i] = places[0][i] | (places[1][i] << 16);
-    words[4 * i + 1] = places[2][i] | (byte(6) << 16) | (byte(7) << 24);
-    words[4 * i + 2] = byte(8) | (byte(9) << 8) | (byte(10) << 16) | (byte(12) << 24);
-    words[4 * i + 3] = byte(13) | (byte(14) << 8) | (byte(15) << 16) | (byte(11) << 24);
+    words[4 * i + 1] = places[2][i] | (planes[nu + i] << 16) | (planes[nv + i] << 24);
+    words[4 * i + 2] = planes[angle + i] | (planes[scale + i] << 8) | (planes[scale2 + i] << 16) | (planes[opacity + i] << 24);
+    words[4 * i + 3] = planes[red + i] | (planes[green + i] << 8) | (planes[blue + i] << 16) | (planes[native + i] << 24);
   }
   return { count, words, ranges };
 }
@@ -125,6 +127,26 @@ function normalOf(first, second) {
   const r = 1 - Math.abs(p) - Math.abs(q);
   const length = Math.hypot(p, q, r);
   return [p / length, q / length, r / length];
+}
+
+/** 1 / distance of bounds. */
+const SLOPES = Float32Array.from({ length: 256 }, (_, byte) => 1 / boundOf(byte));
+
+/** Some rows as columns of a page. @param {Payload} payload @param {Uint8Array} bounds @param {number} first @param {number} rows
+ * @param {Float32Array} data */
+export function columns({ words, ranges }, bounds, first, rows, data) {
+  const [low, step, low2, step2, native, nativeStep, place, placeStep] = ranges;
+  for (let i = 0; i < rows; i++) {
+    const at = 4 * (first + i);
+    data[X + i] = place + placeStep * (words[at] & 65535);
+    data[Y + i] = place + placeStep * (words[at] >>> 16);
+    data[Z + i] = place + placeStep * (words[at + 1] & 65535);
+    data[SIGMA + i] = Math.exp(Math.max(low + step * ((words[at + 2] >>> 8) & 255), low2 + step2 * ((words[at + 2] >>> 16) & 255)));
+    data[NATIVE + i] = native + nativeStep * (words[at + 3] >>> 24);
+    data[PARENT + i] = SLOPES[bounds[2 * (first + i)]];
+    data[CHILD + i] = SLOPES[bounds[2 * (first + i) + 1]];
+    data[OPACITY + i] = opacityOf(words[at + 2] >>> 24);
+  }
 }
 
 /** One surfel. @param {Payload} payload @param {Uint8Array} bounds @param {number} i

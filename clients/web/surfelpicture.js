@@ -25,14 +25,19 @@ import { PAGE } from "./culling.js";
 
 const MARGIN = 0.08; // of the longer side: what comes into the picture before the next order does
 const EYES_MARGIN = 0.35; // what another eye sees beside the first one's picture
-const LONGEST_STEP_S = 0.05; // of a fade, after a pause
+const FIRST_STEP_S = 0.016; // of a fade that begins
+const LONGEST_STEP_S = 0.15;
+const SLOW_MS = 40; // a picture: then what only arrives and fades is drawn less often
+const REST = 2; // pictures' times that a slow device has for the rest, between two of them
 
 export class SurfelPicture {
-  /** @param {HTMLCanvasElement} canvas @param {World} world @param {() => void} changed there is something new to draw */
-  constructor(canvas, world, changed) {
+  /** @param {HTMLCanvasElement} canvas @param {World} world @param {() => void} changed there is something new to draw
+   * @param {() => void} [stirred] what is shown is not all there is any more */
+  constructor(canvas, world, changed, stirred = () => {}) {
     this.canvas = canvas;
     this.world = world;
     this.changed = changed;
+    this.stirred = stirred;
     this.renderer = new SurfelRenderer(canvas);
     this.store = new BlockStore();
     this.centres = new Centres();
@@ -47,6 +52,10 @@ export class SurfelPicture {
     /** @type {number[]} */
     this.large = [];
     this.at = 0;
+    this.rested = true;
+    this.took = 0; // milliseconds of a picture, about
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.later = undefined;
     this.revision = 0;
     this.answers = -1; // the camera message whose view is here in full
     /** Frames in a row that showed all there is to show, at rest. */
@@ -57,6 +66,7 @@ export class SurfelPicture {
 
   close() {
     this.worker.terminate();
+    clearTimeout(this.later);
   }
 
   /** @param {Question} question @param {Transferable[]} [moved] */
@@ -118,7 +128,15 @@ export class SurfelPicture {
   /** Something in the store has changed. */
   touch() {
     this.dirty = true;
-    this.changed();
+    this.settled = 0;
+    this.stirred();
+    this.soon();
+  }
+
+  /** What changed by itself is drawn; on a slow device not as often as it could be. */
+  soon() {
+    if (this.took < SLOW_MS) this.changed();
+    else this.later ??= setTimeout(() => this.changed(), REST * this.took);
   }
 
   /** @param {Answer} answer */
@@ -130,7 +148,7 @@ export class SurfelPicture {
       this.large = answer.large;
       renderer.setOrder(answer.numbers);
       store.ordered(answer.look);
-      this.changed();
+      this.soon();
       return;
     }
     const held = store.rows[answer.block];
@@ -179,9 +197,12 @@ export class SurfelPicture {
   /** The same from several eyes, in the order of the first one. @param {{camera: Camera, viewport?: Viewport}[]} eyes */
   drawEyes(eyes) {
     const { store, world } = this;
+    clearTimeout(this.later);
+    this.later = undefined;
     const now = performance.now();
-    const moving = store.step(Math.min(LONGEST_STEP_S, (now - this.at) / 1000));
+    const passed = now - this.at;
     this.at = now;
+    const moving = store.step(this.rested ? FIRST_STEP_S : Math.min(LONGEST_STEP_S, passed / 1000));
     const gone = store.sweep();
     for (const held of gone) this.ask({ type: "drop", block: held.row });
     if (moving || gone.length || eyes[0].camera !== this.camera) this.dirty = true;
@@ -192,8 +213,12 @@ export class SurfelPicture {
       if (i === 0 && this.dirty && !this.sorting) this.sort(camera, lens, drawn, frames, eyes.length > 1);
       this.renderer.draw(lens, this.table(drawn, frames), this.splats(lens, drawn, frames), world.ground, viewport);
     }
+    requestAnimationFrame(() => { // comes when the card is ready for another one
+      this.took += 0.3 * (Math.min(1000, performance.now() - now) - this.took);
+    });
     this.settled = this.dirty || this.sorting || !store.calm ? 0 : this.settled + 1;
-    if (moving || !store.calm) this.changed();
+    this.rested = !moving && store.calm; // what fades next has not begun
+    if (!this.rested) this.soon();
   }
 
   /** @param {Drawn[]} drawn @param {Camera} camera */

@@ -4,7 +4,7 @@
  */
 
 import * as cameras from "./camera.js";
-import { Budget } from "./budget.js";
+import { Budget, LEAST } from "./budget.js";
 import { element } from "./dom.js";
 import { MAX_NAMED } from "./limits.js";
 import { Picture } from "./picture.js";
@@ -67,7 +67,10 @@ export class Views {
       (frame, decode) => hooks.send({ type: "ack", frame, decode }),
       () => this.configure(),
     );
-    this.picture.changed = () => this.changed();
+    this.picture.changed = () => {
+      if (this.stream === "frames" && this.picture.shown !== this.old) this.show("frames");
+      this.changed();
+    };
     this.canvas = element("surfels", HTMLCanvasElement);
     /** @type {SurfelPicture | null} */
     this.surfels = null;
@@ -82,8 +85,11 @@ export class Views {
     this.stream = "frames";
     /** What one sees. @type {Stream} */
     this.shown = "frames";
+    /** @type {object | null} the frame of before the stream was chosen */
+    this.old = null;
     this.seq = 0;
-    this.budget = new Budget();
+    const asked = Number(new URLSearchParams(location.search).get("budget"));
+    this.budget = new Budget(asked || (this.machine.acceleration ? undefined : LEAST), asked > 0);
     this.select = element("stream", HTMLSelectElement);
     this.select.value = this.wish;
     this.select.addEventListener("change", () => {
@@ -103,8 +109,9 @@ export class Views {
     this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
     document.body.dataset.stream = stream;
     this.stream = stream;
+    this.old = this.picture.shown;
     if (stream === "surfels" && !this.surfels && this.world) {
-      this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw());
+      this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw(), () => this.say());
     }
     this.configure();
     this.hooks.redraw();
@@ -123,13 +130,7 @@ export class Views {
     this.canvas.hidden = stream !== "surfels";
     this.picture.canvas.hidden = stream === "surfels";
     this.readout.clear();
-    if (stream === "frames") this.closeSurfels();
     this.changed();
-  }
-
-  closeSurfels() {
-    this.surfels?.close();
-    this.surfels = null;
   }
 
   // ---- what comes -----------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ export class Views {
   /** A camera message was sent. @param {number} seq */
   looked(seq) {
     this.seq = seq;
-    if (this.shown === "surfels") this.changed();
+    this.say();
   }
 
   /** @param {any} delta a `surfels` message */
@@ -161,7 +162,8 @@ export class Views {
   forget() {
     this.picture.forget();
     this.show("frames");
-    this.closeSurfels();
+    this.surfels?.close();
+    this.surfels = null;
     this.changed();
   }
 
@@ -173,7 +175,6 @@ export class Views {
     this.picture.arrive({ frame, revision, still, codec, key, payload, camera });
     if (this.stream === "frames") {
       this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
-      if (this.shown === "surfels") this.show("frames");
     }
   }
 
@@ -185,11 +186,13 @@ export class Views {
       canvas.width = size[0];
       canvas.height = size[1];
     }
-    const { surfels } = this;
-    if (surfels) {
+    const { surfels } = this; // kept while frames are shown: the server knows what is here
+    if (surfels && (this.stream === "surfels" || this.shown === "surfels")) {
       const before = surfels.settled > 0;
       surfels.draw(camera);
-      if (this.stream === "surfels" && surfels.complete(this.seq) && surfels.settled > 0) this.show("surfels");
+      const whole = surfels.complete(this.seq) && surfels.settled > 0;
+      const better = !this.picture.shown && surfels.order.length > 0; // than nothing
+      if (this.stream === "surfels" && (whole || better)) this.show("surfels");
       if (this.shown === "surfels") {
         this.readout.drawn(`${(surfels.order.length / 1000).toFixed(0)}k surfels`);
         if (this.budget.drew(performance.now(), surfels.order.length)) this.configure();
@@ -217,8 +220,13 @@ export class Views {
     return { place: this.surfels.pick(camera, u, v)?.place ?? null };
   }
 
-  /** Says on the body what is shown, for tests and for whoever automates the page. */
   changed() {
+    this.say();
+    this.hooks.changed();
+  }
+
+  /** Says on the body what is shown, for tests and for whoever automates the page. */
+  say() {
     const { surfels, picture: { shown } } = this;
     const { dataset } = document.body;
     dataset.view = this.shown;
@@ -231,7 +239,6 @@ export class Views {
       dataset.revision = String(shown?.revision ?? 0);
       dataset.codec = shown?.codec ?? "";
     }
-    this.hooks.changed();
   }
 }
 

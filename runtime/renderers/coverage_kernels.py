@@ -131,6 +131,18 @@ def _covers(numbers, mask, zeta, x, y, z, reach):
 
 
 @njit(**AS_WRITTEN)
+def _meets(planes, x, y, z, reach):
+    """Whether a footprint may touch the frustum."""
+    for k in range(planes.shape[0]):
+        a, b, c, d = planes[k, 0], planes[k, 1], planes[k, 2], planes[k, 3]
+        grown = (abs(a) + abs(b) + abs(c)) * reach
+        size = grown + abs(a * x) + abs(b * y) + abs(c * z) + abs(d)
+        if not a * x + b * y + c * z + d + grown + _SLACK * size >= 0.0:
+            return False
+    return True
+
+
+@njit(**AS_WRITTEN)
 def _settle(
     planes, numbers, mask, zeta, points, reach, scale, native, rows, number, parent, owner, which, centre
 ):
@@ -142,20 +154,12 @@ def _settle(
         if not (coarser or finer):
             continue
         x, y, z, r = points[0, i], points[1, i], points[2, i], reach[i]
-        meets = True
-        for k in range(5):
-            a, b, c, d = planes[k, 0], planes[k, 1], planes[k, 2], planes[k, 3]
-            size = (abs(a) + abs(b) + abs(c)) * r + abs(a * x) + abs(b * y) + abs(c * z) + abs(d)
-            if not a * x + b * y + c * z + d + (abs(a) + abs(b) + abs(c)) * r + _SLACK * size >= 0.0:
-                meets = False
-                break
-        if not meets:
-            continue
         hit = _covers(numbers, mask, zeta, x, y, z, r)
         if finer:
-            which[count] = i
-            centre[count] = hit
-            count += 1
+            if hit or _meets(planes, x, y, z, r):
+                which[count] = i
+                centre[count] = hit
+                count += 1
         elif hit:
             row = rows[i]
             if s < parent[row] or (s == parent[row] and number < owner[row]):

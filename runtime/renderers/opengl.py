@@ -10,6 +10,7 @@ A context belongs to a thread: this one's is its own, and calls from several thr
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import threading
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from wonderzoom.runtime.renderers.closing import Closing
 from wonderzoom.runtime.renderers.cpu import one_surfel
 from wonderzoom.runtime.renderers.opengl_painter import Prepared, SurfelPainter
 from wonderzoom.runtime.renderers.opengl_tables import OverBudget
+from wonderzoom.runtime.renderers.threads import said_when_slow
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.ports import RenderedView, RenderSettings, VisibleSet
@@ -33,6 +35,8 @@ __all__ = ["OpenGLRenderer", "OpenGLUnavailable", "OverBudget", "SurfelPainter",
 Drawn = TypeVar("Drawn")
 
 DEFAULT_POOL_BYTES = 512 << 20  # 8 million surfels
+_PATIENCE_S = 3.0  # loading compiled kernels takes one second or two
+_FIRST_START = "Preparing the OpenGL renderer: its kernels are compiled once on a machine, then kept."
 _FIRST_MEETINGS = 1 << 18
 _MOST_MEETINGS = 1 << 23  # 96 MB: below what every OpenGL takes in one buffer
 _HEADER_BYTES = 16  # of the buffer of meetings
@@ -49,8 +53,7 @@ def open_context() -> Any:
     """A new context of moderngl without a window, current in this thread. Raises OpenGLUnavailable."""
     if importlib.util.find_spec("moderngl") is None:
         raise OpenGLUnavailable("moderngl is missing: pip install 'wonderzoom-runtime[desktop]'")
-    import moderngl
-
+    moderngl: Any = importlib.import_module("moderngl")  # it has no types
     try:
         return moderngl.create_context(standalone=True, backend="egl", require=330)
     except Exception as error:  # moderngl raises what its backends raise, of no common kind
@@ -114,10 +117,11 @@ class OpenGLRenderer(Closing):
         return self._run(self._painter.prepare, visible, camera, settings).count
 
     def warm_up(self, on_wait: Callable[[str], None]) -> None:
-        """Compile shaders and kernels now; ``on_wait`` is never called: it takes a second or two."""
+        """Compile shaders and kernels now; ``on_wait`` hears why that takes a while, if it does."""
         camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 3.0, 3.0, 3.0, 8.0, 8.0, 16, 16)  # a surfel of a pixel
-        self.render(one_surfel(), camera, RenderSettings())
-        self.render_color(one_surfel(), camera, RenderSettings())
+        with said_when_slow(_PATIENCE_S, lambda: on_wait(_FIRST_START)):
+            self.render(one_surfel(), camera, RenderSettings())
+            self.render_color(one_surfel(), camera, RenderSettings())
 
     def check_ids(self) -> None:
         """Raises OpenGLUnavailable where this OpenGL draws pictures only, not what ``render`` gives."""

@@ -76,7 +76,7 @@ BAD_USAGE = {
     "a camera for a descent": (["render", "garden", "-o", "a.mp4", "--camera", "c.json"], "--path orbit"),
     "a camera and a node": (
         ["render", "garden", "-o", "a.png", "--camera", "c.json", "--node", "x"],
-        "--camera or --node",
+        "one of --camera",
     ),
     "a node for a path of one's own": (
         ["render", "garden", "-o", "a.mp4", "--path", "f.json", "--node", "x"],

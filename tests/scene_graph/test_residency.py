@@ -202,14 +202,14 @@ def test_law_1_weights_sum_to_one_while_nodes_fade(
     rng = np.random.default_rng(seed)
     low, high = plot.layers[-1].native - 0.5, plot.layers[0].native + 0.5
     r = low + np.array(scales) * (high - low)
-    # A point of the finest picture's middle, which every layer's surfels cover wholly.
+    # A point at which every layer's surfel lies wholly inside the finer pictures: each has a child there.
     row = int(rng.permutation(len(plot.layers[-1].centres))[0])
-    middle = np.abs(plot.layers[-1].centres[row] - plot.layers[-1].centres.mean(0)).max()
-    if middle < 0.2 * (plot.layers[-1].high - plot.layers[-1].low).min():
-        total = plot.sums(what, plot.layers[-1].centres[row][None], r, (len(plot.layers) - 1, row))
-        whole = plot.sums(plot.seen(np.ones(len(shares)), np.ones(len(shares), np.bool_)),
-                          plot.layers[-1].centres[row][None], r, (len(plot.layers) - 1, row))  # fmt: skip
-        np.testing.assert_allclose(total, whole, atol=1e-6)
+    point = plot.layers[-1].centres[row][None]
+    if all(np.isfinite(layer.child[layer.nearest(point)[0]]).all() for layer in plot.layers[:-1]):
+        own = (len(plot.layers) - 1, row)
+        every = plot.seen(np.ones(len(shares)), np.ones(len(shares), np.bool_))
+        np.testing.assert_allclose(plot.sums(every, point, r, own), 1.0, atol=1e-5)
+        np.testing.assert_allclose(plot.sums(what, point, r, own), 1.0, atol=1e-5)
 
 
 def plot_number(plot: Plot, block: Block) -> int:

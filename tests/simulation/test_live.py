@@ -26,6 +26,8 @@ HAPPENINGS = {
     "who looks may not zoom": "forbidden",
     "a spot with nothing there": "nothing_there",
     "a node is removed": "removes",
+    "somebody is led": "is led by v",
+    "a leader goes": "is led by None",
     "a line breaks": " drop",
     "a line falls silent": " vanish",
     "somebody goes for good": " goes",

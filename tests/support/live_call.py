@@ -5,6 +5,7 @@ says what it shows, revisions come one by one, a request is answered once.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +55,7 @@ class Scene(Protocol):
 
     gone: dict[str, float]  # viewer -> from when on nobody is to be told of it
     views: dict[str, CameraPose]  # of nodes, by their name
+    places: Sequence[CameraPose]  # where people look
 
     def say(self, *what: object) -> None: ...
     def expect(self, true: object, *law: object) -> None: ...
@@ -88,6 +90,11 @@ class Call:
         self.last_at = 0.0
         self.shown = self.heard = 0  # frames, and messages of all kinds
         self.present: messages.Presence | None = None
+        self.bookmarks: messages.Bookmarks | None = None
+        self.secrets: list[str] = []  # of payloads
+        self.leds: list[messages.Led] = []
+        self.led_by: str | None = None
+        self._followed: set[int] = set()  # numbers of own cameras from which on it followed somebody
         self.errors: list[messages.Error] = []
         self._unacknowledged = 0
         self._flush()
@@ -114,6 +121,10 @@ class Call:
     def cancel(self, asked: Asked) -> None:
         asked.called_off = True
         self.say(messages.Cancel(request=asked.message.request))
+
+    def follow(self, viewer: str | None, request: str = "f") -> None:
+        self._followed.add(self.seq)
+        self.say(messages.Follow(request=request, viewer=viewer))
 
     def leave(self) -> None:
         """Go for good."""
@@ -180,6 +191,12 @@ class Call:
                     self.code = message.code
                 case messages.Error():
                     self._error(message)
+                case messages.Led():
+                    self._led(message)
+                case messages.Blocks():
+                    self.secrets.append(message.blocks)
+                case messages.Bookmarks():
+                    self.bookmarks = message
                 case messages.Picked():
                     self._scene.say(self.name, "picked", message.request, message.place is not None)
                 case _:
@@ -226,6 +243,7 @@ class Call:
             self._expect(message.camera_seq >= seen.camera_seq, "was shown an older camera")
             self._expect(message.revision >= seen.revision, "was shown an older world")
             same = (message.camera_seq, message.revision) == (seen.camera_seq, seen.revision)
+            same = same and message.views[0].camera == seen.views[0].camera
             self._expect(not (seen.still and same), "was shown again what it sees at its best")
         self._expect(message.camera_seq <= self.seq, "was shown a camera it never sent:", message.camera_seq)
         self._expect(self._is_of(message), "was shown another view than it asked for")
@@ -239,17 +257,30 @@ class Call:
             self._loop.call_later(self._decode_s, self._acknowledge, message.frame)
 
     def _is_of(self, message: messages.Frame) -> bool:
-        said = self._said.get(message.camera_seq)
+        said, shown = self._said.get(message.camera_seq), message.views[0].camera
+        if message.camera_seq in self._followed:
+            return any(_alike(shown, place, whole=message.still) for place in self._scene.places)
         if said is None:
             return message.camera_seq == 0
-        return _alike(message.views[0].camera, said, whole=message.still)
+        return _alike(shown, said, whole=message.still)
 
     def sees_a_still(self, seq: int, revision: int) -> bool:
         """Whether the view of that camera message is shown, at its best, in that revision of the world."""
         last, said = self.last, self._said.get(seq)
+        if seq in self._followed and self.leds:
+            said = self.leds[-1].camera
         if last is None or said is None or not last.still or last.revision != revision:
             return False
         return _alike(last.views[0].camera, said, whole=True)
+
+    def _led(self, message: messages.Led) -> None:
+        self._scene.say(self.name, "is led by", message.viewer)
+        self.led_by = message.viewer
+        if message.viewer is not None:
+            places = self._scene.places
+            fair = message.camera is None or any(_alike(message.camera, each, whole=True) for each in places)
+            self._expect(fair and message.viewer != self.known.viewer, "is led nowhere:", message)
+            self.leds.append(message)
 
     def _acknowledge(self, frame: int) -> None:
         if self.acknowledges and self.open:

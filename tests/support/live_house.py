@@ -16,7 +16,7 @@ import numpy as np
 import virtual_time
 from live_call import IN_FLIGHT, RESUME_S, Call, Known
 from live_link import Link, is_a
-from live_person import EDITOR, VIEWER, Person
+from live_person import EDITOR, HOST, VIEWER, Person
 from live_world import Disk, FakeDrawing, GardenExecutor, SlowCommits, places
 from rooms import NoUploads, OneRoom
 from zoom_scripts import WORKING, Fate, always, seeded_fates
@@ -132,7 +132,7 @@ class House:
         drawing, uploads = cast(Drawing, self.drawing), cast(Uploads, NoUploads())
         self.session = WatchedSession("garden", world, drawing, self.desk, uploads, self.most)
         self.session.house = self
-        tokens = Tokens([(EDITOR, Role.EDITOR), (VIEWER, Role.VIEWER)])
+        tokens = Tokens([(EDITOR, Role.EDITOR), (VIEWER, Role.VIEWER), (HOST, Role.HOST)])
         self.room = OneRoom(self.session)
         self.server = Server(self.room, tokens, Listening(), {})  # type: ignore[arg-type]
         self.places: Sequence[CameraPose] = [pose(camera) for camera in places(48)]
@@ -167,11 +167,16 @@ class House:
         self._connections.append(asyncio.create_task(self.server._connection(call.link)))  # type: ignore[arg-type]
 
     async def guest(
-        self, name: str, known: Known | None = None, rate: float = 1e7, latency: float = 0.01
+        self,
+        name: str,
+        known: Known | None = None,
+        rate: float = 1e7,
+        latency: float = 0.01,
+        token: str = EDITOR,
     ) -> Call:
         """Somebody who is let in, and does what a test says."""
         known = known or Known()
-        hello = messages.Hello(protocol=(1, 1), client="test", token=EDITOR, name=name, resume=known.resume)
+        hello = messages.Hello(protocol=(1, 1), client="test", token=token, name=name, resume=known.resume)
         call = Call(name, self, known, hello, rate, latency)
         self.connect(call)
         await call.answered.wait()

@@ -19,6 +19,7 @@ KINDS: tuple[Kind, ...] = (
 )  # fmt: skip
 Act = Literal[
     "fly",
+    "follow",
     "rest",
     "zoom",
     "repeat",
@@ -35,17 +36,20 @@ Act = Literal[
 # What somebody does next, and how often of a hundred times.
 HABITS: dict[Kind, dict[Act, int]] = {
     "guest": {
-        "fly": 44, "rest": 22, "zoom": 14, "repeat": 4, "cancel": 5, "remove": 2, "pick": 6, "go": 2, "freeze": 1
+        "fly": 40, "follow": 4, "rest": 22, "zoom": 14, "repeat": 4, "cancel": 5, "remove": 2, "pick": 6, "go": 2,
+        "freeze": 1,
     },
-    "slow": {"fly": 60, "rest": 24, "zoom": 8, "pick": 4, "drop": 4},
-    "restless": {"fly": 40, "rest": 12, "zoom": 14, "cancel": 4, "pick": 4, "drop": 16, "vanish": 6, "go": 4},
+    "slow": {"fly": 56, "follow": 4, "rest": 24, "zoom": 8, "pick": 4, "drop": 4},
+    "restless": {"fly": 37, "follow": 3, "rest": 12, "zoom": 14, "cancel": 4, "pick": 4, "drop": 16, "vanish": 6,
+        "go": 4,
+    },
     "stuck": {"fly": 50, "rest": 10, "zoom": 12, "freeze": 12, "mute": 16},
     "rude": {"fly": 40, "rest": 10, "zoom": 10, "rude": 40},
     "watcher": {"fly": 50, "rest": 20, "zoom": 10, "repeat": 5, "cancel": 5, "remove": 5, "pick": 5},
 }  # fmt: skip
 WORDS = ("moss", "ladybug", "", "gate")
 AWAY_S = (0.0, 0.05, 0.4, 1.5, 4.0)  # from a broken line to the next try
-EDITOR, VIEWER = "the-token-of-editors", "the-token-of-viewers"
+EDITOR, VIEWER, HOST = "the-token-of-editors", "the-token-of-viewers", "the-token-of-hosts"
 
 
 class Place(Scene, Protocol):
@@ -162,6 +166,13 @@ class Person:
         match act:
             case "fly":
                 await self._fly(call, float(rng.uniform(0.2, 3.0)), float(rng.choice([10.0, 15.0])))
+            case "follow":
+                others = [each.id for each in call.present.viewers] if call.present else []
+                if others:
+                    whom = others[int(rng.integers(len(others)))]
+                    self._house.say(self.name, "follows", whom)
+                    call.follow(whom)
+                    await asyncio.sleep(float(rng.exponential(1.5)))
             case "rest":
                 await asyncio.sleep(float(rng.exponential(0.8)))
             case "zoom":

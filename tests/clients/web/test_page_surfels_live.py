@@ -1,0 +1,147 @@
+"""The page in surfel mode before a real server: what it draws itself is what the server's frames show, a zoom appears,
+and after a broken line only what is missing comes again."""
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import SIZE, HouseThread, browser
+from houses import read, small_world
+from numpy.typing import NDArray
+from PIL import Image
+from played_surfels import complaints
+from zoom_garden import zoom_node
+
+from wonderzoom.generation.executors.executor import Proposal
+from wonderzoom.generation.jobs import Watch, Zoomed
+from wonderzoom.generation.zoom_merging import ZoomWish
+from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
+
+SETTLED = "body[data-line=open][data-view=surfels][data-shown=still]"
+STILL = "body[data-line=open][data-view=frames][data-shown=still]"
+LEAST_DB = 35.0
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    with browser() as running:
+        yield running
+
+
+class Live:
+    """A house of one small world, and a page that draws it."""
+
+    def __init__(self, path: Path, renderer: CpuRenderer, chrome: Any) -> None:
+        self.path, self.root = path, small_world(path)
+        self.go = threading.Event()
+        self.go.set()
+        self.house = HouseThread({"garden": path}, renderer, self.make)
+        self.context = chrome.new_context(viewport=SIZE)
+        self.page = self.context.new_page()
+        self.said = complaints(self.page)
+
+    def make(self, wish: ZoomWish, _watch: Watch) -> Proposal:
+        assert self.go.wait(60.0)
+        world = read(self.path)
+        node, blocks = zoom_node(wish.request, self.root)
+        return Proposal(Zoomed(world.propose(node, blocks), node.id), world.revision)
+
+    def open(self) -> None:
+        self.house.start()
+        link = self.house.links.of(f"http://127.0.0.1:{self.house.port}", Role.HOST)
+        self.page.goto(link.replace("/#", "/?stream=surfels#"))
+        self.settle()
+
+    def settle(self) -> None:
+        for _ in range(2):
+            self.page.wait_for_timeout(300)
+            self.page.locator(SETTLED).wait_for()
+
+    def ask(self, prompt: str) -> None:
+        self.page.mouse.click(0.5 * SIZE["width"], 0.5 * SIZE["height"])
+        self.page.locator("#prompt").wait_for()
+        self.page.fill("#prompt-text", prompt)
+        self.page.keyboard.press("Enter")
+
+    def picture(self) -> NDArray[np.float64]:
+        """What is seen of the world, without all that lies over it."""
+        over = "for (const each of document.querySelectorAll('body > :not(main), #overlay')) each.style.opacity = "
+        self.page.evaluate(f"() => {{ {over} 0 }}")
+        shot = self.page.screenshot()
+        self.page.evaluate(f"() => {{ {over} '' }}")
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.float64)
+
+    def agrees(self) -> None:
+        """The page's own picture with the server's frame."""
+        own = self.picture()
+        self.page.select_option("#stream", "frames")
+        self.page.locator(STILL).wait_for()
+        frame = self.picture()
+        self.page.select_option("#stream", "surfels")
+        self.settle()
+        quality = decibels(own, frame)
+        assert quality >= LEAST_DB, f"{quality:.1f} dB"
+
+    def close(self) -> None:
+        self.go.set()
+        self.context.close()
+        self.house.stop()
+
+
+def decibels(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(10 * np.log10(255.0**2 / max(np.mean((one - other) ** 2), 1e-9)))
+
+
+@pytest.fixture
+def live(tmp_path: Path, chrome: Any) -> Iterator[Live]:
+    with CpuRenderer(1) as renderer:
+        made = Live(tmp_path / "garden", renderer, chrome)
+        try:
+            yield made
+        finally:
+            made.close()
+        assert made.said == [], "the browser complains"
+
+
+def test_the_page_draws_what_frames_show_and_a_zoom_appears(live: Live) -> None:
+    live.open()
+    live.agrees()
+    before = live.picture()
+    live.ask("moss")
+    live.page.locator("#path .here", has_text="moss").wait_for()
+    live.page.locator("body[data-revision='2']").wait_for()
+    live.settle()
+    live.agrees()
+    assert decibels(before, live.picture()) < 30
+    assert live.page.locator("body[data-revision='2']").count() == 1
+    live.page.mouse.move(300, 250)
+    live.page.mouse.wheel(0, 250)
+    live.page.wait_for_timeout(800)
+    live.settle()
+    live.agrees()  # between the scales of the picture and of the zoom
+    assert live.page.evaluate("document.getElementById('surfels').getContext('webgl2').getError()") == 0
+
+
+def test_after_a_broken_line_the_same_is_there(live: Live) -> None:
+    live.open()
+    live.ask("moss")
+    live.page.locator("body[data-revision='2']").wait_for()
+    live.page.wait_for_timeout(1500)
+    live.settle()
+    before, held = live.picture(), live.page.evaluate("document.body.dataset.held")
+    live.house.stop()
+    live.page.locator("#line").wait_for()
+    live.house.start()
+    live.page.locator("#line").wait_for(state="hidden")
+    live.settle()
+    assert decibels(before, live.picture()) > 45
+    assert live.page.evaluate("document.body.dataset.held") == held
+    live.agrees()
+    live.said[:] = [line for line in live.said if "ERR_CONNECTION" not in line]
