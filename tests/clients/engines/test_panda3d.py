@@ -4,7 +4,6 @@ import importlib.util
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from engine_house import LINK, decibels, seen, visit
 from engine_scene import Scene
 from numpy.typing import NDArray
 from PIL import Image
+from x_display import display
 from zoom_garden import ROOT
 
 from wonderzoom.clients.engines.panda3d.packing import draw_of, surfel_texels
@@ -72,18 +72,16 @@ def test_a_live_world_is_seen_and_zoomed(tmp_path: Path) -> None:
 
 @pytest.mark.system
 @pytest.mark.usefixtures("installed")
-def test_a_window_is_zoomed_by_hand(tmp_path: Path) -> None:
-    if shutil.which("xvfb-run") is None or shutil.which("xdotool") is None:
-        pytest.fail("a display and a hand are missing (Debian: `apt-get install xvfb xauth xdotool`)")
+def test_a_window_is_zoomed_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
         "$0" -m wonderzoom.clients.engines.panda3d view "$1" --size 160 120 & window=$!
         xdotool search --sync --onlyvisible --name '^WonderZoom$' mousemove --window %1 80 60 click 4 click 4 key z
         xdotool search --sync --onlyvisible --name 'WonderZoom: committed' key Escape
         wait $window
     """
-    command = ["xvfb-run", "-a", "-s", "-screen 0 640x480x24", "bash", "-c", script, sys.executable, LINK]
-    with CpuRenderer(1) as renderer:
-        visited = visit(command, tmp_path / "garden", renderer)
+    with CpuRenderer(1) as renderer, display(640, 480) as environment:
+        monkeypatch.setenv("DISPLAY", environment["DISPLAY"])
+        visited = visit(["bash", "-c", script, sys.executable, LINK], tmp_path / "garden", renderer)
     (made,) = set(visited.after.nodes) - set(visited.before.nodes)
     asked = visited.after.node(made).views[0].camera
     root = ROOT.resized(asked.width, asked.height)
