@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from PIL import Image
 from x_display import display
 from zoom_garden import ROOT
 
-from wonderzoom.clients.engines.panda3d.packing import draw_of, surfel_texels
+from wonderzoom.clients.engines.panda3d.packing import draw_of, panda_camera, surfel_texels
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.projection import project_block
+from wonderzoom.scene_graph.camera import quat_to_matrix
 
 MODULE = ("-m", "wonderzoom.clients.engines.panda3d")
 LEAST_DB = 40.0
@@ -115,6 +117,18 @@ def test_texels_and_order_are_those_of_the_definition(told: Any) -> None:
     np.testing.assert_allclose(
         1.0 / texels[has_parent, 12], (block.bounds.parent - block.surfels.native)[has_parent], rtol=1e-5
     )
+
+
+def test_pandas_own_camera_is_where_axes_say(repository: Path, told: Any) -> None:
+    pack = repository / "clients" / "engines" / "conformance" / "axes.json"
+    camera = Scene.read(told["messages"]).camera
+    for turned in json.loads(pack.read_text(encoding="utf-8"))["panda3d"]["cameras"]:
+        quat, eye, fov = panda_camera(replace(camera, quat=tuple(turned["wire"])))
+        np.testing.assert_allclose(quat, turned["engine"], atol=1e-5)
+        np.testing.assert_allclose(
+            quat_to_matrix(quat) @ [0.0, 1.0, 0.0], np.negative(eye), atol=1e-9
+        )  # looks at the pivot
+        assert math.tan(math.radians(fov / 2)) == pytest.approx(0.5 * camera.height * math.exp(-camera.ln_fy))
 
 
 def test_blocks_that_float32_can_not_hold_are_left_out(told: Any) -> None:
