@@ -131,7 +131,7 @@ def _moved(camera: Camera, places: list[Position]) -> list[dict[str, Any]]:
     motions: list[tuple[dict[str, Any], Camera]] = [
         ({"motion": "zoom", "factor": 3.0}, camera.zoomed(3.0)),
         ({"motion": "zoom", "factor": 2.0**-5}, camera.zoomed(2.0**-5)),
-        ({"motion": "zoom", "factor": 2.0**40}, camera.zoomed(2.0**40)),
+        ({"motion": "zoom", "factor": 2.0**26}, camera.zoomed(2.0**26)),
         ({"motion": "orbit", "yaw": 0.1, "pitch": 0.05}, camera.orbited(0.1, 0.05)),
         ({"motion": "pan", "dx": pan[0], "dy": pan[1]}, replace(camera, pivot=towards)),
     ]
