@@ -50,7 +50,7 @@ class Lens:
         camera = view.camera
         numbers = np.array([*camera.aspect, camera.cx, camera.cy, camera.inverse_f])
         frustum = Frustum.of(camera, in_view=True)
-        mask, zeta = (np.ascontiguousarray(picture)[:] for picture in (view.mask, view.zeta))
+        mask, zeta = np.ascontiguousarray(view.mask)[:], np.ascontiguousarray(view.zeta)[:]
         mask.flags.writeable = zeta.flags.writeable = False  # compiled loops are made for one kind of array
         return Lens(mask, zeta, camera.rotation, numbers, frustum)
 

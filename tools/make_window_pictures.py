@@ -113,13 +113,13 @@ def take(world: Path, output: Path, budget: int) -> None:
                 window.do("type", "--delay", "80", ASKED)
                 time.sleep(2.0)
                 window.settled().save(output / "asking.jpg", quality=QUALITY)
-                with wonderzoom.clients.connect(link, name="Bob") as world:
-                    before = set(world.nodes)
+                with wonderzoom.clients.connect(link, name="Bob") as there:
+                    before = set(there.nodes)
                     window.do("key", "Return")
-                    while not _shaped(world):
+                    while not _shaped(there):
                         time.sleep(0.2)
                     window.picture().save(output / "making.jpg", quality=QUALITY)
-                    while set(world.nodes) == before:
+                    while set(there.nodes) == before:
                         time.sleep(0.2)
                 window.settled().save(output / "made.jpg", quality=QUALITY)
                 window.do("key", "Escape")
