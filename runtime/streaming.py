@@ -194,8 +194,8 @@ class Streaming:
     async def payload(self, name: str) -> bytes | None:
         """The payload of a level that was offered by that name (hexadecimal)."""
         try:
-            hash = bytes.fromhex(name)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, hash)
+            known = bytes.fromhex(name)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, known)
         except (ValueError, BlockLost):
             return None
 
