@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from wonderzoom.runtime.surfel_blocks import EncodedLevels
 from wonderzoom.runtime.surfel_plan import Plan, heading, make_plan
 from wonderzoom.runtime.surfel_stream import DELTA_BYTES, IN_VIEW, Stream
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.commit import Commit, WorldHeader
+from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.world import World
 
@@ -113,9 +112,9 @@ class Streaming:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._feeds: dict[str, _Feed] = {}
         self._revision = 0
-        # The tree of the world once more, from the first plan on: no frame waits for a plan.
-        self._replica: World | None = None
-        self._changing = threading.Lock()
+        self._copy: World | None = (
+            None  # the world's tree as it was last planned on: no frame waits for a plan
+        )
 
     # ---- what viewers say -----------------------------------------------------------------------
     def configure(self, who: Participant, message: messages.Configure) -> None:
@@ -171,12 +170,6 @@ class Streaming:
             feed.credit.acknowledged(delta, self._clock(), who.viewer.pacer.rtt or 0.0)
             feed.wake.set()
 
-    def apply(self, commit: Commit) -> None:
-        """The world has changed so. In any thread, before ``world_changed``."""
-        with self._changing:
-            if self._replica is not None and commit.revision > self._replica.revision:
-                self._replica.apply(commit)
-
     def world_changed(self, revision: int) -> None:
         """The world has a new revision."""
         self._revision = revision
@@ -206,8 +199,8 @@ class Streaming:
     async def payload(self, name: str) -> bytes | None:
         """The payload of a level that was offered by that name (hexadecimal)."""
         try:
-            hash = bytes.fromhex(name)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, hash)
+            known = bytes.fromhex(name)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, known)
         except (ValueError, BlockLost):
             return None
 
@@ -278,10 +271,9 @@ class Streaming:
             settings = replace(settings_of(self._header), lod_bias=feed.wishes.lod_bias)
             motion, before, held = feed.motion, feed.plan, feed.stream.held
             ahead = heading(*motion) if motion is not None and motion[1] == camera else None
-            with self._changing:
-                if self._replica is None:
-                    self._replica = self._world.reading(lambda world: world.copy())
-                feed.plan = make_plan(self._replica, camera, settings, view, before, ahead, held)
+            if self._copy is None or self._copy.revision < self._revision:
+                self._copy = self._world.reading(lambda world: world.copy())  # a microsecond a block
+            feed.plan = make_plan(self._copy, camera, settings, view, before, ahead, held)
             feed.planned, feed.planned_at = wanted, now
         if feed.planned == wanted:
             feed.planned_seq = seq

@@ -33,6 +33,7 @@ DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then 
 FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
 _MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
+_MOST_MERGED, _MOST_PATCHED = 1 << 15, 100  # surfels into pyramids, bounds, for one delta: 0.1 s
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
 MOST_CLAIMED = 1 << 16  # levels that a viewer may say it holds of which nothing is known here: 4 MB
 
@@ -212,7 +213,7 @@ class Stream:
     def _chosen(self, plan: Plan) -> tuple[list[tuple[int, int]], bool]:
         """The next steps that are not done, about as many as a delta takes, and whether there are more."""
         chosen: list[tuple[int, int]] = []
-        expected = 0
+        expected = merging = 0
         for at in range(self._next, len(plan.steps)):
             row, number = plan.steps[at]
             block = plan.blocks[row]
@@ -221,11 +222,12 @@ class Stream:
             held = self._of.get(block.hash, {}).get(number)
             if held is not None and (held.revision == block.limits.revision or number == 0):
                 continue
-            if expected >= self._size:
+            if expected >= self._size or merging >= _MOST_MERGED:
                 return chosen, True
             if not chosen:
                 self._next = at
             chosen.append((row, number))
+            merging += block.count if number > len(block.mips) else 0
             expected += _BYTES_A_SURFEL * max(1, block.count >> (2 * number)) + _BYTES_A_LEVEL
         if not chosen:
             self._next = len(plan.steps)
@@ -272,7 +274,7 @@ class Stream:
                 if number:
                     if (name, number) not in self._asked and not self._is_shown(held):
                         self._give_up(held)
-                elif size < DELTA_BYTES and len(patches) < limits.MAX_LEVELS // 2:
+                elif size < DELTA_BYTES and len(patches) < _MOST_PATCHED:
                     try:
                         patches.append(_patch(held, block))
                         size += len(patches[-1].bounds)

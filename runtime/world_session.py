@@ -351,7 +351,6 @@ class WorldSession:
     def committed(self, commit: Commit) -> None:
         """A commit is durable: in the committer's thread."""
         self._drawing.apply(commit)
-        self.streaming.apply(commit)
         self._loop.call_soon_threadsafe(self._tell, commit)
 
     def _tell(self, commit: Commit) -> None:

@@ -81,12 +81,15 @@ def links(blocks: Sequence[Block], boxes: F64, camera: Camera) -> Links:
         rows.setdefault(block.node, []).append(row)
     parents, children = [block.parents for block in blocks], [block.children for block in blocks]
     related = {
-        (name, block.node) for block, all in zip(blocks, parents, strict=True) for name in all if name in rows
+        (name, block.node)
+        for block, above in zip(blocks, parents, strict=True)
+        for name in above
+        if name in rows
     }
     related |= {
         (block.node, name)
-        for block, all in zip(blocks, children, strict=True)
-        for name in all
+        for block, names in zip(blocks, children, strict=True)
+        for name in names
         if name in rows
     }
     middles, halves = _in_pixels(blocks, boxes, camera)

@@ -107,7 +107,7 @@ def test_a_still_view_costs_nothing(tmp_path: Path, renderer: CpuRenderer) -> No
             await settled(world, ROOT)  # the same camera again: one word that it is whole, and no surfel
             assert world.scene.deltas <= deltas + 1
             size, deltas = world.scene.bytes, world.scene.deltas
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.5)
             assert (world.scene.bytes, world.scene.deltas) == (size, deltas)
             assert world.scene.drawn() is at or world.scene.drawn().blocks == at.blocks
             with pytest.raises(TimeoutError):
