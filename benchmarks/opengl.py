@@ -60,7 +60,7 @@ def rows(nested: NestedWorld, rounds: int, mips: bool) -> list[list[str]]:
                     if number:
                         for kept, (took, _) in zip((cpu_ms, prepare_ms, draw_ms, ids_ms), times, strict=True):
                             kept.append(took)
-                    error = times[0][1].astype(np.float64) - times[2][1]
+                    error = np.asarray(times[0][1], np.float64) - np.asarray(times[2][1])
                     worst = min(worst, 10 * np.log10(255**2 / max(np.mean(error[..., :3] ** 2), 1e-9)))
                 made.append(
                     [

@@ -37,7 +37,7 @@ from wonderzoom.protocol.values import CameraPose, NodeSummary
 from wonderzoom.scene_graph.camera import Camera
 
 _Value = TypeVar("_Value")
-_SHOWN_WITHIN_S = 10.0  # that a notebook waits for a picture
+_SHOWN_WITHIN_S = 60.0  # that a notebook waits for a picture
 
 
 def connect(

@@ -96,12 +96,14 @@ class Scene:
             self._say(messages.Evicted(hashes=list(names[start : start + limits.MAX_NAMED])))
 
     # ---- for the connection -------------------------------------------------------------------------
-    def enter(self, welcome: messages.Welcome, wishes: messages.Configure) -> Iterable[messages.Have]:
-        """On a new connection, or to be sent something else: what to say before ``configure``.
+    def enter(
+        self, welcome: messages.Welcome, wishes: messages.Configure | None = None
+    ) -> Iterable[messages.Have]:
+        """On a new connection, or with other wishes: what to say before ``configure``.
 
         Raises BadServer where surfels are not served.
         """
-        self._wishes = wishes
+        self._wishes = wishes or self._wishes
         if self._wishes.stream != "surfels":
             return ()
         if welcome.surfel_format != limits.SURFEL_FORMAT:

@@ -91,6 +91,10 @@ def page_files() -> dict[str, tuple[str, bytes]]:
     return found
 
 
+def _nothing_here() -> Response:
+    return answer(http.HTTPStatus.NOT_FOUND, TEXT, b"there is nothing here\n", _SAFE_HEADERS)
+
+
 class Server:
     """Serves the worlds of a gallery. ``start``, then ``close``."""
 
@@ -184,18 +188,20 @@ class Server:
         )
         found = self._page.get(name)
         if found is None:
-            return answer(http.HTTPStatus.NOT_FOUND, TEXT, b"there is nothing here\n", _SAFE_HEADERS)
+            return _nothing_here()
         return answer(http.HTTPStatus.OK, *found, _SAFE_HEADERS)
 
     async def _block(self, path: str) -> Response:
         """A payload of surfels, for whoever was told its name and the secret: caches may keep it."""
         found = _BLOCK_PATH.fullmatch(path)
-        for session in self._gallery.sessions if found is not None else ():
+        if found is None:
+            return _nothing_here()
+        for session in self._gallery.sessions:
             if secrets.compare_digest(session.streaming.secret, found["secret"]):
                 payload = await session.streaming.payload(found["hash"])
                 if payload is not None:
                     return answer(http.HTTPStatus.OK, "application/octet-stream", payload, _IMMUTABLE)
-        return answer(http.HTTPStatus.NOT_FOUND, TEXT, b"there is nothing here\n", _SAFE_HEADERS)
+        return _nothing_here()
 
     # ---- one connection ---------------------------------------------------------------------------
     async def _connection(self, connection: ServerConnection) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,12 +68,11 @@ class Window:
 
     def focus(self) -> None:
         """Once the window is there."""
-        end = time.monotonic() + PATIENCE_S
-        while not (found := self.do("search", "--onlyvisible", "--name", "WonderZoom")):
-            if time.monotonic() > end:
-                raise TimeoutError("no window comes")
-            time.sleep(0.5)
-        self.do("windowfocus", "--sync", found.split()[0])
+        _until("no window comes", lambda: bool(self._windows()))
+        self.do("windowfocus", "--sync", self._windows()[0])
+
+    def _windows(self) -> list[str]:
+        return self.do("search", "--onlyvisible", "--name", "WonderZoom").split()
 
     def settled(self, share: float = 0.002) -> Image.Image:
         """What the window shows once it has hardly changed for a while (share of its pixels)."""
@@ -113,20 +112,27 @@ def take(world: Path, output: Path, budget: int) -> None:
                 window.do("type", "--delay", "80", ASKED)
                 time.sleep(2.0)
                 window.settled().save(output / "asking.jpg", quality=QUALITY)
-                with wonderzoom.clients.connect(link, name="Bob") as world:
-                    before = set(world.nodes)
+                with wonderzoom.clients.connect(link, name="Bob") as there:
+                    before = set(there.nodes)
                     window.do("key", "Return")
-                    while not _shaped(world):
-                        time.sleep(0.2)
+                    _until("the zoom has no picture", lambda: _shaped(there))
                     window.picture().save(output / "making.jpg", quality=QUALITY)
-                    while set(world.nodes) == before:
-                        time.sleep(0.2)
+                    _until("the zoom is not kept", lambda: set(there.nodes) != before)
                 window.settled().save(output / "made.jpg", quality=QUALITY)
                 window.do("key", "Escape")
                 window.program.wait(PATIENCE_S)
             finally:
                 window.program.kill()
                 window.program.wait()
+
+
+def _until(otherwise: str, wanted: Callable[[], bool]) -> None:
+    """Wait for something. Raises TimeoutError."""
+    end = time.monotonic() + PATIENCE_S
+    while not wanted():
+        if time.monotonic() > end:
+            raise TimeoutError(otherwise)
+        time.sleep(0.2)
 
 
 def _shaped(world: World) -> bool:

@@ -24,6 +24,7 @@ from tyro.conf import Positional, arg
 
 from wonderzoom.clients.aio import PATIENCE_S
 from wonderzoom.clients.desktop.desk import Desk
+from wonderzoom.clients.desktop.hud import Hud
 from wonderzoom.clients.desktop.remote import Remote, Told
 from wonderzoom.clients.desktop.screen import Screen
 from wonderzoom.clients.desktop.window import NoWindow, Window, open_window
@@ -34,6 +35,7 @@ from wonderzoom.protocol import limits
 from wonderzoom.scene_graph.camera import Camera
 
 _SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "software")
+_WRITE_EVERY_S = 0.08
 _CALM_S = 0.1  # between two looks at a still window: writing fades, others move
 _SHOT_WITHIN_S = 180.0  # that a picture may take to become whole
 
@@ -98,6 +100,7 @@ class Viewer:
         self._last: tuple[Any, ...] = ()  # what was drawn
         self._drawn = 0  # surfels in it
         self._begun = window.now
+        self._hud, self._write_at = Hud(0, 0), 0.0  # what was written last, and when it may be anew
         self._happened: list[Callable[[], None]] = []  # in the window, to be dealt with
 
     def run(self) -> None:
@@ -163,7 +166,7 @@ class Viewer:
         going = desk.step(now, seconds)
         camera = desk.hands.camera
         if camera is None:
-            self._present()
+            self._present(now, going)
             return going
         if self.stream == "surfels":
             visible = self._remote.drawn()
@@ -182,11 +185,15 @@ class Viewer:
                 self._screen.sheets(sheets, camera)
                 size = f"{shown[0].pixels.shape[1]} x {shown[0].pixels.shape[0]}" if shown else "none yet"
                 desk.facts = (f"frames, {size}",)
-        self._present()
+        self._present(now, going)
         return going
 
-    def _present(self) -> None:
-        self._screen.present(self.desk.hud(), self._window.context.screen)
+    def _present(self, now: float, going: bool) -> None:
+        """Show it; while something moves the writing is made anew a few times a second only, which costs more."""
+        size = (self.desk.width, self.desk.height)
+        if not going or now >= self._write_at or (self._hud.width, self._hud.height) != size:
+            self._hud, self._write_at = self.desk.hud(), now + _WRITE_EVERY_S
+        self._screen.present(self._hud, self._window.context.screen)
         self._window.show()
 
     def _changed(self, *drawn: Any) -> bool:

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import re
 import sys
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from wonderzoom.clients.errors import ClientError
 
@@ -31,7 +31,7 @@ class NoWindow(ClientError):
 class Happenings(Protocol):
     """Who is told what happens in a window. Positions are in pixels of its framebuffer, times in seconds."""
 
-    def pressed(self, button: str, x: float, y: float, now: float) -> None: ...
+    def pressed(self, button: Literal["left", "right"], x: float, y: float, now: float) -> None: ...
     def pointed(self, x: float, y: float, now: float, turning: bool) -> None: ...
     def released(self, x: float, y: float, now: float) -> None: ...
     def scrolled(self, notches: float, x: float, y: float, now: float) -> None: ...

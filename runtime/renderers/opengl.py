@@ -186,8 +186,8 @@ class OpenGLRenderer(Closing):
         self.sent = prepared.count
         shown, alpha, zeta = self._painter.paint_layers(prepared, camera, settings)
         ids, drawn = self._ids(prepared, camera, settings)
-        color = shown + (1.0 - alpha[..., None]) * np.asarray(settings.background, np.float32)
-        return RenderedView(color, alpha, zeta, ids, drawn)
+        color = shown + (np.float32(1.0) - alpha[..., None]) * np.asarray(settings.background, np.float32)
+        return RenderedView(color.astype(np.float32), alpha, zeta, ids, drawn)
 
     def _target(self, width: int, height: int) -> _Target:
         target = self._targets.pop((width, height), None) or _Target(self._context, width, height)

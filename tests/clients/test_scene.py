@@ -326,17 +326,18 @@ def test_a_point_of_a_camera_can_be_picked(tmp_path: Path, renderer: CpuRenderer
 
 def test_a_server_without_surfels_or_with_too_many_is_a_bad_one() -> None:
     told: list[object] = []
-    scene = Scene(messages.Configure(stream="surfels", surfel_budget=1000), lambda: 0.0, told.append)
+    surfels, frames = messages.Configure(stream="surfels", surfel_budget=1000), messages.Configure()
+    scene = Scene(surfels, lambda: 0.0, told.append)
     welcome = SERVER["welcome"]
     assert isinstance(welcome, messages.Welcome)
     with pytest.raises(BadServer, match="no surfels"):
-        scene.enter(welcome)
+        scene.enter(welcome, surfels)
     wrong = SERVER["surfels"]
     assert isinstance(wrong, messages.Surfels)
     with pytest.raises(BadServer, match="payload"):
         scene.take(wrong)
-    nobody = Scene(messages.Configure(), lambda: 0.0, told.append)
-    assert list(nobody.enter(welcome)) == []
+    nobody = Scene(frames, lambda: 0.0, told.append)
+    assert list(nobody.enter(welcome, frames)) == []
     with pytest.raises(RequestFailed):
         asyncio.run(nobody.whole())
     assert told == [] and limits.SURFEL_FORMAT == 1

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from surfel_columns import block_of
@@ -158,14 +159,11 @@ def test_a_server_that_breaks_its_word_is_found_out() -> None:
     for levels in ([level(0, n=9), level(1, n=9)], [level(0, n=20, fetch=True)]):
         with pytest.raises(Malformed, match="asked for"):
             Client(budget=10).hear(0.0, levels)
-    short = SurfelLevel(**{**{n: getattr(level(0), n) for n in level(0).__struct_fields__}, "count": 3})
+    short = msgspec.structs.replace(level(0), count=3)
     with pytest.raises(Malformed, match="3 surfels came with 4"):
         Client().hear(0.0, [short])
     with pytest.raises(Malformed):
-        Client().hear(
-            0.0,
-            [SurfelLevel(**{**{n: getattr(level(0), n) for n in short.__struct_fields__}, "payload": b"x"})],
-        )
+        Client().hear(0.0, [msgspec.structs.replace(level(0), payload=b"x")])
 
 
 def test_weights_of_a_fade_are_those_of_a_scene() -> None:
@@ -173,6 +171,7 @@ def test_weights_of_a_fade_are_those_of_a_scene() -> None:
     world, cameras = nested_world(1)
     viewer = SurfelViewer(world)
     viewer.look(cameras[1])
+    drawn = viewer.held.drawn(viewer.now)
     while viewer.hear(2_000) is not None:
         viewer.now += 0.3 * FADE_S
         drawn = viewer.held.drawn(viewer.now)

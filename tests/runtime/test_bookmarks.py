@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 from desk import Desk, loaded, nodes
 from zoom_garden import ROOT
@@ -145,14 +146,10 @@ def test_changes_at_once_are_all_kept(tmp_path: Path) -> None:
 
 def test_a_camera_that_can_be_none_is_refused(tmp_path: Path) -> None:
     singular = messages.AddBookmark(
-        request="b1", name="n", camera=pose(ROOT).__class__(**{**_fields(pose(ROOT)), "ln_distance": -1900.0})
+        request="b1", name="n", camera=msgspec.structs.replace(pose(ROOT), ln_distance=-1900.0)
     )
     guest = tell(BookmarkShelf(tmp_path), singular)
     assert guest.failed == [(ErrorCode.INVALID, "b1")] and not (tmp_path / FILE).exists()
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__struct_fields__}
 
 
 def test_a_picture_is_drawn_from_a_bookmark(garden: Desk) -> None:

@@ -280,10 +280,11 @@ def test_what_is_lost_or_too_large_is_left_out_and_the_rest_comes(monkeypatch: p
     broken = plan.blocks[0]
     lost = replace(broken, columns=Lost(broken))
     viewer.plan = replace(plan, blocks=(lost, *plan.blocks[1:]))
+    heard: list[Surfels] = []
     while (delta := viewer.hear()) is not None:
-        last = delta
+        heard.append(delta)
         assert all(level.block != bytes.fromhex(broken.hash) for level in delta.levels)
-    assert last.complete and len(viewer.held.blocks()) >= len(plan.blocks) - 1
+    assert heard[-1].complete and len(viewer.held.blocks()) >= len(plan.blocks) - 1
     monkeypatch.setattr(surfel_block, "MAX_SURFELS", 100)
     small = SurfelViewer(world)
     heard = small.see_all(cameras[0])

@@ -138,18 +138,36 @@ sealed class Conformance
                 Close(frame.Scale, each.Number("scale"), v.Text("name") + ": scale");
             }
             foreach (Map each in v.Items("places"))
+                Close(Seen(camera, each.Fields("place")), new List<object> { each.Number("u"), each.Number("v"), each.Number("w") }, v.Text("name") + ": a place");
+            foreach (Map each in v.Items("motions"))
             {
-                var place = each.Fields("place");
-                var offset = place.Numbers("offset", 3);
-                var frame = camera.FrameOf(Cell.Read(place.Fields("cell")), v.Number("h_ref"));
-                var p = Camera.Turned(camera.Rotation(), offset[0] - 0.5, offset[1] - 0.5, offset[2] - 0.5);
-                for (int axis = 0; axis < 3; axis++) p[axis] = p[axis] * frame.Edge + frame.Origin[axis];
-                double w = 1 + p[2] * camera.InverseF;
-                Close(Math.Exp(camera.LnFx - camera.LnF) * p[0] / w + camera.Cx, each.Number("u"), v.Text("name") + ": u");
-                Close(Math.Exp(camera.LnFy - camera.LnF) * p[1] / w + camera.Cy, each.Number("v"), v.Text("name") + ": v");
-                Close(w, each.Number("w"), v.Text("name") + ": depth");
+                var moved = Moved(camera, each);
+                var places = v.Items("places");
+                for (int i = 0; i < places.Count; i++)
+                    Close(Seen(moved, ((Map)places[i]).Fields("place")), (List<object>)each.Items("seen")[i], v.Text("name") + ": after a " + each.Text("motion"));
             }
         }
+    }
+
+    static Camera Moved(Camera camera, Map motion)
+    {
+        switch (motion.Text("motion"))
+        {
+            case "zoom": return camera.Zoomed(motion.Number("factor"));
+            case "orbit": return camera.Orbited(motion.Number("yaw"), motion.Number("pitch"));
+            default: return camera.Panned(motion.Number("dx"), motion.Number("dy"));
+        }
+    }
+
+    /// <summary>u, v and w of a place.</summary>
+    static double[] Seen(Camera camera, Map place)
+    {
+        var offset = place.Numbers("offset", 3);
+        var frame = camera.FrameOf(Cell.Read(place.Fields("cell")), 1);
+        var p = Camera.Turned(camera.Rotation(), offset[0] - 0.5, offset[1] - 0.5, offset[2] - 0.5);
+        for (int axis = 0; axis < 3; axis++) p[axis] = p[axis] * frame.Edge + frame.Origin[axis];
+        double w = 1 + p[2] * camera.InverseF;
+        return new[] { Math.Exp(camera.LnFx - camera.LnF) * p[0] / w + camera.Cx, Math.Exp(camera.LnFy - camera.LnF) * p[1] / w + camera.Cy, w };
     }
 
     void Axes()

@@ -635,6 +635,72 @@ namespace WonderZoom
             var other = (Camera)MemberwiseClone();
             other.LnFx += Math.Log(factor);
             other.LnFy += Math.Log(factor);
+            return other.Rebased();
+        }
+
+        /// <summary>Turned around the pivot: about the camera's y axis by yaw, then about its x axis by pitch, radians.</summary>
+        public Camera Orbited(double yaw, double pitch)
+        {
+            double a = Math.Cos(pitch / 2), b = Math.Sin(pitch / 2), c = Math.Cos(yaw / 2), d = Math.Sin(yaw / 2);
+            double rw = a * c, rx = b * c, ry = a * d, rz = b * d, w = Quat[0], x = Quat[1], y = Quat[2], z = Quat[3];
+            var turned = new[]
+            {
+                rw * w - rx * x - ry * y - rz * z, rw * x + rx * w + ry * z - rz * y,
+                rw * y - rx * z + ry * w + rz * x, rw * z + rx * y - ry * x + rz * w,
+            };
+            double length = Math.Sqrt(turned[0] * turned[0] + turned[1] * turned[1] + turned[2] * turned[2] + turned[3] * turned[3]);
+            var other = (Camera)MemberwiseClone();
+            other.Quat = Array.ConvertAll(turned, part => part / length);
+            return other;
+        }
+
+        /// <summary>Moved so that the picture moves by (dx, dy) pixels at the pivot.</summary>
+        public Camera Panned(double dx, double dy)
+        {
+            var other = (Camera)Rebased().MemberwiseClone();
+            var m = Rotation();
+            double edges = Math.Exp(LnDistance - LnF + other.Pivot.Level * Math.Log(2)); // a pixel, about 1/64
+            var index = (BigInteger[])other.Pivot.Index.Clone();
+            other.Offset = (double[])other.Offset.Clone();
+            for (int axis = 0; axis < 3; axis++)
+            {
+                double offset = other.Offset[axis] - edges * (m[axis] * dx + m[3 + axis] * dy), whole = Math.Floor(offset);
+                index[axis] += new BigInteger(whole);
+                other.Offset[axis] = offset - whole;
+            }
+            other.Pivot = new Cell(other.Pivot.Level, index);
+            return other;
+        }
+
+        /// <summary>The same with a pivot in a cell about 64 pixels wide, so that its offset keeps all its digits.</summary>
+        public Camera Rebased()
+        {
+            int wanted = (int)Math.Round((LnF - LnDistance - Math.Log(64)) / Math.Log(2));
+            if (Math.Abs(wanted - Pivot.Level) <= 1) return this;
+            var index = (BigInteger[])Pivot.Index.Clone();
+            var offset = (double[])Offset.Clone();
+            int level = Pivot.Level;
+            while (level != wanted)
+            {
+                int step = Math.Max(-24, Math.Min(24, wanted - level)); // both parts of a shifted offset are exact
+                for (int axis = 0; axis < 3; axis++)
+                    if (step > 0)
+                    {
+                        double shifted = offset[axis] * (1 << step), whole = Math.Floor(shifted);
+                        index[axis] = (index[axis] << step) + new BigInteger(whole);
+                        offset[axis] = shifted - whole;
+                    }
+                    else
+                    {
+                        var coarse = index[axis] >> -step;
+                        offset[axis] = ((double)(index[axis] - (coarse << -step)) + offset[axis]) / (1 << -step);
+                        index[axis] = coarse;
+                    }
+                level += step;
+            }
+            var other = (Camera)MemberwiseClone();
+            other.Pivot = new Cell(level, index);
+            other.Offset = offset;
             return other;
         }
 

@@ -7,6 +7,7 @@ resolves less than a hundredth of a pixel in them (edges of 100,000 pixels) are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,3 +77,12 @@ def draw_of(visible: VisibleSet, firsts: Sequence[int], camera: Camera, settings
     # Of equal keys the first in the set's order is in front, as for every renderer: backwards it comes last.
     farthest = np.argsort(np.concatenate(keys), kind="stable")[::-1]
     return Draw(np.concatenate(rows)[farthest], blocks)
+
+
+def panda_camera(camera: Camera) -> tuple[tuple[float, ...], tuple[float, float, float], float]:
+    """Panda's quaternion (w, x, y, z) and position of a camera whose pivot is at the origin, for lengths in D, and the
+    vertical field of view in degrees. Axes: Panda's (x right, y forward, z up) are the wire's (x, z, -y)."""
+    w, x, y, z = camera.quat
+    eye = camera.rotation.T @ [0.0, 0.0, -1.0]
+    fov = 2.0 * math.degrees(math.atan(0.5 * camera.height * camera.inverse_f / camera.aspect[1]))
+    return (w, -x, -z, y), (float(eye[0]), float(eye[2]), float(-eye[1])), fov

@@ -7,7 +7,7 @@
 The picture is that of ``camera`` (a pinhole about a pivot), not that of Panda's own one: after a hundred zooms no lens
 of an engine has that focal length. Surfels are blended far to near over what was drawn before them, in sRGB, with no
 depth: give the window an sRGB picture as it is (``framebuffer-srgb false``) and the world's background as its clear
-colour (``background``). ``panda_camera`` says where Panda's camera has to be for models among surfels.
+colour (``background``). ``packing.panda_camera`` says where Panda's camera has to be for models among surfels.
 """
 
 from __future__ import annotations
@@ -111,15 +111,6 @@ def background(settings: RenderSettings) -> tuple[float, float, float, float]:
     """The clear colour that goes with surfels."""
     red, green, blue = settings.background
     return (red, green, blue, 1.0)
-
-
-def panda_camera(camera: Camera) -> tuple[tuple[float, ...], tuple[float, float, float], float]:
-    """Panda's quaternion (w, x, y, z) and position of a camera whose pivot is at the origin, for lengths in D, and the
-    vertical field of view in degrees. Axes: Panda's (x right, y forward, z up) are the wire's (x, z, -y)."""
-    w, x, y, z = camera.quat
-    eye = camera.rotation.T @ [0.0, 0.0, -1.0]
-    fov = 2.0 * math.degrees(math.atan(0.5 * camera.height * camera.inverse_f / camera.aspect[1]))
-    return (w, -x, -z, y), (float(eye[0]), float(eye[2]), float(-eye[1])), fov
 
 
 # ---- Panda's side -----------------------------------------------------------------------------------------------

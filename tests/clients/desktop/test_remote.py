@@ -69,7 +69,7 @@ def test_look_pick_zoom_remove_and_restore(remote: Remote) -> None:
     assert done.request == zoom
     assert any(isinstance(news, Progress) and news.preview is not None for news in heard.all)
     node = done.status.node
-    heard.until(Told, lambda news: isinstance(news.event, messages.Commit) and news.event.added)
+    heard.until(Told, lambda news: isinstance(news.event, messages.Commit) and bool(news.event.added))
     assert node in remote.world.nodes
     remote.remove(node)
     assert heard.until(Changed, lambda news: news.removed).error is None

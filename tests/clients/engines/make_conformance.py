@@ -10,6 +10,7 @@ import io
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from wonderzoom.runtime.renderers.projection import project_block
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
 from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import Camera, initial_camera, multiply_quats, quat_to_matrix
-from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.cells import Cell, Position
 
 FOLDER = Path(__file__).parents[3] / "clients" / "engines" / "conformance"
 LEAST_DB = 45.0
@@ -123,6 +124,26 @@ def frames() -> list[dict[str, Any]]:
     return cases
 
 
+def _moved(camera: Camera, places: list[Position]) -> list[dict[str, Any]]:
+    """The motions of section 4, and where the places are seen after them."""
+    pan = (-37.0, 12.5)
+    towards = camera.position(np.array([-pan[0], -pan[1], 0.0]))
+    motions: list[tuple[dict[str, Any], Camera]] = [
+        ({"motion": "zoom", "factor": 3.0}, camera.zoomed(3.0)),
+        ({"motion": "zoom", "factor": 2.0**-5}, camera.zoomed(2.0**-5)),
+        ({"motion": "zoom", "factor": 2.0**26}, camera.zoomed(2.0**26)),
+        ({"motion": "orbit", "yaw": 0.1, "pitch": 0.05}, camera.orbited(0.1, 0.05)),
+        ({"motion": "pan", "dx": pan[0], "dy": pan[1]}, replace(camera, pivot=towards)),
+    ]
+    return [told | {"seen": _seen(moved, places)} for told, moved in motions]
+
+
+def _seen(camera: Camera, places: list[Position]) -> list[Any]:
+    """u, v and w of each."""
+    uv, w = camera.project(np.stack([camera.view_point(place) for place in places]))
+    return _numbers(np.column_stack([uv, w]))
+
+
 def _frame(name: str, camera: Camera) -> dict[str, Any]:
     own = camera.pivot.cell
     finer = camera.pivot.rebased(own.level + 3).cell
@@ -141,6 +162,7 @@ def _frame(name: str, camera: Camera) -> dict[str, Any]:
              "scale": _numbers(camera.ln_render_scale(H_REF) - cell.ln_edge)}
             for cell in cells for frame in (camera.cell_frame(cell),)
         ],
+        "motions": _moved(camera, places),
         "places": [
             {"place": _plain(place_of(place)), "u": _numbers(u), "v": _numbers(v), "w": _numbers(depth)}
             for place, (u, v), depth in zip(places, uv, w, strict=True)

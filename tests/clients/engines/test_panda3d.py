@@ -4,9 +4,9 @@ import importlib.util
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from engine_house import LINK, decibels, seen, visit
 from engine_scene import Scene
 from numpy.typing import NDArray
 from PIL import Image
+from x_display import display
 from zoom_garden import ROOT
 
-from wonderzoom.clients.engines.panda3d.packing import draw_of, surfel_texels
+from wonderzoom.clients.engines.panda3d.packing import draw_of, panda_camera, surfel_texels
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.projection import project_block
+from wonderzoom.scene_graph.camera import quat_to_matrix
 
 MODULE = ("-m", "wonderzoom.clients.engines.panda3d")
 LEAST_DB = 40.0
@@ -72,18 +74,16 @@ def test_a_live_world_is_seen_and_zoomed(tmp_path: Path) -> None:
 
 @pytest.mark.system
 @pytest.mark.usefixtures("installed")
-def test_a_window_is_zoomed_by_hand(tmp_path: Path) -> None:
-    if shutil.which("xvfb-run") is None or shutil.which("xdotool") is None:
-        pytest.fail("a display and a hand are missing (Debian: `apt-get install xvfb xauth xdotool`)")
+def test_a_window_is_zoomed_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
         "$0" -m wonderzoom.clients.engines.panda3d view "$1" --size 160 120 & window=$!
         xdotool search --sync --onlyvisible --name '^WonderZoom$' mousemove --window %1 80 60 click 4 click 4 key z
         xdotool search --sync --onlyvisible --name 'WonderZoom: committed' key Escape
         wait $window
     """
-    command = ["xvfb-run", "-a", "-s", "-screen 0 640x480x24", "bash", "-c", script, sys.executable, LINK]
-    with CpuRenderer(1) as renderer:
-        visited = visit(command, tmp_path / "garden", renderer)
+    with CpuRenderer(1) as renderer, display(640, 480) as environment:
+        monkeypatch.setenv("DISPLAY", environment["DISPLAY"])
+        visited = visit(["bash", "-c", script, sys.executable, LINK], tmp_path / "garden", renderer)
     (made,) = set(visited.after.nodes) - set(visited.before.nodes)
     asked = visited.after.node(made).views[0].camera
     root = ROOT.resized(asked.width, asked.height)
@@ -117,6 +117,18 @@ def test_texels_and_order_are_those_of_the_definition(told: Any) -> None:
     np.testing.assert_allclose(
         1.0 / texels[has_parent, 12], (block.bounds.parent - block.surfels.native)[has_parent], rtol=1e-5
     )
+
+
+def test_pandas_own_camera_is_where_axes_say(repository: Path, told: Any) -> None:
+    pack = repository / "clients" / "engines" / "conformance" / "axes.json"
+    camera = Scene.read(told["messages"]).camera
+    for turned in json.loads(pack.read_text(encoding="utf-8"))["panda3d"]["cameras"]:
+        quat, eye, fov = panda_camera(replace(camera, quat=tuple(turned["wire"])))
+        np.testing.assert_allclose(quat, turned["engine"], atol=1e-5)
+        np.testing.assert_allclose(
+            quat_to_matrix(quat) @ [0.0, 1.0, 0.0], np.negative(eye), atol=1e-9
+        )  # looks at the pivot
+        assert math.tan(math.radians(fov / 2)) == pytest.approx(0.5 * camera.height * math.exp(-camera.ln_fy))
 
 
 def test_blocks_that_float32_can_not_hold_are_left_out(told: Any) -> None:

@@ -1,6 +1,6 @@
 """Compiled bounds are numpy's, to the bit, wherever points, depths and scales lie."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,7 +17,7 @@ from wonderzoom.scene_graph.scale_node import View
 
 
 @contextmanager
-def using(loops: CoverageLoops) -> Iterator[None]:
+def using(loops: CoverageLoops) -> Generator[None]:
     before = coverage_loops.use(loops)
     try:
         yield
