@@ -128,7 +128,7 @@ class Export:
     html: Annotated[Path | None, path_word("--html", "DIR"), _ABSENT] = None
     """Write a page with the world in it instead: a new folder."""
     surfels: Annotated[int, word(read_budget, "--surfels", "N")] = 2_000_000
-    """The most surfels in a page; where that is too few, everything is coarser. A million are about 15 MB."""
+    """The most surfels in a page; where that is too few, everything is coarser. A million are 13 to 18 MB."""
     node: _Node = None
     """Only what the frame of this node shows, with the origin in its middle: for places deep in a world."""
     detail: Annotated[float | None, word(read_detail, "--detail", "M"), _ABSENT] = None
