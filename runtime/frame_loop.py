@@ -127,9 +127,13 @@ class FrameLoop:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more who moves would leave everyone on the server LEAST_FPS, at what frames cost lately."""
-        seconds = (self.active + 1) * self.cost + self._lanes.busy_seconds(beside=self)
-        return seconds * LEAST_FPS <= self._lanes.count
+        """Whether one more who moves would leave everyone on the server LEAST_FPS, at what frames cost lately.
+
+        Where nobody moves nobody loses anything, and what a frame costs now is not known.
+        """
+        elsewhere = self._lanes.busy_seconds(beside=self)
+        seconds = (self.active + 1) * self.cost + elsewhere
+        return not (self.active or elsewhere) or seconds * LEAST_FPS <= self._lanes.count
 
     def wake(self) -> None:
         """Look for something to do."""
