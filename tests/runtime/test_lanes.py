@@ -160,5 +160,7 @@ async def test_whether_there_is_room_for_one_more_depends_on_all_rooms() -> None
         assert not one.loop.has_room and not many.loop.has_room
         await flying
         await asyncio.sleep(2.0)
-        many.loop.cost = one.loop.cost = 5.0  # slow pictures some time ago keep nobody out once all stand still
+        many.loop.cost = one.loop.cost = (
+            5.0  # slow pictures some time ago keep nobody out once all stand still
+        )
         assert one.loop.has_room and many.loop.has_room

@@ -26,11 +26,15 @@ def _round(values: np.ndarray | float) -> list | float:
     """To ten digits, which two ways of summing agree on."""
     if np.ndim(values):
         return [_round(value) for value in np.asarray(values, np.float64)]
-    return float(f"{float(values):.10g}")
+    return _digits(float(values))
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.10g}")
 
 
 def _finite(value: float) -> float | None:
-    return None if math.isinf(value) else _round(value)
+    return None if math.isinf(value) else _digits(value)
 
 
 def _laws(rng: np.random.Generator) -> dict:
