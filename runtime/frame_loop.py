@@ -123,6 +123,8 @@ class FrameLoop:
     def active(self) -> int:
         """How many views share the renderer now: those with something new to see; followers may share one."""
         moving = [viewer for viewer in self._viewers.values() if viewer.moving(self._revision)]
+        if all(each.sees == each.id for each in moving):  # asked for each frame: nobody follows, mostly
+            return len(moving)
         return len({(each.sees, each.camera and (each.camera.width, each.camera.height)) for each in moving})
 
     @property
@@ -273,11 +275,16 @@ class FrameLoop:
     def _riders(self, frames: Sequence[_Begun], now: float, share: float) -> list[_Begun]:
         """What others are sent of the pictures of those frames."""
         riders: list[_Begun] = []
+        orders: dict[str, list[Order]] = {}
+        for frame in frames:
+            orders.setdefault(frame.order.viewer, []).append(frame.order)
         for viewer in self._viewers.values():
-            for order in dict.fromkeys(frame.order for frame in frames):
-                same = viewer.sees == order.viewer and viewer.camera == order.camera
-                if same and self._rides(viewer, order, now, share):
+            if viewer.drawing:
+                continue
+            for order in orders.get(viewer.sees, ()):
+                if viewer.camera == order.camera and self._rides(viewer, order, now, share):
                     riders.append(self._begun(viewer, order.rung, order.still, now))
+                    break
         return riders
 
     def _rides(self, viewer: Viewer, order: Order, now: float, share: float) -> bool:
