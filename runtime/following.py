@@ -29,6 +29,7 @@ class Following:
     ) -> None:
         self._roster, self._look, self._changed = roster, look, changed
         self._loop = asyncio.get_running_loop()
+        self._led: dict[str, Participant] = {}  # who follows somebody
         self._owed: set[str] = set()  # who has not been told where the leader looks now
         self._due: asyncio.TimerHandle | None = None
 
@@ -44,7 +45,7 @@ class Following:
         elif who in (leader, *self._ahead(leader)):
             who.fail(ErrorCode.INVALID, f"{leader.name} follows you", message.request)
         else:
-            who.following = leader.id
+            who.following, self._led[who.id] = leader.id, who
             self._changed()
             self._lead(who)
             self._say(who)
@@ -54,11 +55,13 @@ class Following:
         if who.following is not None:
             who.following = None
             who.viewer.sees = who.id
+            self._led.pop(who.id, None)
             self._owed.discard(who.id)
             self._changed()
 
     def gone(self, who: Participant) -> None:
         """Somebody is gone for good: their followers stay where they are."""
+        self._led.pop(who.id, None)
         for each in self._roster:
             if each.following == who.id:
                 self.end(each)
@@ -66,8 +69,8 @@ class Following:
 
     def moved(self, leader: Participant) -> None:
         """Somebody looks elsewhere, and with them all who follow them, or follow somebody who does."""
-        for each in self._roster.present:
-            if each.following is not None and leader in self._ahead(each):
+        for each in self._led.values():
+            if each.here and leader in self._ahead(each):
                 self._lead(each)
                 self._owed.add(each.id)
         self._plan()
