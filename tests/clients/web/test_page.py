@@ -3,14 +3,13 @@
 import asyncio
 import io
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser import browser
 from garden_pages import STILL, Garden, ask, magnification, moves
 from houses import read
 from PIL import Image
@@ -22,30 +21,11 @@ from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.codec import encode
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.wire import pose
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.picking import Pick
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser() as running:
-        yield running
-
-
-@pytest.fixture
-def garden(tmp_path: Path, chrome: Any) -> Iterator[Garden]:
-    with CpuRenderer(1) as renderer:
-        made = Garden(tmp_path / "garden", renderer, chrome)
-        made.house.start()
-        try:
-            yield made
-        finally:
-            made.close()
-        assert made.said == [], "the browser complains"
 
 
 def picture(page: Any) -> np.ndarray:

@@ -1,36 +1,16 @@
 """People on the page, in a real browser: who follows whom, what is kept, what a host may do, what others wait for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browser
 from garden_pages import STILL, Garden, ask, magnification, moves
 
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.bookmarks import read_bookmarks
-from wonderzoom.runtime.renderers.cpu import CpuRenderer
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser() as running:
-        yield running
-
-
-@pytest.fixture
-def garden(tmp_path: Path, chrome: Any) -> Iterator[Garden]:
-    with CpuRenderer(1) as renderer:
-        made = Garden(tmp_path / "garden", renderer, chrome)
-        made.house.start()
-        try:
-            yield made
-        finally:
-            made.close()
-        assert made.said == [], "the browser complains"
 
 
 def other(page: Any) -> Any:

@@ -2,13 +2,11 @@
 
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser import browser
 from PIL import Image
 from played_surfels import PlayedSurfels, complaints
 from worlds import Plane, facing, first_camera, plane_node
@@ -31,12 +29,6 @@ headset.position.set(0, 0, 0);
 headset.quaternion.set(0, 0, 0, 1);
 window.headset = headset;
 """
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser() as running:
-        yield running
 
 
 def iwer() -> str:

@@ -5,7 +5,7 @@ import functools
 import io
 import re
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 import numpy as np
 import pytest
-from browser import SIZE, browser
+from browser import SIZE
 from PIL import Image
 from zoom_garden import ROOT, Garden
 
@@ -36,12 +36,6 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
 PATIENCE_MS = 120_000  # a browser that draws without a graphics card, on a busy machine
 THERE = "body[data-lacking='0'][data-shown=still][data-view=surfels]"
 LEAST_DB = 35.0
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import SIZE, browser
+from browser import SIZE
 from numpy.typing import NDArray
 from PIL import Image
 from played_surfels import PlayedSurfels, complaints, frames_page
@@ -27,12 +27,6 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
 SETTLED = "body[data-view=surfels][data-shown=still]"
 LEAST_DB = 35.0
 SETTINGS = RenderSettings(h_ref=72, background=(0.3, 0.35, 0.25), mips=True)
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import SIZE, HouseThread, browser
+from browser import SIZE, HouseThread
 from houses import read, small_world
 from numpy.typing import NDArray
 from PIL import Image
@@ -27,12 +27,6 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
 SETTLED = "body[data-line=open][data-view=surfels][data-shown=still]"
 STILL = "body[data-line=open][data-view=frames][data-shown=still]"
 LEAST_DB = 35.0
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser() as running:
-        yield running
 
 
 class Live:

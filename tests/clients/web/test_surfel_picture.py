@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from bench_page import GROUND, bench_page
-from browser import browser
 from numpy.typing import NDArray
 from worlds import Plane, facing, first_camera, plane_node
 
@@ -24,12 +23,6 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
 
 WIDTH, HEIGHT, H_REF = 320, 240, 72
 LEAST_DB = 35.0
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
