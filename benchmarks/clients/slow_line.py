@@ -12,7 +12,7 @@ import socket
 import time
 
 _CHUNK = 4096  # bytes: 1.6 ms of a line of 20 Mbit/s
-_HELD = 32 << 10  # bytes of one direction that wait here or in the kernel, about
+_HELD = 64 << 10  # bytes of one direction that wait here or in the kernel, about: 26 ms of that line
 
 
 class Bucket:
@@ -32,12 +32,12 @@ class SlowLine:
     """A proxy before one port of this machine. ``async with``."""
 
     def __init__(self, port: int, mbit: float, round_trip: float) -> None:
-        self.target, self._half = port, 0.5 * round_trip
+        self.target, self.round_trip, self._half = port, round_trip, 0.5 * round_trip
         self.port = 0
         self.down = self.up = 0  # bytes so far
         self.last = 0.0  # when the last byte came down
         rate = mbit * 1e6 / 8
-        self._buckets = {"down": Bucket(rate, _CHUNK), "up": Bucket(rate, _CHUNK)}
+        self._buckets = {"down": Bucket(rate, _HELD), "up": Bucket(rate, _HELD)}
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
@@ -66,7 +66,7 @@ class SlowLine:
     async def _serve(self, near: asyncio.StreamReader, to_near: asyncio.StreamWriter) -> None:
         to_far = None
         try:
-            await asyncio.sleep(2 * self._half)  # the handshake
+            await asyncio.sleep(self.round_trip)  # the handshake
             raw = socket.socket()
             raw.setblocking(False)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _HELD)
