@@ -32,6 +32,9 @@ class Page {
       send: (message) => this.send(message),
       changed: () => this.pictureChanged(),
       redraw: () => this.stage.redraw(),
+      recalled: () => {
+        if (this.stage.camera) this.tell(this.stage.camera);
+      },
     });
     this.overlay = new Overlay(element("overlay", HTMLCanvasElement), (context, camera) => this.views.drawPreviews(context, camera));
     this.where = new Whereabouts({
@@ -265,6 +268,7 @@ class Page {
 
   /** The server may know where one looks. @param {Camera} camera */
   tell(camera) {
+    if (this.views.recalling) return; // first it hears what is here
     this.seq += 1;
     this.send({ type: "camera", seq: this.seq, cameras: [cameras.toWire(camera)], time: performance.now() });
     this.views.looked(this.seq);
