@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.camera import NEAR, Camera
+from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -47,7 +47,8 @@ def reprojected(colors: NDArray[np.uint8], zeta: F32, camera: Camera, target: Ca
         uv, w = target.project(moved)
         depths = moved[..., 2] / w  # grows with depth, and so that straight sides stay straight
         uv[~(w > NEAR)] = np.nan
-    nearest, known = _nearest(uv, depths, sides, target)
+    longer = bounded_exp(camera.ln_scale - target.ln_scale)
+    nearest, known = _nearest(uv, depths, longer * sides, target)
     there = np.isfinite(nearest)
     seen = np.zeros((target.height, target.width, 3), np.uint8)
     found = nearest[there]
