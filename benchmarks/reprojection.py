@@ -2,11 +2,11 @@
 
     python -m benchmarks.reprojection WORLD [--width W] [--height H] [--pictures FOLDER]
 
-For the first picture's view and that of each node: bytes and time of the depth of a moving frame, and the PSNR of the
-frame (JPEG) against what the server draws at a camera that has moved on: moved as a plane at the pivot's depth, as a client
-without depth does it, and by its depth. ``known`` is the PSNR and the share of what is not stretched over something that the
-frame does not show. Times are of one thread's CPU. With ``--pictures`` the truth, the plane and the frame by its depth are
-written side by side.
+For the view of each node: bytes and time of the depth of a moving frame, and the PSNR of the frame (JPEG) against what
+the server draws at a camera that has moved on: moved as a plane at the pivot's depth, as a client without depth does it,
+and by its depth; of what the frame shows anything of. ``known`` is the PSNR and the share of what is not stretched over
+something that it does not show. Times are of one thread's CPU. With ``--pictures`` the truth, the plane and the frame by
+its depth are written side by side.
 """
 
 from __future__ import annotations
@@ -89,8 +89,9 @@ def main() -> None:
                 truth = renderer.render_color(visible_set(world, target, settings), target, settings)[..., :3]
                 plane = reprojected(shown, np.zeros((2, 2), np.float32), camera, target)
                 deep = reprojected(shown, known, camera, target)
+                shared = plane.there & deep.there
                 gains.append([
-                    f"{number}", name, f"{psnr(plane.colors, truth):.1f}", f"{psnr(deep.colors, truth):.1f}",
+                    f"{number}", name, f"{psnr(plane.colors, truth, shared):.1f}", f"{psnr(deep.colors, truth, shared):.1f}",
                     f"{psnr(deep.colors, truth, deep.known):.1f}", f"{deep.known.mean():.0%}",
                 ])  # fmt: skip
                 if asked.pictures:
@@ -98,7 +99,15 @@ def main() -> None:
                     beside = np.concatenate([truth, plane.colors, deep.colors], 1)
                     Image.fromarray(beside).save(asked.pictures / f"{number}-{name.replace(' ', '-')}.png")
     print(machine(), f"\n\n{asked.width}x{asked.height}\n")
-    columns = ["node", "JPEG kB", "depth kB", "of a still kB", "picture ms", "with depth ms", "depth encoded ms"]
+    columns = [
+        "node",
+        "JPEG kB",
+        "depth kB",
+        "of a still kB",
+        "picture ms",
+        "with depth ms",
+        "depth encoded ms",
+    ]
     print(table(columns, costs), "\n")
     print(table(["node", "the camera moves by", "plane dB", "by depth dB", "known dB", "known"], gains))
 

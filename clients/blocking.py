@@ -171,7 +171,8 @@ class World:
     def look(self, camera: Camera | CameraPose, beside: Camera | CameraPose | None = None) -> int:
         """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
 
-        ``beside``: of the other eye, whose picture comes as ``Picture.beside``. Raises ValueError for a camera that the protocol has no room for, and what ended the world.
+        ``beside``: of the other eye, whose picture comes as ``Picture.beside``. Raises ValueError for a camera that the
+        protocol has no room for, and what ended the world.
         """
         return self._thread.do(lambda: self._world.look(camera, beside))
 

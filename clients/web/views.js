@@ -124,7 +124,8 @@ export class Views {
   /** Says what the server is to send; its video begins anew. */
   configure() {
     const { stream, codec, budget } = this;
-    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, surfel_budget: budget.surfels });
+    const depth = this.picture.warp !== null && this.machine.inflates && !this.machine.saves;
+    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, depth, surfel_budget: budget.surfels });
   }
 
   /** Which of the two canvases is seen. @param {Stream} stream */
@@ -173,13 +174,19 @@ export class Views {
 
   /** @param {any} message a `frame` @param {boolean} first picture of its camera message */
   frame(message, first) {
-    const [{ payload, camera: pose }] = message.views;
-    const camera = cameras.fromWire(pose);
+    const [seen, beside] = message.views.map((/** @type {any} */ view) => ({ ...view, camera: cameras.fromWire(view.camera) }));
     const { frame, revision, still, codec, key } = message;
-    this.picture.arrive({ frame, revision, still, codec, key, payload, camera });
+    const { camera } = seen;
+    this.picture.arrive({ ...seen, frame, revision, still, codec, key, beside });
     if (this.stream === "frames") {
       this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
     }
+  }
+
+  /** What can draw for a headset now; null: there is nothing. */
+  get forEyes() {
+    if (this.shown === "surfels") return this.surfels;
+    return this.picture.gl ? this.picture : null;
   }
 
   // ---- what one sees --------------------------------------------------------------------------------------------
