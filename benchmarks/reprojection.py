@@ -2,11 +2,11 @@
 
     python -m benchmarks.reprojection WORLD [--width W] [--height H] [--pictures FOLDER]
 
-For the view of each node: bytes and time of the depth of a moving frame, and the PSNR of the frame (JPEG) against what
-the server draws at a camera that has moved on: moved as a plane at the pivot's depth, as a client without depth does it,
-and by its depth; of what the frame shows anything of. ``known`` is the PSNR and the share of what is not stretched over
-something that it does not show. Times are of one thread's CPU. With ``--pictures`` the truth, the plane and the frame by
-its depth are written side by side.
+For the view of each node: bytes and time of the depth of a moving frame, and the PSNR of the frame (JPEG) against
+what the server draws at a camera that has moved on: moved as a plane at the pivot's depth, as a client without depth
+does it, and by its depth; of what the frame shows anything of. ``known`` is the PSNR and the share of what is not
+stretched over something that it does not show. Times are of one thread's CPU. With ``--pictures`` the truth, the plane
+and the frame by its depth are written side by side.
 """
 
 from __future__ import annotations
@@ -91,8 +91,9 @@ def main() -> None:
                 deep = reprojected(shown, known, camera, target)
                 shared = plane.there & deep.there
                 gains.append([
-                    f"{number}", name, f"{psnr(plane.colors, truth, shared):.1f}", f"{psnr(deep.colors, truth, shared):.1f}",
-                    f"{psnr(deep.colors, truth, deep.known):.1f}", f"{deep.known.mean():.0%}",
+                    f"{number}", name, f"{psnr(plane.colors, truth, shared):.1f}",
+                    f"{psnr(deep.colors, truth, shared):.1f}", f"{psnr(deep.colors, truth, deep.known):.1f}",
+                    f"{deep.known.mean():.0%}",
                 ])  # fmt: skip
                 if asked.pictures:
                     asked.pictures.mkdir(parents=True, exist_ok=True)

@@ -249,6 +249,7 @@ export class Views {
       dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
       dataset.revision = String(shown?.revision ?? 0);
       dataset.codec = shown?.codec ?? "";
+      dataset.eyes = shown?.beside ? "2" : "1";
     }
   }
 }
