@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ F64 = NDArray[np.float64]
 
 _TORN = 3.0  # a side that is so many times longer than it was: what it spans now is not known
 _POINTS = 1.5  # of a side of the mesh, for each pixel that it is long: no pixel is left between two
+_HALF = 256.0  # pixels of depth before or behind the pivot that half of what a depth buffer holds on that side is for
 _LONGEST = 512.0  # pixels of a side of the mesh that are still filled
 
 
@@ -41,8 +43,7 @@ def reprojected(colors: NDArray[np.uint8], zeta: F32, camera: Camera, target: Ca
     ``zeta`` is in native pixels at the pivot of ``camera``, NaN where nothing is; it may have another resolution.
     """
     corners, sides = _mesh(zeta, camera)
-    matrix, origin = target.map_from(camera)
-    moved = corners @ matrix.T + origin
+    moved = _as_seen(corners, camera, target)
     with np.errstate(invalid="ignore", over="ignore"):
         uv, w = target.project(moved)
         depths = moved[..., 2] / w  # grows with depth, and so that straight sides stay straight
@@ -57,6 +58,40 @@ def reprojected(colors: NDArray[np.uint8], zeta: F32, camera: Camera, target: Ca
     at, _ = camera.project(points @ back.T + offset)
     seen[there] = _sampled(colors, at / (camera.width, camera.height))
     return Reprojected(seen, there, known & there)
+
+
+def clip_mesh(zeta: F32, camera: Camera, target: Camera) -> tuple[F32, NDArray[np.uint32]]:
+    """The same mesh for graphics cards: ``(corners [N, 6], triangles [M, 3])``, of what is there.
+
+    A corner is x, y, z, w in clip coordinates of a window whose first row is the lowest, nearer ones with a smaller z;
+    and where in the picture it is, (0, 0) to (1, 1).
+    """
+    corners, _ = _mesh(zeta, camera)
+    at, _ = camera.project(corners)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        moved = _as_seen(corners, camera, target)
+        uv, w = target.project(moved)
+        order = moved[..., 2] / np.maximum(w, NEAR)
+        place = [
+            2.0 * uv[..., 0] / target.width - 1.0,
+            2.0 * uv[..., 1] / target.height - 1.0,
+            order / (abs(order) + _HALF),
+        ]
+    made = np.stack(
+        [*(each * w for each in place), w, at[..., 0] / camera.width, at[..., 1] / camera.height], -1
+    )
+    there = np.isfinite(made).all(-1)
+    numbers = np.arange(there.size, dtype=np.uint32).reshape(there.shape)
+    whole = np.logical_and.reduce(_four(there))
+    a, b, c, d = (corner[whole] for corner in _four(numbers))
+    triangles = np.concatenate([np.stack([a, b, c], -1), np.stack([b, d, c], -1)])
+    return np.where(there[..., None], made, 0.0).reshape(-1, 6).astype(np.float32), triangles
+
+
+def _as_seen(corners: F64, camera: Camera, target: Camera) -> F64:
+    """View coordinates of one camera as those of another."""
+    matrix, origin = target.map_from(camera)
+    return corners @ matrix.T + origin
 
 
 def _mesh(zeta: F32, camera: Camera) -> tuple[F64, F64]:
@@ -117,7 +152,7 @@ def _points(
             yield at, depth[inside], np.repeat(whole[part], n * n)[inside]
 
 
-def _four(corners: F64) -> tuple[F64, F64, F64, F64]:
+def _four(corners: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """The corners of each cell: top left, top right, bottom left, bottom right."""
     return corners[:-1, :-1], corners[:-1, 1:], corners[1:, :-1], corners[1:, 1:]
 
