@@ -61,13 +61,14 @@ def reprojected(colors: NDArray[np.uint8], zeta: F32, camera: Camera, target: Ca
 
 
 def clip_mesh(zeta: F32, camera: Camera, target: Camera) -> tuple[F32, NDArray[np.uint32]]:
-    """The same mesh for graphics cards: ``(corners [N, 6], triangles [M, 3])``, of what is there.
+    """The same mesh for graphics cards: ``(corners [N, 7], triangles [M, 3])``, of what is there.
 
     A corner is x, y, z, w in clip coordinates of a window whose first row is the lowest, nearer ones with a smaller z;
-    and where in the picture it is, (0, 0) to (1, 1).
+    and where in the picture it is, (0, 0) to (1, 1), times its depth there, and that: the picture is projected onto the
+    mesh.
     """
     corners, _ = _mesh(zeta, camera)
-    at, _ = camera.project(corners)
+    at, depth = camera.project(corners)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         moved = _as_seen(corners, camera, target)
         uv, w = target.project(moved)
@@ -77,15 +78,14 @@ def clip_mesh(zeta: F32, camera: Camera, target: Camera) -> tuple[F32, NDArray[n
             2.0 * uv[..., 1] / target.height - 1.0,
             order / (abs(order) + _HALF),
         ]
-    made = np.stack(
-        [*(each * w for each in place), w, at[..., 0] / camera.width, at[..., 1] / camera.height], -1
-    )
+    picture = [at[..., 0] / camera.width * depth, at[..., 1] / camera.height * depth, depth]
+    made = np.stack([*(each * w for each in place), w, *picture], -1)
     there = np.isfinite(made).all(-1)
     numbers = np.arange(there.size, dtype=np.uint32).reshape(there.shape)
     whole = np.logical_and.reduce(_four(there))
     a, b, c, d = (corner[whole] for corner in _four(numbers))
     triangles = np.concatenate([np.stack([a, b, c], -1), np.stack([b, d, c], -1)])
-    return np.where(there[..., None], made, 0.0).reshape(-1, 6).astype(np.float32), triangles
+    return np.where(there[..., None], made, 0.0).reshape(-1, 7).astype(np.float32), triangles
 
 
 def _as_seen(corners: F64, camera: Camera, target: Camera) -> F64:

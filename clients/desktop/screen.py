@@ -29,15 +29,15 @@ _POOL_BYTES = 256 << 20  # surfels there
 _SHEET = (
     """#version 330 core
 in vec4 corner;  // clip coordinates
-in vec2 at;
-out vec2 uv;
-void main() { gl_Position = corner; uv = at; }
+in vec3 at;
+out vec3 uvw;
+void main() { gl_Position = corner; uvw = at; }
 """,
     """#version 330 core
 uniform sampler2D picture;
-in vec2 uv;
+in vec3 uvw;
 out vec4 shown;
-void main() { shown = vec4(texture(picture, uv).rgb, 1.0); }
+void main() { shown = vec4(textureProj(picture, uvw).rgb, 1.0); }
 """,
 )
 # Row 0 of a picture is its top; of OpenGL's windows it is the bottom.
@@ -66,12 +66,12 @@ class Screen:
         self._context = context
         self._painter: SurfelPainter | None = None
         self._sheet = context.program(*_SHEET)
-        self._corners = context.buffer(reserve=4 * 6 * 4)
+        self._corners = context.buffer(reserve=4 * 7 * 4)
         self._relief = (
             context.buffer(reserve=4),
             context.buffer(reserve=4),
         )  # corners and triangles, as long as needed
-        self._quad = context.vertex_array(self._sheet, [(self._corners, "4f 2f", "corner", "at")])
+        self._quad = context.vertex_array(self._sheet, [(self._corners, "4f 3f", "corner", "at")])
         self._over = context.vertex_array(context.program(*_OVER), [])
         self._size = (0, 0)
         self._world: Any = None  # framebuffer
@@ -139,7 +139,7 @@ class Screen:
             buffer.orphan(max(4, numbers.nbytes))
             buffer.write(np.ascontiguousarray(numbers).tobytes())
         array = context.vertex_array(
-            self._sheet, [(self._relief[0], "4f 2f", "corner", "at")], index_buffer=self._relief[1]
+            self._sheet, [(self._relief[0], "4f 3f", "corner", "at")], index_buffer=self._relief[1]
         )
         context.enable_only(context.DEPTH_TEST)
         self._world.color_mask = (False,) * 4  # what is drawn already stays
@@ -197,12 +197,12 @@ class Screen:
 
 
 def _clip_corners(sheet: Camera, camera: Camera) -> NDArray[np.float32] | None:
-    """[4, 6] clip coordinates (of a window whose first row is the lowest) and texture coordinates of a sheet's corners,
+    """[4, 7] clip coordinates (of a window whose first row is the lowest) and texture coordinates of a sheet's corners,
     as a strip; None where one of them is behind. With their depth, so that the picture keeps its perspective."""
-    made = np.empty((4, 6), np.float32)
+    made = np.empty((4, 7), np.float32)
     for row, (s, t) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
         u, v, w = motions.seen_at(camera, motions.place_at(sheet, s * sheet.width, t * sheet.height))
         if w <= NEAR:
             return None
-        made[row] = ((2 * u / camera.width - 1) * w, (2 * v / camera.height - 1) * w, 0.0, w, s, t)
+        made[row] = ((2 * u / camera.width - 1) * w, (2 * v / camera.height - 1) * w, 0.0, w, s, t, 1.0)
     return made if np.isfinite(made).all() else None

@@ -24,10 +24,10 @@ uniform mat3 turn; // view coordinates of the picture's camera to those of the o
 uniform vec3 shift;
 uniform vec4 to; // ... and its 1 / f, cx, cy, fy / f
 uniform vec4 size; // of the picture, and of the viewport, pixels
-out vec2 uv;
+out vec3 uvw; // where in the picture, times the depth there: it is projected onto the mesh
 void main() {
-  uv = corner.xy / size.xy;
   float depth = 1.0 + corner.z * from.x;
+  uvw = vec3(corner.xy / size.xy, 1.0) * depth;
   vec3 seen = vec3((corner.xy - from.yz) * depth * vec2(from.w, 1.0 / from.w), corner.z);
   vec3 here = turn * seen + shift;
   float w = 1.0 + here.z * to.x;
@@ -37,11 +37,11 @@ void main() {
 }`;
 
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 uniform sampler2D picture;
-in vec2 uv;
+in vec3 uvw;
 out vec4 shown;
-void main() { shown = vec4(texture(picture, uv).rgb, 1.0); }`;
+void main() { shown = vec4(textureProj(picture, uvw).rgb, 1.0); }`;
 
 export class Warp {
   /** @param {HTMLCanvasElement} canvas of its own @throws {Error} where there is no WebGL 2 */

@@ -83,11 +83,11 @@ def test_corners_of_the_mesh_are_where_the_camera_sees_their_points(
     zeta = (8.0 * np.sin(np.arange(12.0))).reshape(3, 4).astype(np.float32)
     target = camera.orbited(yaw, pitch).zoomed(factor)
     corners, triangles = clip_mesh(zeta, camera, target)
-    assert corners.shape == (30, 6) and len(triangles) == 2 * 4 * 5
+    assert corners.shape == (30, 7) and len(triangles) == 2 * 4 * 5
     rng = np.random.default_rng(0)
     for row, column in rng.integers((0, 0), (3, 4), (4, 2)):
-        x, y, z, w, s, t = corners[(row + 1) * 6 + column + 1].astype(np.float64)
-        assert (s, t) == pytest.approx(((column + 0.5) / 4, (row + 0.5) / 3), abs=1e-6)
+        x, y, z, w, s, t, q = corners[(row + 1) * 6 + column + 1].astype(np.float64)
+        assert (s / q, t / q) == pytest.approx(((column + 0.5) / 4, (row + 0.5) / 3), abs=1e-6)
         point = camera.unproject(np.array([4 * column + 2.0, 4 * row + 2.0]), np.asarray(zeta[row, column]))
         uv, depth = target.project(target.view_point(camera.position(point)))
         assert w == pytest.approx(float(depth), rel=1e-5) and abs(z) < w
