@@ -4,9 +4,9 @@
 
 For the view of each node: bytes and time of the depth of a moving frame, and the PSNR of the frame (JPEG) against
 what the server draws at a camera that has moved on: moved as a plane at the pivot's depth, as a client without depth
-does it, and by its depth; of what the frame shows anything of. ``known`` is the PSNR and the share of what is not
-stretched over something that it does not show. Times are of one thread's CPU. With ``--pictures`` the truth, the plane
-and the frame by its depth are written side by side.
+does it, and by its depth, with the plane behind that, as the page draws it; of what the plane reaches. ``known`` is the
+PSNR and the share of what is not stretched over something that the frame does not show. Times are of one thread's CPU.
+With ``--pictures`` the truth, the plane and the frame by its depth are written side by side.
 """
 
 from __future__ import annotations
@@ -89,15 +89,15 @@ def main() -> None:
                 truth = renderer.render_color(visible_set(world, target, settings), target, settings)[..., :3]
                 plane = reprojected(shown, np.zeros((2, 2), np.float32), camera, target)
                 deep = reprojected(shown, known, camera, target)
-                shared = plane.there & deep.there
+                drawn = np.where(deep.there[..., None], deep.colors, plane.colors)
                 gains.append([
-                    f"{number}", name, f"{psnr(plane.colors, truth, shared):.1f}",
-                    f"{psnr(deep.colors, truth, shared):.1f}", f"{psnr(deep.colors, truth, deep.known):.1f}",
+                    f"{number}", name, f"{psnr(plane.colors, truth, plane.there):.1f}",
+                    f"{psnr(drawn, truth, plane.there):.1f}", f"{psnr(deep.colors, truth, deep.known):.1f}",
                     f"{deep.known.mean():.0%}",
                 ])  # fmt: skip
                 if asked.pictures:
                     asked.pictures.mkdir(parents=True, exist_ok=True)
-                    beside = np.concatenate([truth, plane.colors, deep.colors], 1)
+                    beside = np.concatenate([truth, plane.colors, drawn], 1)
                     Image.fromarray(beside).save(asked.pictures / f"{number}-{name.replace(' ', '-')}.png")
     print(machine(), f"\n\n{asked.width}x{asked.height}\n")
     columns = [

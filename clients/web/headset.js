@@ -18,6 +18,7 @@ import { button, element, notice } from "./dom.js";
  * @property {import("./stage.js").Stage} stage
  * @property {() => Drawer | null} picture that draws; null: there is none
  * @property {(left: Camera, right?: Camera) => void} looked the server may know where one looks
+ * @property {(worn: boolean) => void} worn it is put on, or off
  */
 
 const ARM_M = 0.8; // from the eyes to what was the pivot
@@ -97,6 +98,7 @@ export class Headset {
       const space = await session.requestReferenceSpace("local");
       this.session = session;
       this.drawer = picture;
+      this.world.worn(true);
       this.base = camera;
       this.origin = null;
       this.frames = 0;
@@ -120,6 +122,7 @@ export class Headset {
     const gl = this.drawer?.gl;
     gl?.bindFramebuffer(gl.FRAMEBUFFER, null);
     this.drawer = null;
+    this.world.worn(false);
     if (this.base) this.world.stage.look(this.base);
   }
 

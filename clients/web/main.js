@@ -74,6 +74,7 @@ class Page {
     this.headset = new Headset({
       stage: this.stage,
       picture: () => this.views.forEyes,
+      worn: (worn) => this.views.wear(worn),
       looked: (left, right) => this.tell(left, this.views.shown === "frames" ? right : undefined),
     });
     new Gamepads(this.stage, {

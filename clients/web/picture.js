@@ -42,7 +42,8 @@ export class Picture {
     /** @type {Map<string, Sheet>} pictures of zooms that are being made */
     this.previews = new Map();
     this.video = new Video(lost);
-    this.warp = warps();
+    /** @type {Warp | null} what moves frames by their depth, once there was one */
+    this.warp = null;
     /** @type {Arrived[]} */
     this.waiting = [];
     this.decoding = false;
@@ -88,7 +89,7 @@ export class Picture {
 
   /** @param {Seen} seen */
   async depthOf({ depth, camera }) {
-    return depth && this.warp ? decodeDepth(depth, cameras.lnF(camera)) : undefined;
+    return depth && this.gl ? decodeDepth(depth, cameras.lnF(camera)) : undefined;
   }
 
   /** @param {Shown} sheet */
@@ -171,8 +172,9 @@ export class Picture {
     context.drawImage(canvas, 0, 0);
   }
 
-  /** What draws for a headset; see `Headset`. */
+  /** What draws for a headset; see `Headset`. null: there is no WebGL 2, and pictures stay planes. */
   get gl() {
+    this.warp ??= warped();
     return this.warp?.gl ?? null;
   }
 
@@ -238,8 +240,8 @@ export class Picture {
 /** @param {Sheet} sheet @returns {sheet is Deep} */
 const deep = (sheet) => sheet.depth !== undefined;
 
-/** @returns {Warp | null} null: pictures stay planes */
-function warps() {
+/** @returns {Warp | null} */
+function warped() {
   try {
     return new Warp();
   } catch {

@@ -90,6 +90,7 @@ export class Views {
     /** @type {object | null} the frame of before the stream was chosen */
     this.old = null;
     this.seq = 0;
+    this.worn = false;
     const asked = Number(new URLSearchParams(location.search).get("budget"));
     this.budget = new Budget(asked || (this.machine.acceleration ? undefined : LEAST), asked > 0);
     this.select = element("stream", HTMLSelectElement);
@@ -121,10 +122,25 @@ export class Views {
     this.hooks.redraw();
   }
 
+  /** Whether frames are to come with depth: where a graphics card moves them by it, and in a headset. Without one it would take
+   * more time than there is between two frames. */
+  get deep() {
+    const { acceleration: accelerated, inflates, saves } = this.machine;
+    const asked = new URLSearchParams(location.search).get("depth");
+    if (accelerated === null || !inflates || asked === "off") return false;
+    return asked === "on" || this.worn || (accelerated && !saves);
+  }
+
+  /** A headset is put on, or off. @param {boolean} worn */
+  wear(worn) {
+    this.worn = worn;
+    this.configure();
+  }
+
   /** Says what the server is to send; its video begins anew. */
   configure() {
     const { stream, codec, budget } = this;
-    const depth = this.picture.warp !== null && this.machine.inflates && !this.machine.saves;
+    const { deep: depth } = this;
     this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, depth, surfel_budget: budget.surfels });
   }
 
@@ -186,7 +202,7 @@ export class Views {
   /** What can draw for a headset now; null: there is nothing. */
   get forEyes() {
     if (this.shown === "surfels") return this.surfels;
-    return this.picture.gl ? this.picture : null;
+    return this.machine.acceleration !== null && this.machine.inflates ? this.picture : null;
   }
 
   // ---- what one sees --------------------------------------------------------------------------------------------

@@ -67,7 +67,9 @@ def test_a_frame_with_depth_shows_what_another_camera_sees(tmp_path: Path, rende
             plane = reprojected(colors, np.zeros((2, 2), np.float32), picture.camera, target)
             middle = deep.known & np.pad(np.ones((48, 72), np.bool_), 12)
             errors = [np.mean((each.colors - truth)[middle] ** 2) for each in (deep, plane)]
-            assert middle.mean() > 0.45 and errors[0] < min(8.0, errors[1]), "39 dB, of a world without much relief"
+            assert middle.mean() > 0.45 and errors[0] < min(8.0, errors[1]), (
+                "39 dB, of a world without much relief"
+            )
 
     served(tmp_path, renderer, test)
 
