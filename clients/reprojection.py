@@ -80,9 +80,9 @@ def clip_mesh(zeta: F32, camera: Camera, target: Camera) -> tuple[F32, NDArray[n
         ]
     picture = [at[..., 0] / camera.width * depth, at[..., 1] / camera.height * depth, depth]
     made = np.stack([*(each * w for each in place), w, *picture], -1)
-    there = np.isfinite(made).all(-1)
+    there = np.asarray(np.isfinite(made).all(-1))
     numbers = np.arange(there.size, dtype=np.uint32).reshape(there.shape)
-    whole = np.logical_and.reduce(_four(there))
+    whole = np.asarray(np.logical_and.reduce(_four(there)))
     a, b, c, d = (corner[whole] for corner in _four(numbers))
     triangles = np.concatenate([np.stack([a, b, c], -1), np.stack([b, d, c], -1)])
     return np.where(there[..., None], made, 0.0).reshape(-1, 7).astype(np.float32), triangles

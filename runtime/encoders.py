@@ -19,9 +19,10 @@ from wonderzoom.scene_graph.camera import Camera
 
 STILL_QUALITY = 92  # with full colour resolution: 42 dB and more, no visible blocks
 _LEAST_QUALITY = 5
-# Pixels of a side to a sample of depth, and the step of its numbers. What moves is replaced soon: as fine a depth as of
-# a still would take five times the bytes, and be worth 0.15 dB (docs/adr/0027).
-_MOVING_DEPTH, _STILL_DEPTH = (4, 1.0 / 28.0), (2, 1.0 / 112.0)
+# Of depth, pixels of a side to a sample: twice as fine it would take three times the bytes, and show what moves hardly
+# better, or worse where it is rough. And steps of its numbers: programs measure by stills (docs/adr/0027).
+_DEPTH_PIXELS = 4
+_MOVING_STEP, _STILL_STEP = 1.0 / 28.0, 1.0 / 112.0
 
 
 def encode_jpeg(picture: NDArray[np.uint8], quality: int, *, still: bool = False) -> bytes:
@@ -55,7 +56,7 @@ def depth_of(zeta: NDArray[np.float32], camera: Camera, *, still: bool = False) 
     A sample is the nearest of the pixels that it covers: so what is in front takes its rim along when a client moves
     it, and leaves none of its colour on what is behind. None for what no message has room for.
     """
-    pixels, step = _STILL_DEPTH if still else _MOVING_DEPTH
+    pixels, step = _DEPTH_PIXELS, _STILL_STEP if still else _MOVING_STEP
     height, width = zeta.shape
     while -(-height // pixels) * -(-width // pixels) > MAX_DEPTH_SAMPLES:
         pixels += 1

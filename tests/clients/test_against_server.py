@@ -53,11 +53,11 @@ def test_a_frame_with_depth_shows_what_another_camera_sees(tmp_path: Path, rende
         async with connect(link, depth=True) as world, connect(link) as plain:
             camera = ROOT.resized(96, 72)
             picture = await world.frame(world.look(camera))
-            assert picture.depth is not None and picture.depth.shape == (36, 48) and picture.beside is None
+            assert picture.depth is not None and picture.depth.shape == (18, 24) and picture.beside is None
             assert (await plain.frame(plain.look(camera))).depth is None
             picked = await world.pick(picture.spot(0.25, 0.7))
             assert picked.place is not None
-            assert float(picture.depth[25, 12]) == pytest.approx(picked.zeta, abs=1.5)
+            assert float(picture.depth[12, 6]) == pytest.approx(picked.zeta, abs=2.0)
             target = camera.orbited(0.15, 0.1)
             truth = np.asarray(
                 Image.open(io.BytesIO((await world.frame(world.look(target))).jpeg)), np.float64

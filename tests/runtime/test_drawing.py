@@ -68,6 +68,13 @@ class Painted:
         self.seen.append(visible)
         return np.zeros((camera.height, camera.width, 4), np.uint8)
 
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        return self.render_color(visible, camera, settings), np.zeros(
+            (camera.height, camera.width), np.float32
+        )
+
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
