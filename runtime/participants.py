@@ -72,6 +72,7 @@ class Participant:
         self.session, self.wake, self.waiting, self.role = session, wake, 0, self.granted or role
         self.shows_video = "h264" in hello.codecs
         self.viewer.pacer.wish = "auto" if self.shows_video else "jpeg"
+        self.viewer.pacer.depth_wished, self.viewer.lod_bias = False, 0.0  # until it says otherwise
 
     def configure(self, wishes: messages.Configure) -> bool:
         """What it wants from now on; H.264 only where it can show that. Whether its still is to be another one."""

@@ -66,13 +66,13 @@ export class Picture {
       const begun = performance.now();
       const { camera, frame, revision, payload } = arrived;
       try {
-        const depth = this.depthOf(arrived);
-        const beside = arrived.beside ? this.sheetOf(arrived.beside) : null;
-        const bitmap = alone(arrived)
-          ? await createImageBitmap(jpeg(payload))
-          : await this.video.decode(payload, !!arrived.key, camera.width, camera.height);
+        const [bitmap, depth, beside] = await Promise.all([
+          alone(arrived) ? createImageBitmap(jpeg(payload)) : this.video.decode(payload, !!arrived.key, camera.width, camera.height),
+          this.depthOf(arrived),
+          arrived.beside ? this.sheetOf(arrived.beside) : null,
+        ]);
         const sheet = { camera, frame, revision, still: !!arrived.still, codec: arrived.codec ?? "jpeg" };
-        if (bitmap) this.show({ ...sheet, bitmap, depth: await depth, beside: await beside });
+        if (bitmap) this.show({ ...sheet, bitmap, depth, beside });
       } catch (error) {
         console.warn("a frame could not be decoded", error);
       }
