@@ -68,6 +68,11 @@ export class SurfelPicture {
     canvas.addEventListener("webglcontextrestored", () => this.restored());
   }
 
+  /** What draws for a headset; see `Headset`. */
+  get gl() {
+    return this.renderer.gl;
+  }
+
   close() {
     this.worker.terminate();
     clearTimeout(this.later);

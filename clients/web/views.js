@@ -99,6 +99,7 @@ export class Views {
     /** @type {object | null} the frame of before the stream was chosen */
     this.old = null;
     this.seq = 0;
+    this.worn = false;
     const asked = Number(new URLSearchParams(location.search).get("budget"));
     this.budget = new Budget(asked || (this.machine.acceleration ? undefined : LEAST), asked > 0);
     this.select = element("stream", HTMLSelectElement);
@@ -158,10 +159,26 @@ export class Views {
     }
   }
 
+  /** Whether frames are to come with depth: where a graphics card moves them by it, and in a headset. Without one it would take
+   * more time than there is between two frames. */
+  get deep() {
+    const { acceleration: accelerated, inflates, saves } = this.machine;
+    const asked = new URLSearchParams(location.search).get("depth");
+    if (accelerated === null || !inflates || asked === "off") return false;
+    return asked === "on" || this.worn || (accelerated && !saves);
+  }
+
+  /** A headset is put on, or off. @param {boolean} worn */
+  wear(worn) {
+    this.worn = worn;
+    this.configure();
+  }
+
   /** Says what the server is to send; its video begins anew. */
   configure() {
     const { stream, codec, budget } = this;
-    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, surfel_budget: budget.surfels });
+    const { deep: depth } = this;
+    this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, depth, surfel_budget: budget.surfels });
   }
 
   /** Which of the two canvases is seen. @param {Stream} stream */
@@ -210,13 +227,19 @@ export class Views {
 
   /** @param {any} message a `frame` @param {boolean} first picture of its camera message */
   frame(message, first) {
-    const [{ payload, camera: pose }] = message.views;
-    const camera = cameras.fromWire(pose);
+    const [seen, beside] = message.views.map((/** @type {any} */ view) => ({ ...view, camera: cameras.fromWire(view.camera) }));
     const { frame, revision, still, codec, key } = message;
-    this.picture.arrive({ frame, revision, still, codec, key, payload, camera });
+    const { camera } = seen;
+    this.picture.arrive({ ...seen, frame, revision, still, codec, key, beside });
     if (this.stream === "frames") {
       this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
     }
+  }
+
+  /** What can draw for a headset now; null: there is nothing. */
+  get forEyes() {
+    if (this.shown === "surfels") return this.surfels;
+    return this.machine.acceleration !== null && this.machine.inflates ? this.picture : null;
   }
 
   // ---- what one sees --------------------------------------------------------------------------------------------
@@ -279,6 +302,7 @@ export class Views {
       dataset.shown = !shown ? "nothing" : shown.still ? "still" : "moving";
       dataset.revision = String(shown?.revision ?? 0);
       dataset.codec = shown?.codec ?? "";
+      dataset.eyes = shown?.beside ? "2" : "1";
     }
   }
 }

@@ -8,9 +8,10 @@ from typing import Any
 
 from virtual_time import run
 
+from wonderzoom.protocol.values import Depth
 from wonderzoom.runtime.frame_loop import Drawn, FrameLoop, Order, Together
 from wonderzoom.runtime.lanes import Lanes
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.orders import Shown
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
@@ -30,6 +31,7 @@ class Renderer:
     loop: asyncio.AbstractEventLoop
     seconds: float = 0.02
     size: int = 40_000
+    depth: int = 10_000  # bytes of that of a picture at full resolution, where it is asked for
     revision: int = 0
     calls: int = 0
     running: int = 0
@@ -42,7 +44,7 @@ class Renderer:
     broken: Camera | None = None  # that can't be drawn
     shared: list[list[Camera]] = field(default_factory=list[list[Camera]])  # each call's
 
-    async def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+    async def __call__(self, order: Order) -> Drawn:
         self.calls += 1
         self.running += 1
         self.most = max(self.most, self.running)
@@ -52,15 +54,21 @@ class Renderer:
                 raise RuntimeError("no picture")
         finally:
             self.running -= 1
-        size = round(self.size * rung.weight)
         settled = self.loop.time() >= self.settles_at
         return Drawn(
-            b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds, settled=settled
+            self._views(order), self.revision, 0.9 * self.seconds, 0.1 * self.seconds, settled=settled
         )
+
+    def _views(self, order: Order) -> tuple[Shown, ...]:
+        payload = b"x" * round(self.size * order.rung.weight)
+        deep = None
+        if order.depth:
+            deep = Depth(width=1, height=1, step=1.0, payload=b"x" * round(self.depth * order.rung.scale**2))
+        return tuple(Shown(camera, payload, deep) for camera in order.cameras)
 
     async def all_at_once(self, orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
         """Several frames in one call; see ``frame_loop.DrawTogether``."""
-        cameras = [order.camera for order in orders]
+        cameras = [order.cameras[0] for order in orders]
         self.shared.append(cameras)
         self.running += 1
         self.most = max(self.most, self.running)
@@ -75,8 +83,7 @@ class Renderer:
 
     async def _encoded(self, order: Order, seconds: float, sharing: int) -> Drawn:
         await asyncio.sleep(self.encoding)
-        size = round(self.size * order.rung.weight)
-        return Drawn(b"x" * size, order.camera, self.revision, seconds, self.encoding, sharing)
+        return Drawn(self._views(order), self.revision, seconds, self.encoding, sharing)
 
 
 @dataclass
@@ -103,18 +110,18 @@ class Client:
     async def take(self, frame: Frame) -> None:
         self.unacknowledged += 1
         self.most = max(self.most, self.unacknowledged)
-        self.held += len(frame.payload)
+        self.held += frame.nbytes
         if self.stuck:
             await asyncio.Event().wait()
         now = asyncio.get_running_loop().time()
-        self._free = max(self._free, now) + len(frame.payload) / self.rate
+        self._free = max(self._free, now) + frame.nbytes / self.rate
         task = asyncio.create_task(self._arrive(frame, self._free + self.latency - now))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _arrive(self, frame: Frame, after: float) -> None:
         await asyncio.sleep(after)
-        self.held -= len(frame.payload)
+        self.held -= frame.nbytes
         self.unacknowledged -= 1
         self.shown.append((asyncio.get_running_loop().time(), frame))
         assert self.loop is not None

@@ -17,8 +17,7 @@ from wonderzoom.generation.committing import Committer, CommitThread, Made
 from wonderzoom.generation.executors.executor import Proposal, WorkerLost
 from wonderzoom.generation.jobs import AlreadyCovered, StageEvent, Zoomed, ZoomRequest
 from wonderzoom.generation.zoom_merging import ZoomWish
-from wonderzoom.runtime.frame_loop import Drawn
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.orders import Drawn, Order, Shown
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit, WorldHeader
 from wonderzoom.scene_graph.picking import Pick
@@ -155,7 +154,8 @@ class FakeDrawing:
     def begin_video(self, viewer: str) -> None:
         """Nobody here shows video."""
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+    async def draw(self, order: Order) -> Drawn:
+        rung, (camera, *_) = order.rung, order.cameras
         self.calls += 1
         self.running += 1
         assert self.running <= self.lanes
@@ -173,9 +173,8 @@ class FakeDrawing:
                 now, before = self._loop.time(), self._full[-1][1] if self._full else 0.0
                 self._full.append((now, before + now - self._full_since))
             self.running -= 1
-        return Drawn(
-            bytes(round(self._size * rung.weight * more)), sized, revision, 0.9 * seconds, 0.1 * seconds
-        )
+        payload = bytes(round(self._size * rung.weight * more))
+        return Drawn((Shown(sized, payload),), revision, 0.9 * seconds, 0.1 * seconds)
 
     def full_before(self, at: float) -> float:
         """Seconds before ``at`` in which no lane was free."""
