@@ -42,6 +42,7 @@ from wonderzoom.protocol.messages import (
     RestoreNode,
     Spot,
     Stats,
+    Streamed,
     Surfels,
     UploadBegin,
     UploadChunk,
@@ -105,6 +106,7 @@ CLIENT: dict[str, FromClient] = {
         protocol=(1, 1), client="test/1", token="t" * 43, surfel_formats=[1]
     ),
     "configure surfels": Configure(stream="surfels", surfel_budget=250_000, lod_bias=-0.5, fetch=True),
+    "configure auto": Configure(stream="auto", surfel_budget=600_000),
     "camera": Camera(seq=7, cameras=[POSE], time=123.5),
     "ack": Ack(frame=3, decode=2.5),
     "ack of a delta": Ack(delta=5, decode=1.5),
@@ -142,6 +144,7 @@ SERVER: dict[str, FromServer] = {
         background=(0.25, 0.5, 0.75),
     ),
     "worlds": Worlds(worlds=["garden", "beach-day"]),
+    "stream": Streamed(kind="surfels", why="motions don't wait for a frame, which takes 60 ms"),
     "frame": Frame(
         frame=3, camera_seq=7, camera_time=123.5, revision=2, views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9")],
         still=True, quality=92, waited=1.5, render=30.25, encode=2.0,

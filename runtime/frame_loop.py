@@ -137,6 +137,12 @@ class FrameLoop:
         seconds = (self.active + 1) * self.cost + elsewhere
         return not (self.active or elsewhere) or seconds * LEAST_FPS <= self._lanes.count
 
+    @property
+    def turn_s(self) -> float:
+        """Seconds from one frame of somebody who moves to the next, as far as drawing goes."""
+        busy = max(1, self.active) * self.cost + self._lanes.busy_seconds(beside=self)
+        return busy / self._lanes.count
+
     def wake(self) -> None:
         """Look for something to do."""
         self._wake.set()

@@ -67,14 +67,17 @@ class Credit:
     def sent(self, delta: int, size: int, now: float) -> None:
         self._flying[delta] = now, size
 
-    def acknowledged(self, delta: int, now: float, rtt: float) -> None:
-        """A delta has arrived; ``rtt``: seconds that an empty message takes there and back."""
+    def acknowledged(self, delta: int, now: float, rtt: float) -> tuple[float, int] | None:
+        """A delta has arrived; ``rtt``: seconds that an empty message takes there and back. When it was sent, and its
+        bytes; None for one that is not on its way."""
         full = self.in_flight >= self.window // 2
-        at, _ = self._flying.pop(delta, (now, 0))
-        if now - at > rtt + LATE_S:
+        if (sent := self._flying.pop(delta, None)) is None:
+            return None
+        if now - sent[0] > rtt + LATE_S:
             self.window = max(LEAST_WINDOW, self.window // 2)
         elif full:
             self.window = min(limits.MAX_UNACKED, self.window + self.window // 4)
+        return sent
 
     def forget(self) -> None:
         """On another connection nothing of it arrives."""
@@ -99,6 +102,7 @@ class _Feed:
     planned: tuple[object, ...] = ()  # what the plan is of
     planned_at: float = -1e9
     planned_seq: int = -1
+    whole: int = -1  # the last delta after which all of a view is there
     watch: asyncio.TimerHandle | None = None  # looks for an acknowledgement that never comes
 
 
@@ -112,6 +116,7 @@ class Streaming:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._feeds: dict[str, _Feed] = {}
         self._revision = 0
+        self.on_whole: Callable[[Participant], None] = lambda _who: None  # somebody has all of a view
         self._copy: World | None = (
             None  # the world's tree as it was last planned on: no frame waits for a plan
         )
@@ -166,9 +171,15 @@ class Streaming:
     def acknowledge(self, who: Participant, delta: int) -> None:
         """A delta has arrived."""
         feed = self._feeds.get(who.id)
-        if feed is not None:
-            feed.credit.acknowledged(delta, self._clock(), who.viewer.pacer.rtt or 0.0)
-            feed.wake.set()
+        if feed is None:
+            return
+        now, pacer = self._clock(), who.viewer.pacer
+        sent = feed.credit.acknowledged(delta, now, pacer.rtt or 0.0)
+        if sent is not None and sent[1] >= _LEAST_DELTA:  # small ones measure the way only
+            pacer.carried(sent[1], sent[0], now)
+        if delta == feed.whole:
+            self.on_whole(who)
+        feed.wake.set()
 
     def world_changed(self, revision: int) -> None:
         """The world has a new revision."""
@@ -242,6 +253,8 @@ class Streaming:
                         loop.call_later(PLAN_EVERY_S, feed.wake.set)
                     break
                 feed.who.say(delta)
+                if delta.complete:
+                    feed.whole = delta.delta
                 feed.credit.sent(delta.delta, session.deltas.get(delta.delta, 0), self._clock())
                 self._watch(feed)
 

@@ -17,6 +17,7 @@ import virtual_time
 from live_call import IN_FLIGHT, RESUME_S, Call, Known
 from live_link import Link, is_a
 from live_person import EDITOR, HOST, VIEWER, Person
+from live_surfels import LiveSurfels
 from live_world import Disk, FakeDrawing, GardenExecutor, SlowCommits, places
 from rooms import NoUploads, OneRoom
 from zoom_scripts import WORKING, Fate, always, seeded_fates
@@ -24,7 +25,7 @@ from zoom_scripts import WORKING, Fate, always, seeded_fates
 from wonderzoom.generation.committing import Committer
 from wonderzoom.generation.service import ServiceLimits, ZoomService
 from wonderzoom.generation.zoom_queue import QueueLimits
-from wonderzoom.protocol import messages
+from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.protocol.values import CameraPose
@@ -121,7 +122,9 @@ class House:
         lanes = 1 if self.calm else int(rng.integers(1, 3))
         seconds = 0.02 if self.calm else float(rng.uniform(0.015, 0.04))
         luck = np.random.default_rng([self.seed, 1])
-        self.drawing = FakeDrawing(world.revision, luck, lanes, seconds, self.frame_bytes)
+        self.drawing = FakeDrawing(
+            world.revision, luck, lanes, seconds, self.frame_bytes, lambda: self.committer.world
+        )
         self.committer = Committer(self.disk, world, lambda commit: self.session.committed(commit))  # type: ignore[arg-type]
         self.commits = SlowCommits(self.committer, 0.03)
         drawn = seeded_fates(np.random.default_rng([self.seed, 2]), 0.12)
@@ -173,11 +176,19 @@ class House:
         rate: float = 1e7,
         latency: float = 0.01,
         token: str = EDITOR,
+        surfels: LiveSurfels | int | None = None,
+        codecs: Sequence[str] = ("jpeg",),
     ) -> Call:
-        """Somebody who is let in, and does what a test says."""
+        """Somebody who is let in, and does what a test says; ``surfels``: what it holds, or a budget to keep."""
         known = known or Known()
-        hello = messages.Hello(protocol=(1, 1), client="test", token=token, name=name, resume=known.resume)
-        call = Call(name, self, known, hello, rate, latency)
+        if isinstance(surfels, int):
+            surfels = LiveSurfels(surfels, lambda true, *law: self.expect(true, name, *law))
+        hello = messages.Hello(
+            protocol=(1, 1), client="test", token=token, name=name, resume=known.resume,
+            surfel_formats=[] if surfels is None else [limits.SURFEL_FORMAT],
+            codecs=[] if surfels is None else list(codecs),
+        )  # fmt: skip
+        call = Call(name, self, known, hello, rate, latency, surfels=surfels)
         self.connect(call)
         await call.answered.wait()
         return call
