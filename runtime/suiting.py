@@ -1,5 +1,11 @@
 """Frames or surfels: what suits a viewer who leaves that to the server.
 
+Surfels follow the hand at once, however far the server is and however many share it; but before a new view is sharp
+some megabytes have to come. A frame has some kilobytes, and shows what the hand did a whole way there and back later.
+So surfels suit where a view of them is sharp soon, and the longer a motion would take to show as a frame, the longer
+that may take. A viewer who keeps too few surfels for its viewport sees frames sharper.
+
+Estimates of a link waver. What is chosen stays until something else is better by far (GOOD, BAD), and for a while at
 least, which doubles with each change that follows soon after another. Values in, values out: the clock is an argument.
 """
 

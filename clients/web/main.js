@@ -183,6 +183,7 @@ class Page {
       case "worlds": return this.worlds(message.worlds);
       case "frame": return this.frame(message);
       case "surfels": return this.views.delta(message);
+      case "stream": return this.views.chosen(message);
       case "commit":
         this.where.commit(message);
         return this.stage.redraw();
