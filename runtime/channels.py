@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -20,14 +20,6 @@ from wonderzoom.runtime.streaming import Streaming
 from wonderzoom.runtime.suiting import Circumstances, Kind, Suiting
 
 OVERLAP_S = 10.0  # in which a view of surfels has arrived, or its viewer never stands still
-
-
-class BeginsVideo(Protocol):
-    """Whatever draws."""
-
-    def begin_video(self, viewer: str) -> None:
-        """The viewer's next frame of H.264 is one that a decoder can begin with."""
-        ...
 
 
 @dataclass(slots=True)
@@ -46,17 +38,15 @@ class Channels:
         self,
         frames: FrameLoop,
         streaming: Streaming,
-        drawing: BeginsVideo,
         beside: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        self._frames, self._streaming, self._drawing, self._beside = frames, streaming, drawing, beside
+        self._frames, self._streaming, self._beside = frames, streaming, beside
         self._clock = asyncio.get_running_loop().time
         self._of: dict[str, _Channel] = {}
         streaming.on_whole = self._whole
 
     def entered(self, who: Participant) -> None:
         """Somebody has connected, for the first time or again, and has not said what they want."""
-        self._drawing.begin_video(who.id)
         channel = self._of.setdefault(who.id, _Channel())
         channel.wishes, channel.both_since = messages.Configure(), None
         if who.draws:
@@ -73,7 +63,7 @@ class Channels:
     def configure(self, who: Participant, message: messages.Configure) -> None:
         """What a viewer wants from now on."""
         who.configure(message)
-        self._drawing.begin_video(who.id)
+        who.viewer.video = None  # its decoder begins anew
         channel = self._of[who.id]
         channel.wishes = message
         if message.stream == "auto":

@@ -73,9 +73,10 @@ class WorldSession:
             on_stalled=self._stalled,
             on_error=self._not_drawn,
             on_dropped=self.metrics.frame_dropped,
+            begin_video=drawing.begin_video,
         )
         self.streaming = Streaming(drawing, world.header, self._loop.time)
-        self._channels = Channels(self.frames, self.streaming, drawing, self._beside)
+        self._channels = Channels(self.frames, self.streaming, self._beside)
         self._roster = Roster(self._show)
         shelf = bookmarks or BookmarkShelf(None)
         self._company = Company(self._roster, lambda: desk.pending, shelf, self._led, self._gone, self._renew)
@@ -293,7 +294,7 @@ class WorldSession:
         session = who.session
         if session is None or not session.may_send_frame:
             who.viewer.pacer.acknowledged(frame.id, self._loop.time())
-            self._drawing.begin_video(who.id)  # it depended on this one, if it was H.264
+            who.viewer.video = None  # the next one depended on this one, if it was H.264
             here = session is not None and session.closed is None
             self.metrics.frame_dropped("no_credit" if here else "left")
             return

@@ -41,6 +41,23 @@ class Renderer:
     encoding: float = 0.0  # seconds after a call in which each of its frames is encoded
     broken: Camera | None = None  # that can't be drawn
     shared: list[list[Camera]] = field(default_factory=list[list[Camera]])  # each call's
+    # Streams of H.264, by their names: how often each began, its rung, and its packets since.
+    videos: dict[str, tuple[int, Rung | None, int]] = field(
+        default_factory=dict[str, tuple[int, Rung | None, int]]
+    )
+
+    def begin_video(self, name: str) -> None:
+        """The next packet of a stream is one that a decoder can begin with."""
+        began, _, _ = self.videos.get(name, (0, None, 0))
+        self.videos[name] = began, None, 0
+
+    def packet(self, name: str, rung: Rung) -> bytes:
+        """The name of the next packet of a stream, which is a key where its number is 0."""
+        began, was, count = self.videos.get(name, (0, None, 0))
+        if was != rung:
+            began, count = began + 1, 0
+        self.videos[name] = began, rung, count + 1
+        return f"{name} {began} {count} ".encode()
 
     async def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
         self.calls += 1
@@ -54,6 +71,18 @@ class Renderer:
             self.running -= 1
         size = round(self.size * rung.weight)
         settled = self.loop.time() >= self.settles_at
+        if rung.codec == "h264":
+            packet = self.packet(viewer, rung)
+            key = packet.endswith(b" 0 ")
+            size = size if key else size // 8
+            return Drawn(
+                packet.ljust(size, b"x"),
+                camera,
+                self.revision,
+                0.9 * self.seconds,
+                0.1 * self.seconds,
+                key=key,
+            )
         return Drawn(
             b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds, settled=settled
         )
@@ -153,6 +182,7 @@ async def staged(lanes: int = 1, **renderer: Any) -> AsyncGenerator[Stage, None]
         lanes=Lanes(lanes),
         on_stalled=lambda viewer: stalled.append((running.time(), viewer.id)),
         on_error=lambda viewer, error: failed.append(f"{viewer.id}: {error}"),
+        begin_video=drawing.begin_video,
     )
     task = asyncio.create_task(loop.run())
     stage = Stage(loop, drawing, stalled, failed)
