@@ -238,6 +238,10 @@ class Streaming:
         while True:
             await feed.wake.wait()
             feed.wake.clear()
+            if feed.orders and not self._may_say(
+                feed
+            ):  # what nobody looks at is kept within bounds all the same
+                await loop.run_in_executor(self._pool, self._obey, feed)
             while (session := feed.who.session) is not None and self._may_say(feed):
                 camera, seq = feed.who.viewer.camera, feed.who.viewer.camera_seq
                 assert camera is not None
@@ -271,10 +275,15 @@ class Streaming:
     def _wanted(self, feed: _Feed, camera: Camera) -> tuple[object, ...]:
         return camera, self._revision, feed.wishes
 
-    def _next(self, feed: _Feed, camera: Camera, seq: int) -> messages.Surfels | None:
-        """In the thread: the next delta."""
+    @staticmethod
+    def _obey(feed: _Feed) -> None:
+        """In the thread: what its viewer has said."""
         while feed.orders:
             feed.orders.popleft()()
+
+    def _next(self, feed: _Feed, camera: Camera, seq: int) -> messages.Surfels | None:
+        """In the thread: the next delta."""
+        self._obey(feed)
         wanted, now = self._wanted(feed, camera), self._clock()
         moved = feed.planned[1:] == wanted[1:]
         if feed.plan is None or (

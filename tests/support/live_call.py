@@ -74,6 +74,7 @@ class Call:
         self.name, self.known, self._scene, self._decode_s = name, known, scene, decode_s
         self.surfels = surfels  # that the person holds, over all connections
         self.wish, self.sent = "frames", "frames"  # what it asked for, and is sent
+        self.asked_at = 0.0  # when that was another one last
         self._loop = asyncio.get_running_loop()
         self.link = Link(rate, latency, self._hear, self._over)
         self.session = ClientSession(hello)
@@ -120,7 +121,7 @@ class Call:
     def stream(self, wish: Literal["frames", "surfels", "auto"], **more: Any) -> None:
         """Ask for frames, for surfels, or for what suits."""
         self.moves(moving=False)
-        self.wish = wish
+        self.wish, self.asked_at = wish, self.now
         self.sent = "surfels" if wish == "surfels" else "frames" if wish == "frames" else self.sent
         budget = self.surfels.held.budget if self.surfels else 1_000_000
         self.say(messages.Configure(stream=wish, surfel_budget=budget, **more))
@@ -283,9 +284,10 @@ class Call:
 
     def _streamed(self, message: messages.Streamed) -> None:
         self._scene.say(self.name, "is sent", message.kind, message.why)
-        self._expect(self.wish == "auto", "was told what it is sent, and did not ask")
+        if self.wish != "auto":
+            return  # it was on its way
         self.moves(moving=False)
-        self.sent = message.kind
+        self.sent, self.asked_at = message.kind, self.now
         if self.surfels is not None:
             self.surfels.told.append(message)
 
