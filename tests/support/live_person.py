@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 from live_call import RESUME_S, Asked, Call, Known, Scene
-
 from live_surfels import BUDGET, LiveSurfels
 
 from wonderzoom.protocol import limits, messages

@@ -45,6 +45,7 @@ class LiveSurfels:
         """On a new connection: what it still has."""
         known, most = self.held.known(), limits.MAX_NAMED
         self.unacked.clear()
+        self.last = 0  # a server that has forgotten who one is counts anew
         self.held.complete = False
         self._here = {level.hash for level in known}
         return [messages.Have(levels=known[start : start + most]) for start in range(0, len(known), most)]
