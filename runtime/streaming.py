@@ -36,6 +36,7 @@ PLAN_EVERY_S = 0.1  # of a camera that moves: a plan costs as much as a small fr
 STALLED_S = 10.0  # without an acknowledgement, as of frames
 LATE_S = 0.25  # beyond the way there and back: then too much was on its way
 LEAST_WINDOW, FIRST_WINDOW = 32 << 10, 128 << 10  # bytes that are not acknowledged
+QUICK = 2.5e6  # bytes a second: more than is made of surfels whose pyramids are made first
 _LEAST_DELTA = 8 << 10  # bytes of a delta, on the slowest link
 
 
@@ -104,6 +105,11 @@ class _Feed:
     planned_seq: int = -1
     whole: int = -1  # the last delta after which all of a view is there
     watch: asyncio.TimerHandle | None = None  # looks for an acknowledgement that never comes
+
+    def reconnected(self) -> None:
+        """On a new connection camera messages count from the beginning again."""
+        self.plan, self.planned, self.planned_seq = None, (), -1
+        self.stream.reconnected()
 
 
 class Streaming:
@@ -192,9 +198,9 @@ class Streaming:
         """Somebody has connected, for the first time or again."""
         feed = self._feeds.get(who.id)
         if feed is not None:
-            feed.active, feed.looked, feed.motion = False, None, None
+            feed.active, feed.looked, feed.motion, feed.whole = False, None, None, -1
             feed.credit.forget()
-            feed.orders.append(feed.stream.reconnected)
+            feed.orders.append(feed.reconnected)
 
     def gone(self, who: Participant) -> None:
         """Somebody will not come back."""
@@ -300,7 +306,8 @@ class Streaming:
         if feed.planned == wanted:
             feed.planned_seq = seq
         size = min(DELTA_BYTES, max(_LEAST_DELTA, feed.credit.window // 2))
-        return feed.stream.next(feed.plan, feed.planned_seq, size)
+        quick = feed.credit.window > FIRST_WINDOW or (feed.who.viewer.pacer.rate or 0.0) >= QUICK
+        return feed.stream.next(feed.plan, feed.planned_seq, size, quick)
 
     def _watch(self, feed: _Feed) -> None:
         """See to it that what was sent is acknowledged some time."""

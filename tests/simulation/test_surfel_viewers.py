@@ -131,6 +131,29 @@ def test_who_comes_back_goes_on_as_it_was_and_says_what_it_wants_instead_of_auto
     kept(play(house, body))
 
 
+def test_what_was_chosen_for_the_line_before_is_not_taken_for_a_camera_of_the_next() -> None:
+    """Cameras of a new program count from one again: a plan that was made a moment ago is of none of them."""
+    house = House(calm=True)
+
+    async def body() -> None:
+        known = Known()
+        ada = await house.guest("Ada", known, latency=0.001, surfels=BUDGET)
+        ada.stream("surfels")
+        await fly(ada, house, 2.0)
+        for step in range(6):
+            ada.look(house.places[step])
+            await asyncio.sleep(0.003 * step)
+            ada.drop(silently=False)
+            ada = await house.guest("Ada", known, latency=0.001, surfels=BUDGET)
+            ada.stream("surfels")
+            ada.look(house.places[step + 9])
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1.0)
+        assert ada.sees_all(1, 1)
+
+    kept(play(house, body))
+
+
 # ---- a crowd ----------------------------------------------------------------------------------------------
 FAST = range(2)
 HAPPENINGS = {
