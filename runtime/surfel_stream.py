@@ -114,8 +114,8 @@ class Stream:
     def next(
         self, plan: Plan, camera_seq: int = 0, size: int = DELTA_BYTES, quick: bool = False
     ) -> messages.Surfels | None:
-        """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say. ``quick``: the link
-        carries bytes sooner than pyramids are made: what is there already comes first."""
+        """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say. ``quick``: the
+        link carries bytes sooner than pyramids are made: what is there already comes first."""
         if plan is not self._plan:
             self._turn_to(plan)
         self._size, self._quick = min(size, FIRST_BYTES if self._anew else DELTA_BYTES), quick
