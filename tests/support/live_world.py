@@ -8,6 +8,7 @@ import bisect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from worlds import Plane, facing, first_camera, joined, lift, make_node, plane_node, plane_view
@@ -24,6 +25,7 @@ from wonderzoom.scene_graph.picking import Pick
 from wonderzoom.scene_graph.store_errors import NoSpace
 from wonderzoom.scene_graph.world import World
 
+T = TypeVar("T")
 SIDES = (24, 16)  # pixels of every node's picture: the least that a camera of the wire has
 ROOT = first_camera(*SIDES, 20.0)
 PLANE = facing(ROOT, 0.2)
@@ -125,9 +127,10 @@ class FakeDrawing:
     together = None  # one frame a call
 
     def __init__(
-        self, revision: int, rng: np.random.Generator, lanes: int, seconds: float, size: int
-    ) -> None:
-        self.revision, self.lanes = revision, lanes
+        self, revision: int, rng: np.random.Generator, lanes: int, seconds: float, size: int,
+        world: Callable[[], World] = World,
+    ) -> None:  # fmt: skip
+        self.revision, self.lanes, self.world = revision, lanes, world
         self._rng, self._seconds, self._size = rng, seconds, size
         self._loop = asyncio.get_running_loop()
         self.calls = self.running = 0
@@ -150,6 +153,10 @@ class FakeDrawing:
 
     async def foresee(self, camera: Camera) -> None:
         """There are no pyramids here."""
+
+    def reading(self, look: Callable[[World], T]) -> T:
+        """For who is sent surfels: those are real."""
+        return look(self.world())
 
     def begin_video(self, viewer: str) -> None:
         """Nobody here shows video."""
