@@ -25,11 +25,11 @@ Rows = NDArray[np.intp]
 TILE_BITS = 40
 # Products of coordinates must not overflow. A block further from the pivot than this many pixels is drawn
 # towards it, with its size: that changes no direction, so that culling is as exact there as elsewhere.
-_FAR = 1e285
+FAR = 1e285
 # Steps of more bits than this are counted in coarser units: float64 ends at 1024.
 _STEP_BITS = 1000
 # Boxes grow by this share of their distance: rounding never culls what touches.
-_SLACK = 1e-12
+SLACK = 1e-12
 
 
 class CellTable:
@@ -103,7 +103,7 @@ class CellFrames:
         return self._camera is camera and len(self._known) == anchors
 
     def edges(self, rows: Rows) -> F64:
-        """[n] edges of the cells in ``rows`` in pixels, also beyond _FAR."""
+        """[n] edges of the cells in ``rows`` in pixels, also beyond FAR."""
         group = self._table._group[rows]  # pyright: ignore[reportPrivateUsage]
         self._learn(group)
         return self._edge[group]
@@ -111,7 +111,7 @@ class CellFrames:
     def of(self, rows: Rows) -> tuple[F64, F64]:
         """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot.
 
-        Beyond _FAR both are smaller than they are, by the same factor.
+        Beyond FAR both are smaller than they are, by the same factor.
         """
         table = self._table
         group = table._group[rows]  # pyright: ignore[reportPrivateUsage]
@@ -123,10 +123,22 @@ class CellFrames:
         steps -= anchors.pivot.take(group, 0)
         steps -= anchors.rest.take(group, 0)
         distance = np.maximum(np.maximum(np.abs(steps[:, 0]), np.abs(steps[:, 1])), np.abs(steps[:, 2]))
-        edge = np.minimum(edge, _FAR / np.maximum(distance, 1.0))
+        edge = np.minimum(edge, FAR / np.maximum(distance, 1.0))
         return steps * edge[:, None], edge
 
-    def _learn(self, groups: NDArray[np.intp]) -> None:
+    def columns(self) -> tuple[Rows, F64, NDArray[np.bool_], F64, F64, F64, F64]:
+        """What ``of`` works with, for compiled loops: group and steps by row; by group whether the others are known,
+        edges, and places and units of anchors."""
+        table, anchors = self._table, self._anchors
+        group, steps = table._group, table._steps  # pyright: ignore[reportPrivateUsage]
+        return group, steps, self._known, self._edge, anchors.pivot, anchors.rest, anchors.unit
+
+    def know(self, rows: Rows) -> None:
+        """Work out what is not known yet of the cells in ``rows``."""
+        if not self._all_known:
+            self._learn(self._table._group[rows])  # pyright: ignore[reportPrivateUsage]
+
+    def _learn(self, groups: Rows) -> None:
         """Work out what is not known yet of some anchors."""
         if self._all_known or self._known[groups].all():
             return
@@ -210,49 +222,69 @@ class Frustum:
     depth_axis: F64  # [3]: w = 1 + depth_axis @ X, depth in D
     lateral: F64  # [2, 3]: the other two coordinates in D (radial metric)
 
+    @property
+    def axis_length(self) -> float:
+        """Length of ``depth_axis``."""
+        return float(np.linalg.norm(self.depth_axis))
+
     @staticmethod
     def of(camera: Camera, margin: float = 0.0, in_view: bool = False) -> Frustum:
         """The frustum of the image widened by ``margin`` pixels, in world axes or in those of the view."""
-        rotation, inverse_f = np.eye(3) if in_view else camera.rotation, camera.inverse_f
-        ax, ay = camera.aspect
-        across, down, depth = ax * rotation[0], ay * rotation[1], inverse_f * rotation[2]
-        left, right = camera.cx + margin, camera.width + margin - camera.cx
-        top, bottom = camera.cy + margin, camera.height + margin - camera.cy
+        inverse_f, (ax, ay) = camera.inverse_f, camera.aspect
+        right, down, axis = (np.eye(3) if in_view else camera.rotation).tolist()
+        depth = [inverse_f * part for part in axis]
+        lateral = [[inverse_f * part for part in side] for side in (right, down)]
+        left, width = camera.cx + margin, camera.width + margin - camera.cx
+        top, height = camera.cy + margin, camera.height + margin - camera.cy
         normals = [
-            across + left * depth,
-            -across + right * depth,
-            down + top * depth,
-            -down + bottom * depth,
-            depth,
-        ]
-        constants = np.array([left, right, top, bottom, 1.0 - NEAR])
-        return Frustum(np.stack(normals), constants, depth, inverse_f * rotation[:2])
+            [sign * scale * part + reach * along for part, along in zip(side, depth, strict=True)]
+            for side, scale, sign, reach in (
+                (right, ax, 1.0, left), (right, ax, -1.0, width), (down, ay, 1.0, top), (down, ay, -1.0, height),
+            )
+        ]  # fmt: skip
+        constants = np.array([left, width, top, height, 1.0 - NEAR])
+        return Frustum(np.array([*normals, depth]), constants, np.array(depth), np.array(lateral))
 
     def touches(self, centres: F64, halves: F64) -> NDArray[np.bool_]:
         """Which boxes (centres and half extents [n, 3] px) may touch the frustum; never a false no."""
-        grown = halves + _SLACK * (np.abs(centres) + halves)
-        constants = self.constants + _SLACK * np.abs(self.constants)
+        grown = halves + SLACK * (np.abs(centres) + halves)
+        constants = self.constants + SLACK * np.abs(self.constants)
         # [5, n]: planes first, as a reduction over a short last axis costs more than the products.
-        reach = self.normals @ centres.T + np.abs(self.normals) @ grown.T + constants[:, None]
+        reach = _along(self.normals.T, centres) + _along(np.abs(self.normals.T), grown) + constants[:, None]
         return np.logical_and.reduce(reach >= 0.0, axis=0)
 
     def depths(self, centres: F64, halves: F64, radial: bool) -> tuple[F64, F64]:
         """``(least, greatest)`` depth (or distance) over each box, in D, from NEAR up: [n], [n].
 
-        Anything is possible for what lies beyond _FAR.
+        Anything is possible for what lies beyond FAR.
         """
-        w = 1.0 + centres @ self.depth_axis
+        w = 1.0 + _along(self.depth_axis, centres)
+        size = _along(_ONES, halves)
         if radial:
-            sides = centres @ self.lateral.T
-            middle = np.hypot(np.hypot(sides[:, 0], sides[:, 1]), w)
+            sides = _along(self.lateral.T, centres)
+            most = np.maximum(np.maximum(np.abs(sides[0]), np.abs(sides[1])), np.abs(w))  # squares overflow
+            x, y, z = sides[0] / most, sides[1] / most, w / most
+            middle = most * np.sqrt(x * x + y * y + z * z)
             # The box's half extents summed bound its half diagonal, without squares that overflow.
-            spread = np.linalg.norm(self.depth_axis) * halves.sum(1)
+            spread = self.axis_length * size
         else:
             middle = w
-            spread = halves @ np.abs(self.depth_axis)
-        beyond = np.abs(centres).sum(1) + halves.sum(1) > 0.5 * _FAR
+            spread = _along(np.abs(self.depth_axis), halves)
+        beyond = _along(_ONES, np.abs(centres)) + size > 0.5 * FAR
         least = np.where(beyond, NEAR, np.maximum(middle - spread, NEAR))
         return least, np.where(beyond, np.inf, np.maximum(middle + spread, NEAR))
+
+
+_ONES = np.ones(3)
+
+
+def _along(axes: F64, vectors: F64) -> F64:
+    """``axes[0] x + axes[1] y + axes[2] z`` of vectors [n, 3], spelled out: BLAS rounds by the shape of a batch.
+
+    ``axes`` [3] gives [n], ``axes`` [3, k] gives [k, n].
+    """
+    x, y, z = axes[..., None] * vectors.T[:, None] if axes.ndim == 2 else axes[:, None] * vectors.T
+    return x + y + z
 
 
 def boxes_in_pixels(centres: F64, edges: F64, boxes: F64) -> tuple[F64, F64]:
