@@ -10,7 +10,8 @@ Aggregates are arrays over *slots*, those of blocks over *rows*, so that a walk 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 
@@ -47,6 +48,7 @@ class Octree(CellTree):
     def __init__(self) -> None:
         super().__init__()
         self.rows = BlockRows()
+        self._behind: set[int] | None = None  # slots that ``together`` will look at
 
     def copy(self) -> Octree:
         """A tree of its own of the same blocks, which are shared: they never change, nor do the cells.
@@ -223,7 +225,22 @@ class Octree(CellTree):
         self._collapse(slot, dirty)
 
     # ---- aggregates -----------------------------------------------------------------------------
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Within, what cells know of their subtrees is left behind by changes; it is worked out at the end, once."""
+        assert self._behind is None
+        self._behind = set()
+        try:
+            yield
+        finally:
+            behind, self._behind = self._behind, None
+            self._refresh({slot for slot in behind if self._slots.get(self._cells[slot]) == slot})
+
     def _refresh(self, changed: set[int]) -> None:
+        if self._behind is not None:
+            self._behind |= changed
+            return
+
         def recomputed(slot: int) -> bool:
             box, interval = self._box[slot].copy(), self._interval[slot].copy()
             self._aggregate(slot)
