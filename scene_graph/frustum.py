@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
-from wonderzoom.scene_graph.cells import LN2, Cell, Position, floor_shifted, integer_to_float, saturated_shift
+from wonderzoom.scene_graph.cells import (
+    KEPT_BITS,
+    LN2,
+    Cell,
+    Position,
+    floor_shifted,
+    integer_to_float,
+    saturated_shift,
+)
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -93,10 +101,11 @@ class CellFrames:
         self._edge = np.zeros(
             count
         )  # edge of a cell, or of its anchor's unit where that is larger, in pixels
-        if before is not None and before._anchors.fits(camera.pivot, count):
-            self._anchors = before._anchors
+        known = None if before is None else before._anchors
+        if known is not None and known.fits(camera.pivot, count):
+            self._anchors = known
         else:
-            self._anchors = _Anchors(camera.pivot, count)
+            self._anchors = _Anchors(camera.pivot, count, known)
 
     def fits(self, camera: Camera, anchors: int) -> bool:
         """Whether these are the frames for a camera of a table of so many anchors."""
@@ -142,42 +151,62 @@ class CellFrames:
         """Work out what is not known yet of some anchors."""
         if self._all_known or self._known[groups].all():
             return
-        table, anchors = self._table, self._anchors
+        table, anchors, ln_scale = self._table, self._anchors, self._camera.ln_scale
         for group in np.unique(groups[~self._known[groups]]).tolist():
             level, *tile = table._keys[group]  # pyright: ignore[reportPrivateUsage]
             coarser = anchors.settle(group, level, tile)
-            self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - self._camera.ln_scale)
+            self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - ln_scale)
             self._known[group] = True
         self._all_known = bool(self._known.all())
 
 
 class _Anchors:
-    """Where the anchors of a table are from a pivot, whatever the camera's direction and scale."""
+    """Where the anchors of a table are from a pivot, whatever the camera's direction and scale.
 
-    def __init__(self, pivot: Position, count: int) -> None:
+    Seen from a cell that is sixty-odd levels coarser than a step of the pivot, it stays where it was, to the last bit
+    of a float64: a viewer who moves has to work out the anchors near his own scale, and not those of all his ancestors.
+    """
+
+    def __init__(self, pivot: Position, count: int, before: _Anchors | None = None) -> None:
+        """``before``: those of the same table, when it had as many or fewer, from another pivot."""
         self.pivot = np.zeros((count, 3))  # whole cells from the anchor to the pivot's cell of that level
         self.rest = np.zeros((count, 3))  # the pivot's offset from that cell's centre
         self.unit = np.ones(count)  # of the two above, in inverse cells; 1 but for the very far
         self.some_far = False
         self._place = pivot
-        self._coarser = [-1] * count  # octaves of ``unit``; -1 until it is settled
+        self._coarser = np.full(count, -1)  # octaves of ``unit``; -1 until it is settled
+        self._depends = np.full(
+            count, np.inf
+        )  # the finest level of the pivot's place that these numbers depend on
         # For each axis of the pivot: its cell's index, and its offset as a ratio of integers.
         settled = pivot.rebased(pivot.cell.level)
         self._ratios: list[tuple[int, int, int, int]] = []
         for fine, rest in zip(settled.cell.index, settled.offset, strict=True):
             numerator, denominator = rest.as_integer_ratio()
             self._ratios.append((fine, 2 * numerator, denominator, denominator.bit_length()))
+        self._inside = all(
+            rest != -0.5 for rest in settled.offset
+        )  # of its cell, hence of all that are above it
+        if before is not None and self._inside and before._inside:
+            self._take(before)
 
     def fits(self, pivot: Position, count: int) -> bool:
         """Whether these are the anchors of a table of so many, from a pivot."""
         return len(self._coarser) == count and self._place == pivot
 
+    def _take(self, before: _Anchors) -> None:
+        """What is the same from here as it was from there."""
+        kept = np.flatnonzero(before._depends <= _shared_level(self._place.cell, before._place.cell))
+        for name in ("pivot", "rest", "unit", "_coarser", "_depends"):
+            getattr(self, name)[kept] = getattr(before, name)[kept]
+        self.some_far = bool((self.unit != 1.0).any())
+
     def settle(self, group: int, level: int, tile: Sequence[int]) -> int:
         """Work out one of them; the octaves of its unit."""
-        coarser = self._coarser[group]
+        coarser = int(self._coarser[group])
         if coarser >= 0:
             return coarser
-        index, offset = self._at(level)
+        index, offset, depends = self._at(level)
         whole = [p - (t << TILE_BITS) for p, t in zip(index, tile, strict=True)]
         coarser = max(0, max(map(int.bit_length, whole)) - _STEP_BITS)
         if coarser:
@@ -187,16 +216,17 @@ class _Anchors:
             offset = [value * self.unit[group] for value in offset]
         self.pivot[group] = [float(value) for value in whole]
         self.rest[group] = offset
-        self._coarser[group] = coarser
+        self._coarser[group], self._depends[group] = coarser, depends
         return coarser
 
-    def _at(self, level: int) -> tuple[Sequence[int], Sequence[float]]:
-        """Cell and offset of the pivot at a level: ``Position.rebased``, quicker for many levels."""
+    def _at(self, level: int) -> tuple[Sequence[int], Sequence[float], float]:
+        """Cell and offset of the pivot at a level (``Position.rebased``, quicker for many levels), and the finest level
+        of its place that they depend on."""
         place = self._place
         up = place.cell.level - level
         if up == 0:
             place = place.rebased(level)
-            return place.cell.index, place.offset
+            return place.cell.index, place.offset, np.inf
         index: list[int] = []
         offset: list[float] = []
         if up < 0:
@@ -204,13 +234,29 @@ class _Anchors:
                 step, rest = floor_shifted(rest, -up)
                 index.append((coarse << -up) + (1 << (-up - 1)) + step)
                 offset.append(rest - 0.5)
-            return index, offset
+            return index, offset, np.inf
+        depends = float(level)
         for fine, twice, denominator, bits in self._ratios:
             coarse = fine >> up
             remainder = ((fine - (coarse << up)) * 2 + 1) - (1 << up)
             index.append(coarse)
             offset.append(integer_to_float(remainder * denominator + twice, -up - bits))
-        return index, offset
+            # Its float64 is made of the first KEPT_BITS of the remainder, and of whether anything follows. Both are the
+            # same for all places inside of the cell that these bits lead to.
+            depends = max(depends, level + up + KEPT_BITS + 2 - abs(remainder).bit_length())
+        return index, offset, depends
+
+
+def _shared_level(one: Cell, other: Cell) -> float:
+    """The level of the finest cell that is properly above both of two; -inf when there is none."""
+    level = min(one.level, other.level) - 1
+    differ = 0
+    for mine, theirs in zip(one.index, other.index, strict=True):
+        apart = (mine >> (one.level - level)) ^ (theirs >> (other.level - level))
+        if apart < 0:
+            return -np.inf
+        differ = max(differ, apart.bit_length())
+    return level - differ
 
 
 @dataclass(frozen=True, slots=True)

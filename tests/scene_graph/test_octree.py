@@ -217,7 +217,9 @@ def test_changes_together_end_where_they_do_one_by_one(turns: list[list[Cell]], 
     with tree.together():
         for number, some in enumerate(turns):
             added = {
-                b.key: b for cell in some if (b := block_in(cell, "ab"[number % 2], number + 1)).key not in live
+                b.key: b
+                for cell in some
+                if (b := block_in(cell, "ab"[number % 2], number + 1)).key not in live
             }
             gone = [key for key in live if data.draw(st.booleans())]
             tree.change(gone, added.values())
