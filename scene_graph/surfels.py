@@ -25,6 +25,8 @@ F32 = NDArray[np.float32]
 
 # Thickness of a surfel along its normal, in native pixels: flat, but never singular in projection.
 THICKNESS = 0.02
+# How far a surfel reaches, in standard deviations: renderers cut there.
+REACH = 3.0
 
 # What a block may hold: its surfels lie in its cell (which rounding may leave by a hair), ...
 MAX_OFFSET = 0.501

@@ -177,7 +177,7 @@ def test_the_pivot_in_cells_of_all_levels_is_that_of_positions(data: st.DataObje
 
 @given(st.data())
 def test_frames_of_one_who_moves_are_those_of_one_who_comes(data: st.DataObject) -> None:
-    """What is kept of the anchors of a path, while the pivot moves by a little or by much, is what a new table finds."""
+    """What is kept of a path's anchors, while the pivot moves by a little or by much, is what a new table finds."""
     level = data.draw(st.integers(60, 900))
     index = [data.draw(st.integers(0, 1 << level) | st.just(1 << level - 1)) for _ in range(3)]
     x, y, z = (data.draw(st.floats(-0.5, 0.5)) for _ in range(3))
