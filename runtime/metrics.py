@@ -153,7 +153,7 @@ class Metrics:
         """A frame is given to its connection."""
         kind = "still" if frame.still else "moving"
         self._frames[kind].inc()
-        self._sizes[kind].observe(len(frame.payload))
+        self._sizes[kind].observe(frame.nbytes)
         seconds = (max(0.0, frame.waited_s), frame.render_s, frame.encode_s)
         for step, spent in zip(self._steps[kind], seconds, strict=True):
             step.observe(spent)

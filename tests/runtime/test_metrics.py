@@ -31,9 +31,10 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.values import BoundsPatch, CellAddress, SurfelLevel
 from wonderzoom.runtime.auth import Role, Tokens
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.frame_loop import Drawn, FrameLoop
+from wonderzoom.runtime.frame_loop import Drawn, FrameLoop, Order
 from wonderzoom.runtime.line import Unsaid
 from wonderzoom.runtime.metrics import FRAME_BUCKETS, Metrics, Status
+from wonderzoom.runtime.orders import Shown
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.server import Listening, Server
 from wonderzoom.runtime.surfel_metrics import Streamed
@@ -44,7 +45,7 @@ from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.page_cache import PageStatistics
 
-FRAME = Frame(1, None, 1, 1, b"x" * 5000, False, 80, 0.02, 0.03, 0.004)  # type: ignore[arg-type]
+FRAME = Frame(1, (Shown(ROOT, b"x" * 5000),), 1, 1, False, 80, 0.02, 0.03, 0.004)
 STATUS = Status(
     "ok", "garden", 7, 5, 3, "starting", 2, {"waiting": 4, "running": 1}, 1_500_000,
     PageStatistics(900, 1000, 70, 30, 20), 4096, {"other": Streamed(2, 40, 5000, 600)},
@@ -352,9 +353,9 @@ def test_frames_that_are_drawn_for_nothing_are_told() -> None:
     told: list[Dropped] = []
     stuck = asyncio.Event()
 
-    async def draw(camera: Any, rung: Any, still: bool, viewer: str) -> Drawn:
+    async def draw(order: Order) -> Drawn:
         await asyncio.sleep(0.01)
-        return Drawn(b"picture", camera, 1, 0.01, 0.0)
+        return Drawn((Shown(order.cameras[0], b"picture"),), 1, 0.01, 0.0)
 
     async def send(_frame: Frame) -> None:
         await stuck.wait()
