@@ -22,7 +22,7 @@ from rooms import NoUploads, OneRoom
 from zoom_scripts import WORKING, Fate, always, seeded_fates
 
 from wonderzoom.generation.committing import Committer
-from wonderzoom.generation.service import ServiceLimits, ZoomService
+from wonderzoom.generation.service import ServiceLimits
 from wonderzoom.generation.zoom_queue import QueueLimits
 from wonderzoom.protocol import messages
 from wonderzoom.protocol.errors import CloseCode
@@ -31,7 +31,9 @@ from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime.auth import Role, Tokens
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.participants import Participant
+from wonderzoom.runtime.recorder import Recorder
 from wonderzoom.runtime.server import Listening, Server
+from wonderzoom.runtime.tape import RecordedCommits, RecordedSession, Tape, Unrecorded
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Viewer
 from wonderzoom.runtime.wire import pose
@@ -78,6 +80,14 @@ class WatchedSession(WorldSession):
         super()._stalled(viewer)
 
 
+class _TapedSession(RecordedSession, WatchedSession):
+    """Watched and recorded."""
+
+
+class _Taped(RecordedCommits, SlowCommits):
+    """Slow and recorded."""
+
+
 @dataclass
 class House:
     """``async with house.opened()``; the laws are watched from then on, and what breaks one is in ``broken``.
@@ -97,6 +107,7 @@ class House:
     calls: list[Call] = field(default_factory=list[Call])
     people: list[Person] = field(default_factory=list[Person])
     full: bool = False  # the disk
+    recorder: Recorder | None = None
     _connections: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     @asynccontextmanager
@@ -122,15 +133,23 @@ class House:
         seconds = 0.02 if self.calm else float(rng.uniform(0.015, 0.04))
         luck = np.random.default_rng([self.seed, 1])
         self.drawing = FakeDrawing(world.revision, luck, lanes, seconds, self.frame_bytes)
-        self.committer = Committer(self.disk, world, lambda commit: self.session.committed(commit))  # type: ignore[arg-type]
-        self.commits = SlowCommits(self.committer, 0.03)
+        workers = int(rng.integers(1, 3))
+        tape = None if self.recorder is None else Tape(self.recorder, "garden", self.disk, workers)  # type: ignore[arg-type]
+        self.doors = doors = tape or Unrecorded()
+        store = doors.store(self.disk)  # type: ignore[arg-type]
+        self.committer = Committer(store, world, lambda commit: self.session.committed(commit))
+        self.commits = (
+            SlowCommits(self.committer, 0.03) if tape is None else _Taped(tape, self.committer, 0.03)
+        )
         drawn = seeded_fates(np.random.default_rng([self.seed, 2]), 0.12)
         fates = always(Fate(stage_s=1.0 / len(WORKING))) if self.calm else drawn
-        self.executor = GardenExecutor(fates, int(rng.integers(1, 3)), world=lambda: self.committer.world)
-        self.service = ZoomService(self.executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
+        self.executor = GardenExecutor(fates, workers, world=lambda: self.committer.world)
+        executor = doors.executor(self.executor)
+        self.service = doors.service(executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
         self.desk = ZoomDesk(world.header, self.drawing, self.service, self.commits, "plain")  # type: ignore[arg-type]
         drawing, uploads = cast(Drawing, self.drawing), cast(Uploads, NoUploads())
-        self.session = WatchedSession("garden", world, drawing, self.desk, uploads, self.most)
+        parts = "garden", world, drawing, self.desk, uploads, self.most
+        self.session = WatchedSession(*parts) if tape is None else _TapedSession(tape, *parts)
         self.session.house = self
         tokens = Tokens([(EDITOR, Role.EDITOR), (VIEWER, Role.VIEWER), (HOST, Role.HOST)])
         self.room = OneRoom(self.session)
@@ -145,6 +164,7 @@ class House:
         for result in await asyncio.gather(*self._connections, return_exceptions=True):
             self.expect(result is None, "a connection failed:", repr(result))
         self.commits.close()
+        self.doors.closed()
         self.drawing.close()
         await asyncio.sleep(1.0)
         self._check_end()
@@ -335,9 +355,9 @@ def play(house: House, body: Callable[[], Awaitable[None]]) -> House:
     return house
 
 
-def evening(seed: int, people: int, seconds: float) -> House:
+def evening(seed: int, people: int, seconds: float, recorder: Recorder | None = None) -> House:
     """An evening of a crowd; every fourth ends with the server's stop while all are at it."""
     rng = np.random.default_rng([seed, 4])
     most, frame_bytes = max(2, people - int(rng.integers(3))), int(rng.uniform(10e3, 60e3))
-    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes)
+    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes, recorder=recorder)
     return play(house, lambda: house.evening(people, rest=seed % 4 != 3))
