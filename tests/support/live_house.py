@@ -37,6 +37,7 @@ from wonderzoom.runtime.tape import RecordedCommits, RecordedSession, Tape, Unre
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Viewer
 from wonderzoom.runtime.wire import pose
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 
@@ -108,6 +109,8 @@ class House:
     people: list[Person] = field(default_factory=list[Person])
     full: bool = False  # the disk
     recorder: Recorder | None = None
+    # With a recorder: when, who has looked where for a while.
+    looks: list[tuple[float, str, Camera]] = field(default_factory=list[tuple[float, str, Camera]])
     _connections: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     @asynccontextmanager
@@ -251,6 +254,9 @@ class House:
             for who in self.session._roster:
                 count = who.viewer.in_flight
                 self.expect(count <= IN_FLIGHT, who.id, "has", count, "frames under way")
+                camera, still = who.viewer.camera, self.now - who.viewer.changed_at > STEP_S
+                if self.recorder is not None and camera is not None and who.here and still:
+                    self.looks.append((self.now, who.id, camera))
             self._watch_jobs()
             for person in self.people:
                 if (call := person.call) is not None:
