@@ -37,9 +37,9 @@ from wonderzoom.runtime.tape import RecordedCommits, RecordedSession, Tape, Unre
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Viewer
 from wonderzoom.runtime.wire import pose
-from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.camera import Camera
 
 LIMITS = ServiceLimits(deadline_s=15.0, queue=QueueLimits(per_viewer=3, jobs=12))
 STEP_S = 0.1  # between two looks at everything
