@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from wonderzoom.generation.executors.executor import LossReason, Proposal, WorkerLost, WorkerState
@@ -17,6 +17,7 @@ from wonderzoom.generation.zoom_events import FailureCode, JobFailed, ZoomFailed
 from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.runtime import recording as r
 from wonderzoom.runtime.build import Maker
+from wonderzoom.scene_graph.ports import Cancelled
 from wonderzoom.scene_graph.world import World, WorldError
 
 
@@ -61,6 +62,7 @@ class RecordedRuns:
         ] = []  # that wait for the run that they were then
         self._begun: list[_Run] = []  # that wait for their job
         self.differences: list[str] = []
+        self._main = asyncio.current_task()
         self.world_moved()
 
     # ---- what the recording says ----------------------------------------------------------------
@@ -87,6 +89,10 @@ class RecordedRuns:
     def left(self) -> list[r.Wish]:
         """Of zooms that made something, and that no job is for."""
         return [run.wish for run in self._begun if run.made]
+
+    def _interrupted(self) -> bool:
+        """Whether the person who waits does so no longer; seen while the loop stands still for a zoom."""
+        return self._main is not None and self._main.cancelling() > 0
 
     def _move(self) -> None:
         self._moved.set()
@@ -139,8 +145,11 @@ class RecordedRuns:
             )
         made = [each for each in self._all.values() if each.made]
         with self._maker.reporter.stages(f"zoom {sum(each.sees for each in made)} of {len(made)}") as watch:
+            watch = replace(watch, cancelled=self._interrupted)
             try:
                 zoomed = self._maker.zoom(wish.generator, world, wish.request, watch)
+            except Cancelled:
+                raise asyncio.CancelledError from None
             except (GenerationError, AlreadyCovered, WorldError, ValueError) as error:
                 self.differences.append(f"the zoom {in_words(wish.request)} was made, and now fails: {error}")
                 raise

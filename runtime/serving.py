@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -96,24 +95,27 @@ def serve(
         if lan is not None:
             lan.explain(links.of(address, Role.EDITOR), sys.stderr)
 
-    async def whole(recorder: Recorder | None) -> None:
-        gallery = Gallery(worlds, folder, replace(parts, recorder=recorder), CreateInChild(command.generator))
+    async def whole() -> None:
         first, further = (PORT, FURTHER_PORTS) if command.port is None else (command.port, 0)
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, stop.set)
         listening = Listening(command.host, first, further, LOOPBACK)
-        await run(
-            gallery, links, lan.over(listening) if lan else listening, ready, stop, command.metrics_port
-        )
+        with recorded(command, maker, now, loop.time) as recorder:
+            made = replace(parts, recorder=recorder)
+            gallery = Gallery(worlds, folder, made, CreateInChild(command.generator))
+            over = lan.over(listening) if lan else listening
+            await run(gallery, links, over, ready, stop, command.metrics_port)
 
-    with logged(command.log_format), recorded(command, maker, now) as recorder:
-        asyncio.run(whole(recorder))
+    with logged(command.log_format):
+        asyncio.run(whole())
     return 0
 
 
 @contextmanager
-def recorded(command: commands.Serve, maker: Maker, now: datetime | None) -> Generator[Recorder | None]:
+def recorded(
+    command: commands.Serve, maker: Maker, now: datetime | None, clock: Callable[[], float]
+) -> Generator[Recorder | None]:
     """What records a server that is to be recorded; it ends with it. Raises CannotRecord."""
     if command.record is None:
         yield None
@@ -124,7 +126,7 @@ def recorded(command: commands.Serve, maker: Maker, now: datetime | None) -> Gen
         "renderer": maker.renderer.name,
     }
     at = "" if now is None else now.isoformat(timespec="seconds")
-    recorder = Recorder(command.record, Start(at, versions), time.monotonic)
+    recorder = Recorder(command.record, Start(at, versions), clock)
     log.info("the session is recorded into %s", command.record)
     try:
         yield recorder

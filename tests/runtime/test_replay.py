@@ -1,14 +1,23 @@
 """A recorded session, done again, gives the same log and the same world; what is otherwise is told."""
 
+import signal
 from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
-from recorded import Evening, recorded_evening
+from live_house import LIMITS
+from live_world import HEADER, first_commit
+from recorded import Evening, GardenMaker, garden_maker, recorded_evening
 
+from wonderzoom.generation.jobs import Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime import recording as r
-from wonderzoom.runtime.replay import differences
+from wonderzoom.runtime.replay import differences, replay
+from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.ports import Cancelled
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.store_errors import NoSpace
+from wonderzoom.scene_graph.world import World
 
 FAST, SLOW = (1, 9, 21), range(100)  # the fast ones: zooms, a lost worker, a removal
 
@@ -55,6 +64,34 @@ def test_a_recording_that_is_cut_off_anywhere_gives_what_it_tells_of(tmp_path: P
         told = [record.entry for record in records if isinstance(record, r.Committed)]
         assert replayed.differences == () and [each.entry for each in replayed.commits] == told
         assert world.revision == 1 + len(told)
+
+
+def test_ctrl_c_ends_a_zoom_that_is_being_made_again(tmp_path: Path) -> None:
+    evening, asked = fast_evening(1), list[bool]()
+
+    class Interrupted(GardenMaker):
+        def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:
+            signal.raise_signal(signal.SIGINT)
+            asked.append(watch.cancelled())
+            raise Cancelled
+
+    with WorldStore.create(tmp_path / "again", HEADER) as store, pytest.raises(KeyboardInterrupt):
+        store.append(first_commit())
+        replay(evening.records, store, garden_maker(Interrupted), LIMITS)
+    assert asked == [True]
+
+
+def test_a_disk_that_is_full_today_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evening = fast_evening(1)
+
+    def full(_store: WorldStore, _commit: Commit) -> None:
+        raise NoSpace("again", "the disk is full", "free some space")
+
+    with WorldStore.create(tmp_path / "again", HEADER) as store:
+        store.append(first_commit())
+        monkeypatch.setattr(WorldStore, "append", full)
+        with pytest.raises(NoSpace, match="is full"):
+            replay(evening.records, store, garden_maker(), LIMITS)
 
 
 # ---- planted changes ------------------------------------------------------------------------------

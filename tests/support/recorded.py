@@ -47,8 +47,8 @@ class GardenMaker(PlaneMaker):
         return planted(world, request)
 
 
-def garden_maker() -> GardenMaker:
-    return GardenMaker(PointRenderer(), Reporter(lambda: 0.0, io.StringIO()))
+def garden_maker(kind: type[GardenMaker] = GardenMaker) -> GardenMaker:
+    return kind(PointRenderer(), Reporter(lambda: 0.0, io.StringIO()))
 
 
 def loop_time() -> float:
