@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import msgpack
@@ -28,7 +28,7 @@ from wonderzoom.generation.jobs import Mode, ZoomRequest
 from wonderzoom.generation.zoom_events import FailureCode
 from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol.messages import FromClient
-from wonderzoom.protocol.values import CameraPose, CellAddress, Place
+from wonderzoom.protocol.values import CameraPose, CellAddress, Place, Role
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.scene_graph.commit import LogEntry
 from wonderzoom.scene_graph.manifest import camera_json, parse_camera
@@ -39,6 +39,9 @@ _PREFIX = struct.Struct("<II")
 MAX_PORTION = 1 << 24  # bytes: more are damage
 _FIRST_LINE = 64  # bytes that are read to find out what a file is
 
+Code = FailureCode | LossReason | Literal[""]
+Cell = tuple[int, bytes, bytes, bytes]  # level, x, y, z, as on the wire
+Offset = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
 Lens = tuple[float, float, float, float, int, int]  # ln_fx, ln_fy, cx, cy, width, height
 
@@ -76,7 +79,7 @@ class Entered(Record, frozen=True, array_like=True, tag=1):
 
     viewer: str
     name: str
-    role: str
+    role: Role
 
 
 class Left(Record, frozen=True, array_like=True, tag=2):
@@ -92,12 +95,32 @@ class Gone(Record, frozen=True, array_like=True, tag=3):
     viewer: str
 
 
+class _Parts(NamedTuple):
+    """A camera, in parts that change apart from each other."""
+
+    cell: Cell | None = None
+    offset: Offset | None = None
+    quat: Quat | None = None
+    ln_distance: float | None = None
+    lens: Lens | None = None
+
+    @staticmethod
+    def of(pose: CameraPose | None) -> _Parts:
+        if pose is None:
+            return _Parts()
+        cell = pose.pivot.cell
+        lens = pose.ln_fx, pose.ln_fy, pose.cx, pose.cy, pose.width, pose.height
+        return _Parts(
+            (cell.level, cell.x, cell.y, cell.z), pose.pivot.offset, pose.quat, pose.ln_distance, lens
+        )
+
+
 class Looked(Record, frozen=True, array_like=True, tag=4):
     """Somebody looks elsewhere. None: as by their last such record."""
 
     viewer: str
-    cell: tuple[int, bytes, bytes, bytes] | None = None
-    offset: tuple[float, float, float] | None = None
+    cell: Cell | None = None
+    offset: Offset | None = None
     quat: Quat | None = None
     ln_distance: float | None = None
     lens: Lens | None = None
@@ -105,17 +128,16 @@ class Looked(Record, frozen=True, array_like=True, tag=4):
     @staticmethod
     def of(at: int, session: int, viewer: str, pose: CameraPose, before: CameraPose | None) -> Looked:
         """What a camera message says beside the one ``before`` it."""
-        now, old = _parts(pose), (None,) * 5 if before is None else _parts(before)
-        changed: Any = [part if part != known else None for part, known in zip(now, old, strict=True)]
+        parts = zip(_Parts.of(pose), _Parts.of(before), strict=True)
+        changed: Any = (part if part != known else None for part, known in parts)
         return Looked(at, session, viewer, *changed)
 
     def pose(self, before: CameraPose | None) -> CameraPose:
         """The whole camera. Raises ValueError where a part is missing."""
-        old = (None,) * 5 if before is None else _parts(before)
-        said = (self.cell, self.offset, self.quat, self.ln_distance, self.lens)
-        cell, offset, quat, ln_distance, lens = (
-            known if part is None else part for part, known in zip(said, old, strict=True)
-        )
+        old = _Parts.of(before)
+        cell, offset = self.cell or old.cell, self.offset or old.offset
+        quat, lens = self.quat or old.quat, self.lens or old.lens
+        ln_distance = old.ln_distance if self.ln_distance is None else self.ln_distance
         if cell is None or offset is None or quat is None or ln_distance is None or lens is None:
             raise ValueError(f"the first camera of {self.viewer} is not whole")
         level, x, y, z = cell
@@ -126,12 +148,6 @@ class Looked(Record, frozen=True, array_like=True, tag=4):
         )  # fmt: skip
 
 
-def _parts(pose: CameraPose) -> tuple[Any, ...]:
-    cell = pose.pivot.cell
-    lens = pose.ln_fx, pose.ln_fy, pose.cx, pose.cy, pose.width, pose.height
-    return (cell.level, cell.x, cell.y, cell.z), pose.pivot.offset, pose.quat, pose.ln_distance, lens
-
-
 class Heard(Record, frozen=True, array_like=True, tag=5):
     """Any other message that changes what people share: follow, bookmarks, kick, grant, lock."""
 
@@ -139,9 +155,12 @@ class Heard(Record, frozen=True, array_like=True, tag=5):
     said: msgspec.Raw
 
     @property
-    def message(self) -> FromClient:
-        """Raises MsgspecError for one that this version does not know."""
-        return _messages.decode(self.said)
+    def message(self) -> FromClient | None:
+        """None for one that this version does not know."""
+        try:
+            return _messages.decode(self.said)
+        except (msgspec.MsgspecError, ValueError):
+            return None
 
 
 _messages = msgpack.Decoder(FromClient)
@@ -164,9 +183,13 @@ class Wish(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def asked(self) -> ZoomWish:
-        """Raises ValueError, TypeError or LookupError for what is none."""
-        camera = parse_camera(self.camera)
-        return ZoomWish(ZoomRequest(camera, self.prompt, self.seed, self.mode, self.node), self.generator)
+        """Raises NoRecording for what is none."""
+        try:
+            camera = parse_camera(self.camera)
+        except (ValueError, TypeError, LookupError) as error:
+            raise NoRecording(f"a zoom of this recording makes no sense: {error}") from error
+        request = ZoomRequest(camera, self.prompt, self.seed, self.mode, self.node)
+        return ZoomWish(request, self.generator)
 
 
 class Asked(Record, frozen=True, array_like=True, tag=6):
@@ -204,7 +227,7 @@ class Ran(Record, frozen=True, array_like=True, tag=10):
     run: int
     end: Literal["made", "failed", "lost", "stopped"]
     base: int = 0
-    code: FailureCode | LossReason | Literal[""] = ""
+    code: Code = ""
     why: str = ""
     retryable: bool = False
 

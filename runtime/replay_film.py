@@ -88,8 +88,8 @@ class Watching:
         self._following.close()
 
     def _looked(self, who: Participant, record: r.Looked) -> None:
-        pose = self._poses[who.id] = record.pose(self._poses.get(who.id))
         try:
+            pose = self._poses[who.id] = record.pose(self._poses.get(who.id))
             camera = camera_of(pose)
         except ValueError:
             return  # it was refused then, too

@@ -51,7 +51,8 @@ class RecordedRuns:
                 case r.Began():
                     self._all[record.run] = _Run(record.wish)
                 case r.Ran():
-                    self._all[record.run].ended = record
+                    if record.run in self._all:
+                        self._all[record.run].ended = record
                 case _:
                     pass
         self._world, self._maker = world, maker
@@ -73,7 +74,8 @@ class RecordedRuns:
 
     def end(self, number: int) -> None:
         """Then, a run ended now."""
-        self._all[number].due.set()
+        if number in self._all:
+            self._all[number].due.set()
         self._move()
 
     def world_moved(self) -> None:

@@ -76,7 +76,8 @@ def sessions_of(recording: Recording) -> dict[int, Session]:
         session.ends = record.at
         match record:
             case r.Looked():
-                session.people[record.viewer].cameras += 1
+                if record.viewer in session.people:
+                    session.people[record.viewer].cameras += 1
                 continue
             case r.Entered():
                 known = session.people.setdefault(record.viewer, Person(record.viewer, "", ""))

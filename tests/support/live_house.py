@@ -57,11 +57,11 @@ class WatchedSession(WorldSession):
     house: "House"
 
     def enter(
-        self, hello: messages.Hello, role: Role, session: ServerSession, wake: object
+        self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]
     ) -> Participant | None:
         before = [(each.participant.id, each.request) for each in self._desk.pending]
         known, here = {each.id for each in self._roster}, len(self._roster.present)
-        who = super().enter(hello, role, session, wake)  # type: ignore[arg-type]
+        who = super().enter(hello, role, session, wake)
         after = [(each.participant.id, each.request) for each in self._desk.pending]
         self.house.expect(after == before, "coming in changes what is waited for", before, after)
         if who is not None:
