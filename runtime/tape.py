@@ -48,22 +48,27 @@ _ELSEWHERE = (
 class Unrecorded:
     """The parts of a room as they are."""
 
+    def store(self, inner: Durable) -> Durable:
+        """Where commits become durable."""
+        return inner
+
+    def commits(self, committer: Committer) -> CommitThread:
+        """What changes the world."""
+        return CommitThread(committer)
+
     def executor(self, inner: Executor) -> Executor:
+        """What makes zooms."""
         return inner
 
     def service(
         self, executor: Executor, commit: MakeDurable, limits: ServiceLimits | None = None
     ) -> ZoomService:
+        """What takes zooms in."""
         return ZoomService(executor, commit, limits)
 
-    def commits(self, committer: Committer) -> CommitThread:
-        return CommitThread(committer)
-
     def session(self, *parts: Any) -> WorldSession:
+        """What people speak to, made of the parts that it takes."""
         return WorldSession(*parts)
-
-    def store(self, inner: Durable) -> Durable:
-        return inner
 
     def closed(self) -> None:
         """The room is closed."""
@@ -95,6 +100,9 @@ class Tape(Unrecorded):
     def store(self, inner: Durable) -> Durable:
         return RecordedStore(inner, self, self._store)
 
+    def commits(self, committer: Committer) -> CommitThread:
+        return RecordedCommits(self, committer)
+
     def executor(self, inner: Executor) -> Executor:
         return RecordedExecutor(inner, self)
 
@@ -102,9 +110,6 @@ class Tape(Unrecorded):
         self, executor: Executor, commit: MakeDurable, limits: ServiceLimits | None = None
     ) -> ZoomService:
         return RecordedService(self, executor, commit, limits)
-
-    def commits(self, committer: Committer) -> CommitThread:
-        return RecordedCommits(self, committer)
 
     def session(self, *parts: Any) -> WorldSession:
         return RecordedSession(self, *parts)
@@ -128,8 +133,8 @@ class Tape(Unrecorded):
         before = self._looks.get(viewer)
         self._held.pop(viewer, None)
         self._looks[viewer], self._looked_at[viewer] = pose, asyncio.get_running_loop().time()
-        if pose != before:
-            self.put(lambda at: r.Looked.of(at, self.number, viewer, pose, before))
+        # Also one that is the same: whoever says it follows nobody any more.
+        self.put(lambda at: r.Looked.of(at, self.number, viewer, pose, before))
 
     def _tell_held(self) -> None:
         if self._due is not None:

@@ -16,6 +16,8 @@ from live_world import Disk, places
 from recorded import START, Evening, loop_time, recorded_evening
 from wire import poses
 
+from wonderzoom.protocol import messages
+from wonderzoom.protocol.codec import encode
 from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime import recorder as recorder_module
 from wonderzoom.runtime import recording as r
@@ -176,6 +178,31 @@ def test_cameras_are_written_down_thirty_times_a_second_and_the_last_one_always(
     for each in looks:
         poses_then.append(each.pose(poses_then[-1] if poses_then else None))
     assert poses_then[-3:] == [seen[47], seen[0], seen[1]]
+
+
+def test_a_camera_that_is_said_again_is_written_down_again(tmp_path: Path) -> None:
+    """Whoever followed somebody and says where they stood before follows nobody any more."""
+    first, second, *_ = (pose(camera) for camera in places(48))
+    path = tmp_path / "a.wzr"
+
+    async def follow_and_stay() -> None:
+        recorder = Recorder(path, START, loop_time)
+        tape = Tape(recorder, "garden", Disk(lambda: False), 1)  # type: ignore[arg-type]
+        for viewer in ("v1", "v2"):
+            tape.put(lambda at, viewer=viewer: r.Entered(at, 1, viewer, viewer, "viewer"))
+        tape.looked("v1", first)
+        tape.looked("v2", second)
+        said = msgspec.Raw(encode(messages.Follow(viewer="v1", request="f")))
+        tape.put(lambda at: r.Heard(at, 1, "v2", said))
+        await asyncio.sleep(1.0)
+        tape.looked("v2", second)
+        await asyncio.sleep(1.0)
+        tape.closed()
+        recorder.close()
+
+    virtual_time.run(follow_and_stay())
+    seen = [pose(each.camera) for each in moments(Recording.open(path).records(), "v2", 0.5)]
+    assert seen[1] == first and seen[-1] == second
 
 
 # ---- who saw what -------------------------------------------------------------------------------------
