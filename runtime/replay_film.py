@@ -22,7 +22,7 @@ from wonderzoom.runtime.film import FPS, Shot, check_target, drawn_ahead, write_
 from wonderzoom.runtime.following import Following
 from wonderzoom.runtime.frames import covered, settings_of
 from wonderzoom.runtime.participants import Participant, Roster
-from wonderzoom.runtime.replaying import Session
+from wonderzoom.runtime.recorded_sessions import Session
 from wonderzoom.runtime.sight import everything
 from wonderzoom.runtime.viewer import Frame
 from wonderzoom.runtime.viewing import check_even, even_size

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from wonderzoom.runtime import recording as r
 from wonderzoom.runtime.build import check_free
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.gallery import is_world
+from wonderzoom.runtime.recorded_sessions import Session, sessions_of
 from wonderzoom.runtime.recording import Recording
 from wonderzoom.scene_graph.branching import branch, log_hash
 from wonderzoom.scene_graph.store import WorldStore
@@ -28,69 +28,6 @@ class OtherStart(CommandError):
     """The world at hand is not the one that the session began with."""
 
 
-@dataclass(slots=True)
-class Person:
-    """Somebody who was there."""
-
-    viewer: str
-    name: str
-    role: str
-    cameras: int = 0
-
-
-@dataclass(slots=True)
-class Session:
-    """What a recording holds of one session; ``records`` without cameras, which are many."""
-
-    opened: r.Opened
-    ends: int = 0  # microseconds since the start
-    closed: bool = False
-    people: dict[str, Person] = field(default_factory=dict[str, Person])
-    records: list[r.AnyRecord] = field(default_factory=list[r.AnyRecord])
-
-    @property
-    def seconds(self) -> float:
-        return 1e-6 * (self.ends - self.opened.at)
-
-    @property
-    def commits(self) -> list[r.Committed]:
-        return [record for record in self.records if isinstance(record, r.Committed)]
-
-    @property
-    def made(self) -> int:
-        """Zooms that became part of the world."""
-        return sum(bool(commit.added) and not commit.reverts for commit in self.commits)
-
-
-def sessions_of(recording: Recording) -> dict[int, Session]:
-    """By number, in the order in which they were opened. Raises NoRecording."""
-    found: dict[int, Session] = {}
-    for record in recording.records():
-        if isinstance(record, r.Opened):
-            found[record.session] = Session(record)
-        session = found.get(record.session)
-        if session is None:
-            raise r.NoRecording(
-                f"{recording.path}: session {record.session} is spoken of before it is opened"
-            )
-        session.ends = record.at
-        match record:
-            case r.Looked():
-                if record.viewer in session.people:
-                    session.people[record.viewer].cameras += 1
-                continue
-            case r.Entered():
-                known = session.people.setdefault(record.viewer, Person(record.viewer, "", ""))
-                known.name, known.role = record.name, record.role
-            case r.Closed():
-                session.closed = True
-            case _:
-                pass
-        session.records.append(record)
-    return found
-
-
-# ---- the command --------------------------------------------------------------------------------
 def list_recording(command: Replay) -> int:
     """What a recording holds; needs no world and no renderer."""
     recording = Recording.open(command.file)
@@ -100,10 +37,16 @@ def list_recording(command: Replay) -> int:
         print(_lost(recording))
     sessions = sessions_of(recording)
     for number, session in sessions.items():
-        print("\n".join(_described(number, session)))
+        for line in _described(number, session):
+            _tell(line)
     if not sessions:
         print("no world was opened")
     return 0
+
+
+def _tell(line: str) -> None:
+    """Print a line with words of others in it: they must not steer the terminal."""
+    print("".join(character if character.isprintable() else "?" for character in line))
 
 
 def _lost(recording: Recording) -> str:
@@ -116,12 +59,11 @@ def _lost(recording: Recording) -> str:
 def _described(number: int, session: Session) -> list[str]:
     opened = session.opened
     asked = sum(isinstance(record, r.Asked) for record in session.records)
-    removed = sum(isinstance(record, r.Changed) for record in session.records)
     end = "" if session.closed else "; it has no end"
     lines = [
         f"session {number}: {opened.world} from revision {opened.revision}, {_minutes(session.seconds)}{end}",
-        f"  {asked} zooms asked for, {session.made} made; {removed} removed or brought back;"
-        f" {len(session.commits)} revisions",
+        f"  {asked} zooms asked for, {session.made} made; {len(session.commits) - session.made} times something was"
+        " removed or brought back",
     ]
     return lines + [
         f"  {person.viewer}: {person.name} ({person.role}), {person.cameras:,} cameras"
@@ -197,7 +139,7 @@ def _again(command: Replay, maker: Maker, recording: Recording, session: Session
         if differing and _same_world(session, store, copy, digest, maker.pages):
             differing = ()
     for line in differing:
-        print(f"differs: {line}")
+        _tell(f"differs: {line}")
     what = f"{len(session.commits)} revisions, {session.made} zooms made"
     verdict = "NOT the same" if differing else "the same"
     print(f"{verdict}: {what}, digest {digest}")

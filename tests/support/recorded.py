@@ -25,10 +25,10 @@ from wonderzoom.runtime import recording as r
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.progress import Reporter
+from wonderzoom.runtime.recorded_sessions import sessions_of
 from wonderzoom.runtime.recorder import Recorder
 from wonderzoom.runtime.recording import Recording, Start
 from wonderzoom.runtime.replay import Replayed, replay
-from wonderzoom.runtime.replaying import sessions_of
 from wonderzoom.runtime.room import Parts, Room
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.wire import pose
