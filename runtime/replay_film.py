@@ -7,8 +7,11 @@ world, so that nothing is generated. Time in which the viewer was away is left o
 from __future__ import annotations
 
 import asyncio
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from wonderzoom.protocol import messages
@@ -28,6 +31,7 @@ from wonderzoom.runtime.viewer import Frame
 from wonderzoom.runtime.viewing import check_even, even_size
 from wonderzoom.runtime.wire import camera_of
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.hops import hop
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import RenderSettings
 from wonderzoom.scene_graph.store import WorldStore
@@ -36,6 +40,10 @@ if TYPE_CHECKING:
     from wonderzoom.runtime.build import Maker
     from wonderzoom.runtime.recording import Recording
     from wonderzoom.runtime.world_commands import Replay
+
+
+# Between two cameras of somebody who moves: three of those that are recorded. A longer one is a jump.
+MOVING_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +122,56 @@ def _deaf() -> ServerSession:
     return session
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What a viewer saw; each list by time, in seconds of the session."""
+
+    looks: list[tuple[float, Camera | None]] = field(default_factory=list[tuple[float, Camera | None]])
+    revisions: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+    ends: float = 0.0
+
+    def camera(self, at: float) -> Camera | None:
+        """Where the viewer looked. Of one who moves, cameras come at times of their own: in between, it is on its
+        way."""
+        index = bisect_right(self.looks, at, key=itemgetter(0)) - 1
+        if index < 0 or index + 1 == len(self.looks):
+            return self.looks[index][1] if index >= 0 else None
+        (then, now), (later, soon) = self.looks[index : index + 2]
+        if now is None or soon is None or later - then > MOVING_S or _size(now) != _size(soon):
+            return now
+        return hop(now, soon, (at - then) / (later - then), 0.0)
+
+    def revision(self, at: float) -> int:
+        """Of the world."""
+        return self.revisions[bisect_right(self.revisions, at, key=itemgetter(0)) - 1][1]
+
+
+def _size(camera: Camera) -> tuple[int, int]:
+    return camera.width, camera.height
+
+
 def moments(records: Iterable[r.AnyRecord], viewer: str, step: float) -> list[Moment]:
     """What a viewer saw, every ``step`` seconds of a session in which they were there and looked somewhere."""
+    seen = asyncio.run(_seen(records, viewer))
+    times = (step * frame for frame in range(math.ceil(seen.ends / step)))
+    cameras = ((at, seen.camera(at)) for at in times)
+    return [Moment(at, camera, seen.revision(at)) for at, camera in cameras if camera is not None]
 
-    async def found() -> list[Moment]:
-        watching, seen = Watching(), list[Moment]()
-        began, frame = -1, 0
-        for record in records:
-            began = record.at if began < 0 else began
-            while (at := frame * step) < 1e-6 * (record.at - began):
-                if (camera := watching.camera(viewer)) is not None:
-                    seen.append(Moment(at, camera, watching.revision))
-                frame += 1
-            watching.take(record)
-        watching.close()
-        return seen
 
-    return asyncio.run(found())
+async def _seen(records: Iterable[r.AnyRecord], viewer: str) -> _Seen:
+    watching, seen = Watching(), _Seen()
+    began = -1
+    for record in records:
+        began = record.at if began < 0 else began
+        seen.ends = at = 1e-6 * (record.at - began)
+        watching.take(record)
+        camera = watching.camera(viewer)
+        if not seen.looks or camera != seen.looks[-1][1]:
+            seen.looks.append((at, camera))
+        if not seen.revisions or watching.revision != seen.revisions[-1][1]:
+            seen.revisions.append((at, watching.revision))
+    watching.close()
+    return seen
 
 
 # ---- the film -----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from wonderzoom.runtime.recorder import CannotRecord, Recorder
 from wonderzoom.runtime.recording import Recording
 from wonderzoom.runtime.replay_film import Watching, moments
 from wonderzoom.runtime.tape import CAMERA_S, Tape
-from wonderzoom.runtime.wire import pose
+from wonderzoom.runtime.wire import camera_of, pose
 
 
 def written(path: Path, portions: list[list[r.AnyRecord]]) -> bytes:
@@ -235,6 +235,26 @@ def test_everybody_is_known_to_look_where_they_looked(lived: Evening, tmp_path: 
 
     assert asyncio.run(compare()) > 0, "some were led"
     assert len(lived.house.looks) > 100
+
+
+def test_who_moves_evenly_moves_evenly_in_a_film() -> None:
+    """Cameras come when they come; a jump stays one, and so does another size."""
+    start, rng = places(1)[0], np.random.default_rng(5)
+    times = np.cumsum(rng.uniform(0.01, 0.06, 100))
+    said = [(1.0 + at, start.zoomed(2.0**at)) for at in times.tolist()]
+    said += [(said[-1][0] + 1.0, start), (said[-1][0] + 1.05, start.resized(64, 64))]
+    records: list[r.AnyRecord] = [r.Opened(0, 1, "garden", 1, b"", 1), r.Entered(0, 1, "v1", "Ant", "host")]
+    before: CameraPose | None = None
+    for at, camera in said:
+        records.append(r.Looked.of(round(1e6 * at), 1, "v1", now := pose(camera), before))
+        before = now
+    records.append(r.Closed(round(1e6 * (said[-1][0] + 1.0)), 1))
+    seen = moments(records, "v1", 1.0 / 30.0)
+    moving = [each for each in seen if said[0][0] <= each.seconds < said[99][0]]
+    octaves = [(start.ln_scale - each.camera.ln_scale) / np.log(2.0) for each in moving]
+    assert np.abs(np.array(octaves) - [each.seconds - 1.0 for each in moving]).max() < 1e-4
+    rest = [each.camera for each in seen if each.seconds >= said[99][0]]
+    assert set(rest) == {camera_of(pose(camera)) for _, camera in said[99:]}
 
 
 def test_moments_are_evenly_apart_and_leave_out_who_is_away(lived: Evening, tmp_path: Path) -> None:
