@@ -17,7 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -179,6 +179,7 @@ class Wish(msgspec.Struct, frozen=True, array_like=True):
     @staticmethod
     def of(request: ZoomRequest, generator: str) -> Wish:
         camera = camera_json(request.camera)
+        generator = PurePath(generator).name  # of a recipe's file, not where it lies
         return Wish(generator, camera, request.prompt, request.seed, request.mode, request.node)
 
     @property

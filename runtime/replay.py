@@ -41,14 +41,19 @@ class Replayed:
 
 
 def replay(
-    records: Sequence[r.AnyRecord], store: WorldStore, maker: Maker, limits: ServiceLimits | None = None
+    records: Sequence[r.AnyRecord],
+    store: WorldStore,
+    maker: Maker,
+    limits: ServiceLimits | None = None,
+    generator: str | None = None,
 ) -> Replayed:
     """Do the session of these records, all of one, in ``store``: the world as it was when the session was opened.
 
-    Raises StoreError, and what the generator raises that is no answer to a zoom.
+    ``generator``: where it isn't called as it was then. Raises StoreError, and what the generator raises that is no
+    answer to a zoom.
     """
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(_Replay(records, store, maker, limits).whole())
+        return runner.run(_Replay(records, store, maker, limits, generator).whole())
 
 
 class _Store:
@@ -83,8 +88,10 @@ class _Replay:
         store: WorldStore,
         maker: Maker,
         limits: ServiceLimits | None,
+        generator: str | None,
     ) -> None:
-        self._records, self._store, self._maker, self._limits = records, store, maker, limits
+        self._records, self._store, self._maker = records, store, maker
+        self._limits, self._generator = limits, generator
         self._commits: list[r.Committed] = []
         self._beside: list[asyncio.Task[None]] = []
 
@@ -93,7 +100,7 @@ class _Replay:
         store = _Store(self._store, self._records, self._maker.pages)
         committer = Committer(store, world, self._told)
         writer = CommitThread(committer)
-        runs = self._runs = RecordedRuns(self._records, lambda: committer.world, self._maker)
+        runs = self._runs = RecordedRuns(self._records, lambda: committer.world, self._maker, self._generator)
         service = ZoomService(runs, writer.commit, self._limits)
         loop = asyncio.get_running_loop()
         began = self._records[0].at if self._records else 0

@@ -41,7 +41,13 @@ class RecordedRuns:
     state: WorkerState = "ready"
     restarts = 0
 
-    def __init__(self, records: Iterable[r.AnyRecord], world: Callable[[], World], maker: Maker) -> None:
+    def __init__(
+        self,
+        records: Iterable[r.AnyRecord],
+        world: Callable[[], World],
+        maker: Maker,
+        generator: str | None,
+    ) -> None:
         self.workers = 1
         self._all: dict[int, _Run] = {}
         for record in records:
@@ -55,7 +61,7 @@ class RecordedRuns:
                         self._all[record.run].ended = record
                 case _:
                     pass
-        self._world, self._maker = world, maker
+        self._world, self._maker, self._generator = world, maker, generator
         self._seen: dict[int, World] = {}  # as it was at the revisions that are still needed
         self._moved = asyncio.Event()
         self._jobs: list[
@@ -149,7 +155,8 @@ class RecordedRuns:
         with self._maker.reporter.stages(f"zoom {sum(each.sees for each in made)} of {len(made)}") as watch:
             watch = replace(watch, cancelled=self._interrupted)
             try:
-                zoomed = self._maker.zoom(wish.generator, world, wish.request, watch)
+                generator = self._generator or wish.generator
+                zoomed = self._maker.zoom(generator, world, wish.request, watch)
             except Cancelled:
                 raise asyncio.CancelledError from None
             except (GenerationError, AlreadyCovered, WorldError, ValueError) as error:

@@ -13,6 +13,7 @@ from wonderzoom.runtime import recording as r
 from wonderzoom.runtime.build import check_free
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.gallery import is_world
+from wonderzoom.runtime.generators import NAMES
 from wonderzoom.runtime.recorded_sessions import Session, sessions_of
 from wonderzoom.runtime.recording import Recording
 from wonderzoom.scene_graph.branching import branch, log_hash
@@ -132,9 +133,9 @@ def _check_start(store: WorldStore, opened: r.Opened) -> None:
 def _again(command: Replay, maker: Maker, recording: Recording, session: Session, store: WorldStore) -> int:
     from wonderzoom.runtime.replay import replay
 
-    _note_versions(recording, session, maker)
+    _note_versions(command, recording, session, maker)
     with _place(command) as path, branch(store, path, session.opened.revision) as copy:
-        differing = replay(session.records, copy, maker).differences
+        differing = replay(session.records, copy, maker, generator=command.generator).differences
         digest = copy.load(maker.pages).digest()
         if differing and _same_world(session, store, copy, digest, maker.pages):
             differing = ()
@@ -156,16 +157,20 @@ def _same_world(session: Session, store: WorldStore, copy: WorldStore, digest: s
     return same_log and store.revision >= last and store.load(pages, last).digest() == digest
 
 
-def _note_versions(recording: Recording, session: Session, maker: Maker) -> None:
-    """Say what is other than then; and raise UsageError for a generator that is not to be had."""
-    generators = {record.wish.generator for record in session.records if isinstance(record, r.Began)}
-    now = {name: maker.generator_name(name) for name in sorted(generators)}
-    for name, version in now.items():
+def _note_versions(command: Replay, recording: Recording, session: Session, maker: Maker) -> None:
+    """Say what is other than then. Raises UsageError for a generator that is not to be had: no file that a recording
+    names is looked for."""
+    made = {record.wish.generator for record in session.records if isinstance(record, r.Began)}
+    for name in sorted(made):
+        if command.generator is None and name not in NAMES:
+            raise UsageError(
+                f"the session was made by {name[:40]!r}, which is none of {', '.join(NAMES)}: name its recipe's file"
+                " with --generator"
+            )
+        version = maker.generator_name(command.generator or name)
         then = recording.start.versions.get("generator", version)
         if then != version:
-            maker.reporter.note(
-                f"recorded with {then}, replayed with {version} ({name}): its zooms may differ"
-            )
+            maker.reporter.note(f"recorded with {then}, replayed with {version}: zooms may differ")
 
 
 @contextmanager

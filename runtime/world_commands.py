@@ -193,6 +193,8 @@ class Replay:
     """Which session, where the recording holds several."""
     output: Annotated[Path | None, path_word("--output", "WORLD"), arg(aliases=["-o"]), _ABSENT] = None
     """Keep the world that comes of it, in this new directory."""
+    generator: Annotated[str | None, arg(metavar="NAME"), _ABSENT] = None
+    """What makes the zooms again, where a recipe's file did: that file. Without it: what made them then."""
     film: Annotated[Path | None, path_word("--film", "FILE"), _ABSENT] = None
     """Write a film (.mp4) of the session instead."""
     viewer: Annotated[str | None, word(read_prompt, "--viewer", "NAME"), _ABSENT] = None

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import msgspec
 import pytest
-from desk import Desk, loaded
-from recorded import SECRET, visit
+from desk import Desk, loaded, nodes
+from recorded import SECRET, START, visit
 
 from wonderzoom.generation.ablations import Ablations
-from wonderzoom.runtime.recording import Recording
+from wonderzoom.generation.jobs import ZoomRequest
+from wonderzoom.runtime.frames import frame_of
+from wonderzoom.runtime.recording import AnyRecord, Asked, Began, Recording, Wish, encode, opening, portion
 
 FILE = "evening.wzr"
 
@@ -101,6 +104,24 @@ def test_no_recording_is_written_over(visited: Desk) -> None:
     assert "already" in visited.fails("serve", "garden", "--record", FILE)
     assert "no folder" in visited.fails("serve", "garden", "--record", "nowhere/evening.wzr")
     assert Path(FILE).read_bytes() == before
+
+
+def test_no_file_is_named_by_a_recording(visited: Desk) -> None:
+    """Where a recipe's file made the zooms, only its name is recorded, and the file is asked for."""
+    place = str(Path.cwd() / "my recipe.toml")
+    wish = Wish.of(ZoomRequest(frame_of(nodes()[0], loaded().header)), place)
+    assert wish.generator == "my recipe.toml"
+    records = list(Recording.open(Path(FILE)).records())
+    changed: list[AnyRecord] = [
+        msgspec.structs.replace(each, wish=msgspec.structs.replace(each.wish, generator=wish.generator))
+        if isinstance(each, Asked | Began)
+        else each
+        for each in records
+    ]
+    Path("recipe.wzr").write_bytes(opening(START) + portion([encode(each) for each in changed]))
+    assert "--generator" in visited.fails("replay", "recipe.wzr", code=2)
+    told = visited.must("replay", "recipe.wzr", "--generator", "planes")
+    assert told.startswith("the same")
 
 
 # ---- films ------------------------------------------------------------------------------------------

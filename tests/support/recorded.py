@@ -126,7 +126,7 @@ def visit(world: Path, recording: Path) -> str:
 
     async def whole() -> str:
         recorder = Recorder(recording, START, loop_time)
-        parts = Parts(PointRenderer(), lambda _path: InlineExecutor(make), "planes", 4, recorder=recorder)
+        parts = Parts(PointRenderer(), lambda _path: InlineExecutor(make), "embedded", 4, recorder=recorder)
         uploads = cast(Uploads, NoUploads())
         room = await Room.open(world.name, world, parts, uploads, lambda: [world.name], ready=False)
         try:
