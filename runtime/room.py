@@ -25,6 +25,7 @@ from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.sight import FILL
+from wonderzoom.runtime.surfel_metrics import RoomKind
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
@@ -92,11 +93,12 @@ class Room:
     @classmethod
     async def open(
         cls, name: str, path: Path, parts: Parts, uploads: Uploads, worlds: Callable[[], list[str]],
-        *, ready: bool = True,
+        *, ready: bool = True, kind: RoomKind = "first",
     ) -> Self:  # fmt: skip
         """Open the world at ``path`` for writing; ``worlds`` are all that there are, by name. Raises StoreError.
 
         ``ready``: with a worker that waits for zooms; otherwise it is started when somebody points at something.
+        ``kind``: for the metrics.
         """
         loop = asyncio.get_running_loop()
         store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
@@ -113,7 +115,7 @@ class Room:
             desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
             session = WorldSession(
                 name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes,
-                await loop.run_in_executor(None, BookmarkShelf, path),
+                await loop.run_in_executor(None, BookmarkShelf, path), kind,
             )  # fmt: skip
             room = cls(store, drawing, commits, service, session, executor)
         except BaseException:

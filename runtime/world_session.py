@@ -29,6 +29,7 @@ from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.orders import Order
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.streaming import Streaming
+from wonderzoom.runtime.surfel_metrics import RoomKind
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose, view_of
@@ -57,9 +58,10 @@ class WorldSession:
         worlds: Callable[[], list[str]] = list,
         lanes: Lanes | None = None,
         bookmarks: BookmarkShelf | None = None,
+        kind: RoomKind = "first",
     ) -> None:
         """``lanes``: those of the whole server; without, as many as ``drawing`` has. ``bookmarks``: without, they last
-        as long as this does."""
+        as long as this does; ``kind``: of room, for the metrics."""
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
         self._uploads, self._worlds = uploads, worlds
@@ -74,7 +76,7 @@ class WorldSession:
             on_error=self._not_drawn,
             on_dropped=self.metrics.frame_dropped,
         )
-        self.streaming = Streaming(drawing, world.header, self._loop.time)
+        self.streaming = Streaming(drawing, world.header, self._loop.time, self.metrics.surfels[kind])
         self._roster = Roster(self._show)
         shelf = bookmarks or BookmarkShelf(None)
         self._company = Company(self._roster, lambda: desk.pending, shelf, self._led, self._gone, self._renew)

@@ -32,6 +32,9 @@ class Page {
       send: (message) => this.send(message),
       changed: () => this.pictureChanged(),
       redraw: () => this.stage.redraw(),
+      recalled: () => {
+        if (this.stage.camera) this.tell(this.stage.camera);
+      },
     });
     this.overlay = new Overlay(element("overlay", HTMLCanvasElement), (context, camera) => this.views.drawPreviews(context, camera));
     this.where = new Whereabouts({
@@ -266,6 +269,7 @@ class Page {
 
   /** The server may know where one looks. @param {Camera} camera @param {Camera} [beside] of the other eye */
   tell(camera, beside) {
+    if (this.views.recalling) return; // first it hears what is here
     this.seq += 1;
     const eyes = (beside ? [camera, beside] : [camera]).map(cameras.toWire);
     this.send({ type: "camera", seq: this.seq, cameras: eyes, time: performance.now() });

@@ -4,6 +4,7 @@
  */
 
 import * as cameras from "./camera.js";
+import { BlockCache } from "./blockcache.js";
 import { Budget, LEAST } from "./budget.js";
 import { element } from "./dom.js";
 import { MAX_NAMED } from "./limits.js";
@@ -32,12 +33,15 @@ import { SurfelPicture } from "./surfelpicture.js";
  * @property {(message: object) => boolean} send
  * @property {() => void} changed what is shown has changed
  * @property {() => void} redraw
+ * @property {() => void} recalled the server has heard what is here of an earlier visit, and not yet where one looks
  */
 
 const KEY = "wonderzoom.stream";
 const WISHES = /** @type {const} */ (["auto", "frames", "surfels"]);
 const SLOW_MBIT = 3; // a line below carries frames better than the blocks of a new view
 const LEAST_MEMORY = 2; // GB
+const PATIENCE_MS = 1000; // with the browser's storage
+const IN_VIEW = 0.75; // of the budget: the most that one view and its surroundings take, and so what is recalled
 
 /** Which stream suits this browser, and why. @param {Machine} machine @returns {{stream: Stream, why: string, possible: boolean}} */
 export function suited(machine) {
@@ -74,8 +78,13 @@ export class Views {
     this.canvas = element("surfels", HTMLCanvasElement);
     /** @type {SurfelPicture | null} */
     this.surfels = null;
+    /** For which the cache is asked. @type {SurfelPicture | null} */
+    this.recalling = null;
+    this.cache = new BlockCache();
     /** @type {World | null} */
     this.world = null;
+    /** What the cache is asked by. @type {{root: string, epoch: string, nodes: Set<string>}} */
+    this.place = { root: "", epoch: "", nodes: new Set() };
     /** @type {Machine} */
     this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...link() };
     /** @type {Wish} */
@@ -117,9 +126,37 @@ export class Views {
     this.old = this.picture.shown;
     if (stream === "surfels" && !this.surfels && this.world) {
       this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw(), () => this.say());
+      if (!this.only) return void this.recall(this.surfels);
     }
     this.configure();
     this.hooks.redraw();
+    return undefined;
+  }
+
+  /** What an earlier visit has left is taken and said, before anything is asked for. @param {SurfelPicture} surfels */
+  async recall(surfels) {
+    const { root, epoch, nodes } = this.place;
+    this.recalling = surfels;
+    const patience = new Promise((/** @type {(kept: import("./blockcache.js").Kept[]) => void} */ done) => {
+      setTimeout(() => done([]), PATIENCE_MS);
+    });
+    const kept = await Promise.race([this.cache.open(root, epoch, nodes, IN_VIEW * this.budget.surfels), patience]);
+    if (this.recalling !== surfels) return; // another world meanwhile
+    this.recalling = null;
+    for (const { coming, payload, bounds } of kept) surfels.add(coming, payload, bounds);
+    surfels.arrived = (coming, payload, bounds) => this.cache.keep(coming, payload, bounds);
+    this.claim(surfels);
+    this.configure();
+    this.hooks.recalled();
+    this.hooks.redraw();
+  }
+
+  /** Says which levels are here. @param {SurfelPicture} surfels */
+  claim(surfels) {
+    const known = surfels.known();
+    for (let at = 0; at < known.length; at += MAX_NAMED) {
+      this.hooks.send({ type: "have", levels: known.slice(at, at + MAX_NAMED) });
+    }
   }
 
   /** Whether frames are to come with depth: where a graphics card moves them by it, and in a headset. Without one it would take
@@ -157,13 +194,13 @@ export class Views {
   // ---- what comes -----------------------------------------------------------------------------------------------
   /** @param {any} welcome */
   welcome(welcome) {
-    const { h_ref: hRef, metric, background, surfel_format: format } = welcome;
+    const { h_ref: hRef, metric, background, surfel_format: format, blocks, nodes } = welcome;
     this.world = { hRef, radial: metric === "radial", ground: background ?? [0, 0, 0] };
     this.machine.served = format === FORMAT;
-    const known = this.surfels?.known() ?? [];
-    for (let at = 0; at < known.length; at += MAX_NAMED) {
-      this.hooks.send({ type: "have", levels: known.slice(at, at + MAX_NAMED) });
-    }
+    const ids = (nodes ?? []).map((/** @type {any} */ node) => node.id);
+    const root = nodes?.find((/** @type {any} */ node) => !node.parent)?.id ?? "";
+    this.place = { root, epoch: blocks ?? "", nodes: new Set(ids) };
+    if (this.surfels) this.claim(this.surfels);
     this.choose();
   }
 
@@ -184,7 +221,7 @@ export class Views {
     this.picture.forget();
     this.show("frames");
     this.surfels?.close();
-    this.surfels = null;
+    this.surfels = this.recalling = null;
     this.changed();
   }
 
