@@ -47,6 +47,7 @@ def connect(
     max_fps: float = 30.0,
     best_quality: int = 85,
     depth: bool = False,
+    lod_bias: float = 0.0,
     tls: ssl.SSLContext | None = None,
     patience: float = aio.PATIENCE_S,
 ) -> World:
@@ -56,6 +57,7 @@ def connect(
         "max_fps": max_fps,
         "best_quality": best_quality,
         "depth": depth,
+        "lod_bias": lod_bias,
         "tls": tls,
         "patience": patience,
     }

@@ -147,27 +147,29 @@ export class Picture {
     context.globalAlpha = 1;
     context.imageSmoothingQuality = "high";
     context.fillStyle = GROUND;
-    const moves = shown !== null && deep(shown) && !unmoved(camera, shown.camera);
     const covered = shown !== null && this.covers(shown, camera);
-    if (!covered) {
-      context.fillRect(0, 0, canvas.width, canvas.height);
-      const coarseFirst = [...this.stills].sort((a, b) => magnification(a) - magnification(b));
-      for (const sheet of coarseFirst) this.blit(context, sheet, camera);
+    /** @type {Sheet[]} */
+    const sheets = covered ? [] : [...this.stills].sort((a, b) => magnification(a) - magnification(b)); // coarse first
+    if (!covered) context.fillRect(0, 0, canvas.width, canvas.height);
+    if (shown) sheets.push(shown);
+    for (const sheet of sheets) this.blit(context, sheet, camera); // also behind what depth moves, which may leave a rim
+    const moved = sheets.filter(deep).filter((sheet) => this.placed(sheet, camera));
+    if (moved.some((sheet) => !unmoved(camera, sheet.camera))) {
+      this.blitDeep(context, moved, camera);
+      if (shown && !deep(shown)) this.blit(context, shown, camera);
     }
-    if (shown) this.blit(context, shown, camera); // also behind what its depth moves, which may leave a rim
-    if (moves) this.blitDeep(context, shown, camera);
     this.drawPreviews(context, camera);
   }
 
-  /** Over what is there, moved by its depth. @param {CanvasRenderingContext2D} context @param {Deep} sheet
+  /** Over what is there, moved by their depth. @param {CanvasRenderingContext2D} context @param {Deep[]} sheets
    * @param {Camera} camera */
-  blitDeep(context, sheet, camera) {
+  blitDeep(context, sheets, camera) {
     const { warp, canvas: { width, height } } = this;
     if (!warp?.able) return;
     const { canvas, gl } = warp;
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-    warp.draw([sheet], camera, { x: 0, y: 0, width, height });
+    warp.draw(sheets, camera, { x: 0, y: 0, width, height });
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.drawImage(canvas, 0, 0);
   }
@@ -213,6 +215,15 @@ export class Picture {
     return points.every((point) => point.visible && Number.isFinite(point.u + point.v)) ? points : null;
   }
 
+  /** The same, where it is neither too small nor too large to show anything. @param {Sheet} sheet @param {Camera} camera */
+  placed(sheet, camera) {
+    const corners = this.corners(sheet, camera);
+    if (!corners) return null;
+    const [a, b, c] = corners;
+    const size = Math.max(Math.hypot(b.u - a.u, b.v - a.v), Math.hypot(c.u - a.u, c.v - a.v));
+    return size < 2 || size > LARGEST * Math.max(camera.width, camera.height) ? null : corners;
+  }
+
   /** @param {CanvasRenderingContext2D} context @param {Sheet} sheet @param {Camera} camera */
   blit(context, sheet, camera) {
     const { canvas } = context;
@@ -221,11 +232,9 @@ export class Picture {
       context.drawImage(sheet.bitmap, 0, 0);
       return;
     }
-    const corners = this.corners(sheet, camera);
+    const corners = this.placed(sheet, camera);
     if (!corners) return;
     const [a, b, c] = corners;
-    const size = Math.max(Math.hypot(b.u - a.u, b.v - a.v), Math.hypot(c.u - a.u, c.v - a.v));
-    if (size < 2 || size > LARGEST * Math.max(canvas.width, canvas.height)) return;
     const k = canvas.width / camera.width;
     const { width, height } = sheet.bitmap;
     context.setTransform(

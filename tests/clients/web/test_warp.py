@@ -5,19 +5,21 @@ import base64
 import io
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from bench_page import bench_page
+from bench_page import BenchPage, bench_page
 from numpy.typing import NDArray
 from PIL import Image
 from worlds import Plane, facing, first_camera, plane_node
 
 from wonderzoom.clients.poses import pose_of
-from wonderzoom.clients.reprojection import reprojected
+from wonderzoom.clients.reprojection import Reprojected, reprojected
 from wonderzoom.protocol.depth_map import decode_depth
+from wonderzoom.protocol.values import Depth
 from wonderzoom.runtime.encoders import depth_of, encode_jpeg
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.camera import Camera
@@ -30,21 +32,23 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("browser")]
 
 WIDTH, HEIGHT = 320, 240
 SETTINGS = RenderSettings(h_ref=72, background=(0.2, 0.3, 0.1), mips=True)
-_SHOW = """async ({jpeg, depth, from, to, deep, frames}) => {
+_SHOW = """async ({frames, to, draws}) => {
   const cameras = await import("/camera.js"), {decode} = await import("/msgpack.js");
   const {Picture} = await import("/picture.js");
   const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
-  const [camera, view] = [from, to].map((each) => cameras.fromWire(decode(bytes(each))));
-  const canvas = document.getElementById("c");
+  const seen = (pose) => cameras.fromWire(decode(bytes(pose)));
+  const view = seen(to), canvas = document.getElementById("c");
   Object.assign(canvas, {width: view.width, height: view.height});
   window.picture ??= new Picture(canvas, () => {}, () => {});
   picture.forget();
-  const sent = deep ? {...depth, payload: bytes(depth.payload)} : undefined;
-  const shown = new Promise((done) => { picture.changed = () => done(true); });
-  picture.arrive({frame: 1, revision: 1, still: true, payload: bytes(jpeg), camera, depth: sent});
-  await shown;
+  for (const [frame, {jpeg, from, depth}] of frames.entries()) { // each of them a still
+    const shown = new Promise((done) => { picture.changed = () => done(true); });
+    const sent = depth ? {...depth, payload: bytes(depth.payload)} : undefined;
+    picture.arrive({frame, revision: 1, still: true, payload: bytes(jpeg), camera: seen(from), depth: sent});
+    await shown;
+  }
   let took = 0;
-  for (let i = 0; i < frames; i++) {
+  for (let i = 0; i < draws; i++) {
     const begun = performance.now();
     picture.draw(view);
     picture.gl.finish();
@@ -83,55 +87,99 @@ MOTIONS = {
 }
 
 
+def drawn(renderer: CpuRenderer, world: World, view: Camera) -> NDArray[np.uint8]:
+    return renderer.render_color(visible_set(world, view, SETTINGS), view, SETTINGS)[..., :3]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the server sends of a camera."""
+
+    camera: Camera
+    jpeg: bytes
+    depth: Depth
+
+    @staticmethod
+    def of(renderer: CpuRenderer, world: World, camera: Camera) -> "Frame":
+        pixels, zeta = renderer.render_depth(visible_set(world, camera, SETTINGS), camera, SETTINGS)
+        depth = depth_of(zeta, camera)
+        assert depth is not None
+        return Frame(camera, encode_jpeg(pixels, 90), depth)
+
+    def said(self, deep: bool) -> dict[str, Any]:
+        depth = self.depth
+        sent = {
+            "width": depth.width,
+            "height": depth.height,
+            "step": depth.step,
+            "payload": _text(depth.payload),
+        }
+        return {"jpeg": _text(self.jpeg), "from": _text(_pose(self.camera)), "depth": sent if deep else None}
+
+    def seen_from(self, view: Camera) -> Reprojected:
+        """As the Python client sees it."""
+        shape, colors = (
+            (self.depth.height, self.depth.width),
+            Image.open(io.BytesIO(self.jpeg)).convert("RGB"),
+        )
+        zeta = decode_depth(self.depth.payload, shape, self.camera.inverse_f, self.depth.step)
+        return reprojected(np.asarray(colors), zeta, self.camera, view)
+
+
+def shown(page: BenchPage, frames: list[Frame], view: Camera, deep: bool, meshes: int) -> NDArray[np.uint8]:
+    """What the page shows after these frames."""
+    said = page.page.evaluate(
+        _SHOW, {"frames": [frame.said(deep) for frame in frames], "to": _text(_pose(view)), "draws": 1}
+    )
+    assert said["error"] == 0 and said["meshes"] == meshes
+    return np.asarray(Image.open(io.BytesIO(page.page.locator("#c").screenshot())).convert("RGB"))
+
+
+def _pose(camera: Camera) -> bytes:
+    return msgspec.msgpack.encode(pose_of(camera))
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
 @pytest.mark.parametrize("deep", [0, 700], ids=["at the top", "700 octaves down"])
 def test_a_frame_with_depth_follows_the_camera_as_the_server_would_draw_it(
     deep: int, chrome: Any, renderer: CpuRenderer
 ) -> None:
     world, camera = scene(deep)
-
-    def picture_of(view: Camera) -> NDArray[np.uint8]:
-        return renderer.render_color(visible_set(world, view, SETTINGS), view, SETTINGS)[..., :3]
-
-    pixels, zeta = renderer.render_depth(visible_set(world, camera, SETTINGS), camera, SETTINGS)
-    sent, jpeg = depth_of(zeta, camera), encode_jpeg(pixels, 90)
-    assert sent is not None and np.nanmax(zeta) - np.nanmin(zeta) > 40.0
-    frame = {
-        "jpeg": base64.b64encode(jpeg).decode(), "from": _text(camera), "frames": 1,
-        "depth": {
-            "width": sent.width, "height": sent.height, "step": sent.step,
-            "payload": base64.b64encode(sent.payload).decode(),
-        },
-    }  # fmt: skip
-    known = decode_depth(sent.payload, (sent.height, sent.width), camera.inverse_f, sent.step)
-    shown_colors = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    frame = Frame.of(renderer, world, camera)
     with bench_page(chrome, (WIDTH, HEIGHT)) as page:
-
-        def shown(view: Camera, with_depth: bool) -> NDArray[np.uint8]:
-            said = page.page.evaluate(_SHOW, frame | {"to": _text(view), "deep": with_depth})
-            assert said["error"] == 0 and said["meshes"] == (1 if with_depth and view is not camera else 0)
-            return np.asarray(Image.open(io.BytesIO(page.page.locator("#c").screenshot())).convert("RGB"))
-
         for name, moved in MOTIONS.items():
             view = moved(camera)
-            truth, expected = picture_of(view), reprojected(shown_colors, known, camera, view)
+            truth, expected = drawn(renderer, world, view), frame.seen_from(view)
             middle = expected.there & np.pad(np.ones((HEIGHT - 80, WIDTH - 80), np.bool_), 40)
-            by_depth, plane = shown(view, True), shown(view, False)
-            # As the Python client's own, but for a rim of a pixel where a side of the mesh is seen on edge.
-            assert np.abs(by_depth.astype(int) - expected.colors)[middle].mean() < 3.0, name
-            gain = decibels(by_depth[middle], truth[middle]) - decibels(plane[middle], truth[middle])
+            by_depth, plane = shown(page, [frame], view, True, 1), shown(page, [frame], view, False, 0)
             if kept := os.environ.get(
                 "WONDERZOOM_SCREENSHOTS"
             ):  # for whoever wants to look: truth, plane, by depth
                 Image.fromarray(np.concatenate([truth, plane, by_depth], 1)).save(
                     f"{kept}/warp {name} {deep}.png"
                 )
+            # As the Python client's own, but for a rim of a pixel where a side of the mesh is seen on edge.
+            assert np.abs(by_depth.astype(int) - expected.colors)[middle].mean() < 3.0, name
+            gain = decibels(by_depth[middle], truth[middle]) - decibels(plane[middle], truth[middle])
             assert gain > 4.0 and decibels(by_depth[middle], truth[middle]) > 22.0, f"{name}: {gain} dB"
-        still = shown(camera, True)
-        assert decibels(still, pixels[..., :3]) > 35.0 and (still == shown(camera, False)).all(), (
-            "at rest it is the picture"
-        )
+        still = shown(page, [frame], camera, True, 0)
+        assert decibels(still, drawn(renderer, world, camera)) > 35.0, "at rest it is the picture"
+        assert (still == shown(page, [frame], camera, False, 0)).all()
         assert page.complaints == []
 
 
-def _text(camera: Camera) -> str:
-    return base64.b64encode(msgspec.msgpack.encode(pose_of(camera))).decode()
+def test_stills_around_the_newest_frame_follow_by_their_depth_too(chrome: Any, renderer: CpuRenderer) -> None:
+    world, camera = scene(0)
+    wide, narrow = Frame.of(renderer, world, camera), Frame.of(renderer, world, camera.zoomed(2.0))
+    view = camera.orbited(0.12, 0.05)
+    truth = drawn(renderer, world, view)
+    around = wide.seen_from(view).there & ~narrow.seen_from(view).there
+    around &= np.pad(np.ones((HEIGHT - 40, WIDTH - 40), np.bool_), 20)
+    assert around.mean() > 0.3
+    with bench_page(chrome, (WIDTH, HEIGHT)) as page:
+        by_depth, planes = (shown(page, [wide, narrow], view, deep, 2 * deep) for deep in (True, False))
+        assert decibels(by_depth[around], truth[around]) > decibels(planes[around], truth[around]) + 3.0
+        assert page.complaints == []
