@@ -40,7 +40,7 @@ const KEY = "wonderzoom.stream";
 const WISHES = /** @type {const} */ (["auto", "frames", "surfels"]);
 const LEAST_MEMORY = 2; // GB
 const PATIENCE_MS = 1000; // with the browser's storage
-const IN_VIEW = 0.75; // of the budget: the most that one view and its surroundings take, and so what is recalled
+const RECALLED = 0.9; // of the budget: what is not needed any more is in the way until the server has said so
 
 /** What to ask for with this browser, and why: `auto` leaves it to the server, who knows the line. @param {Machine} machine
  * @returns {{stream: "frames" | "auto", why: string, possible: boolean}} */
@@ -141,7 +141,7 @@ export class Views {
     const patience = new Promise((/** @type {(kept: import("./blockcache.js").Kept[]) => void} */ done) => {
       setTimeout(() => done([]), PATIENCE_MS);
     });
-    const kept = await Promise.race([this.cache.open(root, epoch, nodes, IN_VIEW * this.budget.surfels), patience]);
+    const kept = await Promise.race([this.cache.open(root, epoch, nodes, RECALLED * this.budget.surfels), patience]);
     if (this.recalling !== surfels) return; // another world meanwhile
     this.recalling = null;
     for (const { coming, payload, bounds } of kept) surfels.add(coming, payload, bounds);
