@@ -259,6 +259,14 @@ def set_up(extras: set[str], on_package: Callable[[], None] = lambda: None) -> N
 # ---- commands ----
 
 
+def keep_bytecode() -> None:
+    """Let Python keep what it compiles, in the environment, also where PYTHONDONTWRITEBYTECODE is set, as in many
+    containers: without it each start of a program compiles all that it imports again, which takes three times as long.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", os.path.join(VENV, "bytecode"))
+
+
 def compile_commands() -> list[list[str]]:
     program = os.path.join(ROOT, "tests", "support", "compiled_kernels.py")
     return [[PYTHON, program, half] for half in ("drawing", "zooming")]
@@ -318,6 +326,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 0 if arguments else 2
     name, rest = arguments[0], arguments[1:]
+    keep_bytecode()
     try:
         if name == "test":
             compilers = Compilers(compile_commands())

@@ -26,6 +26,7 @@ from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
 from wonderzoom.runtime.recorder import Recorder
 from wonderzoom.runtime.sight import FILL
+from wonderzoom.runtime.surfel_metrics import RoomKind
 from wonderzoom.runtime.tape import Tape, Unrecorded
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.world_session import WorldSession
@@ -96,11 +97,12 @@ class Room:
     @classmethod
     async def open(
         cls, name: str, path: Path, parts: Parts, uploads: Uploads, worlds: Callable[[], list[str]],
-        *, ready: bool = True,
+        *, ready: bool = True, kind: RoomKind = "first",
     ) -> Self:  # fmt: skip
         """Open the world at ``path`` for writing; ``worlds`` are all that there are, by name. Raises StoreError.
 
         ``ready``: with a worker that waits for zooms; otherwise it is started when somebody points at something.
+        ``kind``: for the metrics.
         """
         loop = asyncio.get_running_loop()
         store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
@@ -120,7 +122,7 @@ class Room:
             desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
             session = tape.session(
                 name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes,
-                await loop.run_in_executor(None, BookmarkShelf, path),
+                await loop.run_in_executor(None, BookmarkShelf, path), kind,
             )  # fmt: skip
             room = cls(store, drawing, commits, service, session, executor, tape)
         except BaseException:

@@ -245,6 +245,17 @@ def test_tests_and_programs_get_their_arguments(
     assert became[1][1:] == ["render", "world", "-o", "film.mp4"]
 
 
+@pytest.mark.parametrize("said", ["", "1"])
+def test_bytecode_is_kept_and_not_beside_sources_where_somebody_wants_none(
+    run: ModuleType, calls: Calls, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(run.os, "environ", {"PYTHONDONTWRITEBYTECODE": said} if said else {})
+    monkeypatch.setattr(run, "become", lambda _: 0)
+    assert run.main(["info"]) == 0
+    wanted = {"PYTHONPYCACHEPREFIX": str(Path(run.VENV) / "bytecode")} if said else {}
+    assert run.os.environ == wanted
+
+
 def test_without_arguments_it_explains_itself(repository: Path) -> None:
     result = subprocess.run([sys.executable, str(repository / "run.py")], capture_output=True, text=True)
     assert result.returncode == 2

@@ -16,7 +16,8 @@ import numpy as np
 import virtual_time
 from live_call import IN_FLIGHT, RESUME_S, Call, Known
 from live_link import Link, is_a
-from live_person import EDITOR, HOST, VIEWER, Person
+from live_person import EDITOR, HOST, KINDS, VIEWER, Kind, Person
+from live_surfels import LiveSurfels
 from live_world import Disk, FakeDrawing, GardenExecutor, SlowCommits, places
 from rooms import NoUploads, OneRoom
 from zoom_scripts import WORKING, Fate, always, seeded_fates
@@ -24,7 +25,7 @@ from zoom_scripts import WORKING, Fate, always, seeded_fates
 from wonderzoom.generation.committing import Committer
 from wonderzoom.generation.service import ServiceLimits
 from wonderzoom.generation.zoom_queue import QueueLimits
-from wonderzoom.protocol import messages
+from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.protocol.values import CameraPose
@@ -40,6 +41,7 @@ from wonderzoom.runtime.wire import pose
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.commit import Commit
 
 LIMITS = ServiceLimits(deadline_s=15.0, queue=QueueLimits(per_viewer=3, jobs=12))
 STEP_S = 0.1  # between two looks at everything
@@ -68,6 +70,10 @@ class WatchedSession(WorldSession):
             self.house.gone.pop(who.id, None)
             self.house.expect(who.id in known or here < self.max_viewers, who.id, "comes into a full house")
         return who
+
+    def _tell(self, commit: Commit) -> None:
+        self.house.grown_at = self.house.now
+        super()._tell(commit)
 
     async def leave(self, participant: Participant, session: ServerSession, *, for_good: bool) -> None:
         if participant.session is session:
@@ -108,6 +114,8 @@ class House:
     calls: list[Call] = field(default_factory=list[Call])
     people: list[Person] = field(default_factory=list[Person])
     full: bool = False  # the disk
+    grown_at: float = 0.0  # when the last commit was told
+    kinds: Sequence[Kind] = KINDS  # of people
     recorder: Recorder | None = None
     # With a recorder: when, who has looked where for a while.
     looks: list[tuple[float, str, Camera]] = field(default_factory=list[tuple[float, str, Camera]])
@@ -135,7 +143,9 @@ class House:
         lanes = 1 if self.calm else int(rng.integers(1, 3))
         seconds = 0.02 if self.calm else float(rng.uniform(0.015, 0.04))
         luck = np.random.default_rng([self.seed, 1])
-        self.drawing = FakeDrawing(world.revision, luck, lanes, seconds, self.frame_bytes)
+        self.drawing = FakeDrawing(
+            world.revision, luck, lanes, seconds, self.frame_bytes, lambda: self.committer.world
+        )
         workers = int(rng.integers(1, 3))
         tape = None if self.recorder is None else Tape(self.recorder, "garden", self.disk, workers)  # type: ignore[arg-type]
         self.doors = doors = tape or Unrecorded()
@@ -196,11 +206,19 @@ class House:
         rate: float = 1e7,
         latency: float = 0.01,
         token: str = EDITOR,
+        surfels: LiveSurfels | int | None = None,
+        codecs: Sequence[str] = ("jpeg",),
     ) -> Call:
-        """Somebody who is let in, and does what a test says."""
+        """Somebody who is let in, and does what a test says; ``surfels``: what it holds, or a budget to keep."""
         known = known or Known()
-        hello = messages.Hello(protocol=(1, 1), client="test", token=token, name=name, resume=known.resume)
-        call = Call(name, self, known, hello, rate, latency)
+        if isinstance(surfels, int):
+            surfels = LiveSurfels(surfels, lambda true, *law: self.expect(true, name, *law))
+        hello = messages.Hello(
+            protocol=(1, 1), client="test", token=token, name=name, resume=known.resume,
+            surfel_formats=[] if surfels is None else [limits.SURFEL_FORMAT],
+            codecs=[] if surfels is None else list(codecs),
+        )  # fmt: skip
+        call = Call(name, self, known, hello, rate, latency, surfels=surfels)
         self.connect(call)
         await call.answered.wait()
         return call
@@ -218,7 +236,9 @@ class House:
     async def evening(self, people: int, *, rest: bool) -> None:
         """That many people live until ``until``; then all come to rest, or the server stops in the middle of it."""
         for number in range(people):
-            self.people.append(Person(number, self, np.random.default_rng([self.seed, 3, number])))
+            self.people.append(
+                Person(number, self, np.random.default_rng([self.seed, 3, number]), self.kinds)
+            )
         await asyncio.gather(*(person.live() for person in self.people))
         if rest:
             await self._come_to_rest()
@@ -293,9 +313,9 @@ class House:
         if call is None or who is None or not person.well or not person.line.fit or who.viewer.camera is None:
             return
         viewer = who.viewer
-        if call.sees_a_still(max(0, viewer.camera_seq), self.session.revision):
+        if call.sees_all(max(0, viewer.camera_seq), self.session.revision):
             return
-        since = max(viewer.changed_at, call.well_since)
+        since = max(viewer.changed_at, call.well_since, call.asked_at, self.grown_at)
         free = self.now - since - (self.drawing.full_before(self.now) - self.drawing.full_before(since))
         patience = STILL_S + 2.0 * self.drawing.most_seconds + self._on_link(call.link) + person.line.decode_s
         self.expect(free <= patience, call.name, "stands still for", f"{free:.3f} s", "without a still")
@@ -307,7 +327,7 @@ class House:
         for person in here:
             self._check_person(person)
             assert person.call is not None
-            still = person.call.sees_a_still(person.call.seq, self.session.revision)
+            still = person.call.sees_all(person.call.seq, self.session.revision)
             self.expect(still, person.name, "has no still of the end")
 
     def _check_person(self, person: Person) -> None:
@@ -361,9 +381,15 @@ def play(house: House, body: Callable[[], Awaitable[None]]) -> House:
     return house
 
 
-def evening(seed: int, people: int, seconds: float, recorder: Recorder | None = None) -> House:
+def evening(
+    seed: int,
+    people: int,
+    seconds: float,
+    kinds: Sequence[Kind] = KINDS,
+    recorder: Recorder | None = None,
+) -> House:
     """An evening of a crowd; every fourth ends with the server's stop while all are at it."""
     rng = np.random.default_rng([seed, 4])
     most, frame_bytes = max(2, people - int(rng.integers(3))), int(rng.uniform(10e3, 60e3))
-    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes, recorder=recorder)
+    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes, kinds=kinds, recorder=recorder)
     return play(house, lambda: house.evening(people, rest=seed % 4 != 3))

@@ -8,6 +8,7 @@ import bisect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from worlds import Plane, facing, first_camera, joined, lift, make_node, plane_node, plane_view
@@ -17,8 +18,7 @@ from wonderzoom.generation.committing import Committer, CommitThread, Made
 from wonderzoom.generation.executors.executor import Proposal, WorkerLost
 from wonderzoom.generation.jobs import AlreadyCovered, StageEvent, Zoomed, ZoomRequest
 from wonderzoom.generation.zoom_merging import ZoomWish
-from wonderzoom.runtime.frame_loop import Drawn
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.orders import Drawn, Order, Shown
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit, LogEntry, WorldHeader
 from wonderzoom.scene_graph.picking import Pick
@@ -27,6 +27,7 @@ from wonderzoom.scene_graph.store_errors import NoSpace
 from wonderzoom.scene_graph.store_record import Row, content_hash
 from wonderzoom.scene_graph.world import World
 
+T = TypeVar("T")
 SIDES = (24, 16)  # pixels of every node's picture: the least that a camera of the wire has
 ROOT = first_camera(*SIDES, 20.0)
 PLANE = facing(ROOT, 0.2)
@@ -152,9 +153,10 @@ class FakeDrawing:
     together = None  # one frame a call
 
     def __init__(
-        self, revision: int, rng: np.random.Generator, lanes: int, seconds: float, size: int
-    ) -> None:
-        self.revision, self.lanes = revision, lanes
+        self, revision: int, rng: np.random.Generator, lanes: int, seconds: float, size: int,
+        world: Callable[[], World] = World,
+    ) -> None:  # fmt: skip
+        self.revision, self.lanes, self.world = revision, lanes, world
         self._rng, self._seconds, self._size = rng, seconds, size
         self._loop = asyncio.get_running_loop()
         self.calls = self.running = 0
@@ -178,10 +180,15 @@ class FakeDrawing:
     async def foresee(self, camera: Camera) -> None:
         """There are no pyramids here."""
 
+    def reading(self, look: Callable[[World], T]) -> T:
+        """For who is sent surfels: those are real."""
+        return look(self.world())
+
     def begin_video(self, viewer: str) -> None:
         """Nobody here shows video."""
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+    async def draw(self, order: Order) -> Drawn:
+        rung, (camera, *_) = order.rung, order.cameras
         self.calls += 1
         self.running += 1
         assert self.running <= self.lanes
@@ -199,9 +206,8 @@ class FakeDrawing:
                 now, before = self._loop.time(), self._full[-1][1] if self._full else 0.0
                 self._full.append((now, before + now - self._full_since))
             self.running -= 1
-        return Drawn(
-            bytes(round(self._size * rung.weight * more)), sized, revision, 0.9 * seconds, 0.1 * seconds
-        )
+        payload = bytes(round(self._size * rung.weight * more))
+        return Drawn((Shown(sized, payload),), revision, 0.9 * seconds, 0.1 * seconds)
 
     def full_before(self, at: float) -> float:
         """Seconds before ``at`` in which no lane was free."""
