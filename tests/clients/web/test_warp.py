@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -152,7 +153,7 @@ def test_the_page_asks_for_depth_where_it_is_told_to(garden: Garden) -> None:
         page = garden.page(link=link.replace("/#", f"/{words}#"))
         page.locator(f"{STILL}[data-depth={depth}]").wait_for()
         page.mouse.move(300, 300)
-        moves(page, lambda: page.mouse.wheel(0, -200))  # noqa: B023: it is called at once
+        moves(page, partial(page.mouse.wheel, 0, -200))
         page.locator(f"{STILL}[data-depth={depth}]").wait_for()
     garden.said[:] = [each for each in garden.said if "GPU stall" not in each]  # as it has none
 
