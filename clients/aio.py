@@ -57,6 +57,7 @@ async def connect(
     best_quality: int = 85,
     surfels: int | None = None,
     depth: bool = False,
+    auto: bool = False,
     lod_bias: float = 0.0,
     fetch: bool = False,
     tls: ssl.SSLContext | None = None,
@@ -66,15 +67,16 @@ async def connect(
 
     ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``depth``: with frames,
     where the link has room for it (``Picture.depth``); ``lod_bias``: octaves coarser; ``surfels``: to draw by oneself
-    (``scene``), and keep that many at most, instead of being sent frames, with ``fetch`` by names to be fetched;
-    ``tls``: for https (``links.tls_context``); ``patience``: seconds without connection after which it is given up.
+    (``scene``), and keep that many at most, instead of being sent frames, with ``fetch`` by names to be fetched, with
+    ``auto`` only where the server finds that it suits (``streamed``); ``tls``: for https (``links.tls_context``);
+    ``patience``: seconds without connection after which it is given up.
     Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
     hello = messages.Hello(
         protocol=(limits.PROTOCOL, limits.PROTOCOL),
         client=program(),
-        codecs=["jpeg"] if surfels is None else [],
+        codecs=["jpeg"] if surfels is None or auto else [],
         surfel_formats=[limits.SURFEL_FORMAT],
         token=link.token,
         name=name[: limits.MAX_NAME],
@@ -82,7 +84,8 @@ async def connect(
     )
     wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, depth=depth, lod_bias=lod_bias)
     if surfels is not None:
-        wishes = msgspec.structs.replace(wishes, stream="surfels", surfel_budget=surfels, fetch=fetch)
+        kind = "auto" if auto else "surfels"
+        wishes = msgspec.structs.replace(wishes, stream=kind, surfel_budget=surfels, fetch=fetch)
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
@@ -115,6 +118,7 @@ class World:
         self.scene = Scene(wishes, self._loop.time, self._say)
         self._seq = 0
         self._looked: list[CameraPose] = []
+        self._chosen: Literal["frames", "surfels"] = "frames"  # by the server
         self._over: ClientError | None = None
         self.welcome: messages.Welcome = line.welcome
         self.nodes: dict[str, NodeSummary] = {}  # all that exist
@@ -143,8 +147,8 @@ class World:
 
     @property
     def streamed(self) -> Literal["frames", "surfels"]:
-        """What one is sent."""
-        return self._wishes.stream
+        """What one is sent; it begins with frames where the server chooses (``Streamed`` tells of it)."""
+        return self._chosen if self._wishes.stream == "auto" else self._wishes.stream
 
     @property
     def ended(self) -> ClientError | None:
@@ -152,11 +156,10 @@ class World:
         return self._over
 
     # ---- what one does --------------------------------------------------------------------------
-    def stream(self, kind: Literal["frames", "surfels"]) -> None:
-        """Be sent frames from now on, or surfels; what is held of these stays, and ``scene`` goes on from there.
+    def stream(self, kind: Literal["frames", "surfels", "auto"]) -> None:
+        """Be sent frames from now on, or surfels, or what suits; what ``scene`` holds stays, and goes on from there.
 
-        Raises RequestFailed where the server streams none, and what ended the world.
-        """
+        Raises RequestFailed where the server streams none, and what ended the world."""
         if kind == "surfels" and self.welcome.surfel_format is None:
             raise RequestFailed(ErrorCode.UNSUPPORTED, "this server streams no surfels")
         self._wishes = msgspec.structs.replace(self._wishes, stream=kind)
@@ -359,6 +362,8 @@ class World:
                 self.presence = message
             case messages.Stats():
                 self.stats = message
+            case messages.Streamed():
+                self._chosen = message.kind
             case messages.Led():
                 led = self.others.hear(message)
                 self._looked = [led] if led is not None else self._looked

@@ -42,6 +42,7 @@ from wonderzoom.protocol.messages import (
     RestoreNode,
     Spot,
     Stats,
+    Streamed,
     Surfels,
     UploadBegin,
     UploadChunk,
@@ -109,6 +110,7 @@ CLIENT: dict[str, FromClient] = {
     ),
     "configure frames with depth": Configure(depth=True, lod_bias=1.5),
     "configure surfels": Configure(stream="surfels", surfel_budget=250_000, lod_bias=-0.5, fetch=True),
+    "configure auto": Configure(stream="auto", surfel_budget=600_000),
     "camera": Camera(seq=7, cameras=[POSE], time=123.5),
     "camera of two eyes": Camera(seq=8, cameras=[POSE, msgspec.structs.replace(POSE, cx=310.0)]),
     "ack": Ack(frame=3, decode=2.5),
@@ -147,6 +149,7 @@ SERVER: dict[str, FromServer] = {
         background=(0.25, 0.5, 0.75),
     ),
     "worlds": Worlds(worlds=["garden", "beach-day"]),
+    "stream": Streamed(kind="surfels", why="motions don't wait for a frame, which takes 60 ms"),
     "frame": Frame(
         frame=3, camera_seq=7, camera_time=123.5, revision=2, views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9")],
         still=True, quality=92, waited=1.5, render=30.25, encode=2.0,

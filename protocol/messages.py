@@ -22,6 +22,7 @@ from wonderzoom.protocol.together import (
     Presence,
     RemoveBookmark,
     ServerMessage,
+    Streamed,
     Worlds,
 )
 from wonderzoom.protocol.values import (
@@ -79,7 +80,8 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
 class Configure(ClientMessage, frozen=True, kw_only=True, tag="configure"):
     """What it wants to be sent from now on."""
 
-    stream: Literal["frames", "surfels"] = "frames"  # pictures, or what they are drawn from
+    # Pictures, or what they are drawn from; auto: what suits the link and the surfels that it keeps, told by `stream`.
+    stream: Literal["frames", "surfels", "auto"] = "frames"
     max_fps: Fps = 30.0
     best_quality: Quality = 85  # of moving frames; stills are better
     # Of moving frames; auto: h264 where the link is too slow for jpeg.
@@ -372,6 +374,7 @@ FromClient = (
 FromServer = (
     Welcome
     | Worlds
+    | Streamed
     | Frame
     | Surfels
     | Picked

@@ -5,10 +5,9 @@ when its viewer's camera or world changed, at most MAX_IN_FLIGHT of its frames a
 and its share of the renderer allow another (``pacing``); among those, and those of other rooms, the ring of
 ``turns`` decides (``lanes``). Where the renderer draws several pictures in one call for less, those who are due at
 the same moment share one; nobody waits for others to become due, and a call is kept short (CALL_S), as whoever becomes
-due during it waits for its end. Those who follow one leader in viewports of one size ride along: they are sent the very
-same picture, encoded once. What has
-not changed for STILL_AFTER_S is drawn once more, at full resolution and quality; after that a still view
-costs nothing at all.
+due during it waits for its end. Those who follow one leader in viewports of one size ride along (``riding``): they are
+sent the very same picture, encoded once. What has not changed for STILL_AFTER_S is drawn once more, at full resolution
+and quality; after that a still view costs nothing at all.
 
 A client that acknowledges nothing for STALLED_S is let go: its frames would only grow older.
 """
@@ -26,6 +25,7 @@ from wonderzoom.runtime.encoders import STILL_QUALITY
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.orders import Draw, Drawn, Order, Together, one_by_one
 from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.riding import TICK_S, Riding
 from wonderzoom.runtime.viewer import Dropped, Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 
@@ -33,10 +33,8 @@ STILL_AFTER_S = (
     0.12  # longer than between two moving frames, and well inside the 300 ms that a person forgives
 )
 STALLED_S = 10.0
-TICK_S = 1e-4  # timers may fire this much early: what is due within it is due now
 CALL_S = 1.0 / 30.0  # of frames that share a call: as long as between two frames of somebody who moves
 STILL = Rung(1.0, STILL_QUALITY)
-_SOON = 0.5  # of the time between two frames of a viewer, after which it takes one that is drawn for another
 LEAST_FPS = 2.0  # below this for everyone who moves, nobody is let in any more
 
 
@@ -65,6 +63,7 @@ class FrameLoop:
         on_stalled: Callable[[Viewer], None] = lambda _viewer: None,
         on_error: Callable[[Viewer, Exception], None] | None = None,
         on_dropped: Callable[[Dropped], None] = lambda _reason: None,
+        begin_video: Callable[[str], None] = lambda _viewer: None,
     ) -> None:
         """``together``: where several frames are drawn in one call, what does; ``draw`` draws one at a time."""
         self._together = together or Together(1, one_by_one(draw))
@@ -77,6 +76,7 @@ class FrameLoop:
         self._filled: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._riding = Riding(self._has_room, begin_video)
         self._ids = itertools.count(1)
         self._revision = 0
         self.cost = 0.0  # seconds that the last frames took, for whoever has not had one yet
@@ -104,6 +104,7 @@ class FrameLoop:
         """Stop feeding a viewer; nothing is sent to it after this returns."""
         if self._viewers.pop(viewer.id, None) is None:
             return
+        self._riding.left(viewer, self._viewers.values())
         self._lanes.turns.leave(self._prefix + viewer.id)
         self._filled.pop(viewer.id)
         sender = self._senders.pop(viewer.id)
@@ -136,6 +137,12 @@ class FrameLoop:
         elsewhere = self._lanes.busy_seconds(beside=self)
         seconds = (self.active + 1) * self.cost + elsewhere
         return not (self.active or elsewhere) or seconds * LEAST_FPS <= self._lanes.count
+
+    @property
+    def turn_s(self) -> float:
+        """Seconds from one frame of somebody who moves to the next, as far as drawing goes."""
+        busy = max(1, self.active) * self.cost + self._lanes.busy_seconds(beside=self)
+        return busy / self._lanes.count
 
     def wake(self) -> None:
         """Look for something to do."""
@@ -223,8 +230,10 @@ class FrameLoop:
     def begin(self, names: Sequence[str], now: float, share: float) -> list[str]:
         """See ``lanes.Drawer``."""
         viewers = [self._viewers[name.removeprefix(self._prefix)] for name in names]
-        frames = [self._begin(viewer, now, share) for viewer in viewers]
-        frames += self._riders(frames, now, share)
+        heads = [self._riding.head(viewer, self._viewers.values(), self._revision) for viewer in viewers]
+        frames = [self._begin(head, now, share) for head in {head.id: head for head in heads}.values()]
+        for frame in list(frames):
+            frames += self._along(frame, now, share)
         name = f"draw for {', '.join(frame.viewer.id for frame in frames)}"
         task = self._keep(asyncio.create_task(self._render(frames), name=name))
         task.add_done_callback(self._rendered)
@@ -235,7 +244,7 @@ class FrameLoop:
         if viewer.camera is None or not self._has_room(viewer):
             return None
         if viewer.moving(self._revision):
-            return viewer.begun_at + viewer.pacer.interval()
+            return viewer.begun_at + self._riding.interval(viewer)
         if not viewer.still_shown:
             return viewer.changed_at + STILL_AFTER_S
         return None
@@ -266,43 +275,26 @@ class FrameLoop:
 
     def _begin(self, viewer: Viewer, now: float, share: float) -> _Begun:
         still = not viewer.moving(self._revision)
-        return self._begun(viewer, STILL if still else viewer.pacer.choose(now, share), still, now)
-
-    def _begun(self, viewer: Viewer, rung: Rung, still: bool, now: float) -> _Begun:
-        viewer.begun_at, viewer.drawing = now, True
-        viewer.shown_seq, viewer.shown_revision, viewer.still_shown = viewer.camera_seq, self._revision, still
-        viewer.led = False
+        rung = STILL if still else viewer.pacer.choose(now, share)
+        if rung.codec == "h264":
+            self._riding.begin(viewer, now)
         # Each packet of H.264 needs those before it, and who wants coarser views sees other blocks arrive.
         alone = rung.codec == "h264" or viewer.lod_bias != 0.0
         whose = viewer.id if alone else viewer.sees
         order = Order(viewer.cameras, rung, still, whose, viewer.pacer.wants_depth(still), viewer.lod_bias)
+        return self._begun(viewer, order, now)
+
+    def _begun(self, viewer: Viewer, order: Order, now: float) -> _Begun:
+        viewer.begun_at, viewer.drawing = now, True
+        viewer.shown_seq, viewer.shown_revision = viewer.camera_seq, self._revision
+        viewer.still_shown, viewer.led = order.still, False
         return _Begun(viewer, order, now, viewer.camera_seq, viewer.changed_at, viewer.begins)
 
-    def _riders(self, frames: Sequence[_Begun], now: float, share: float) -> list[_Begun]:
-        """What others are sent of the pictures of those frames."""
-        riders: list[_Begun] = []
-        orders: dict[str, list[Order]] = {}
-        for frame in frames:
-            orders.setdefault(frame.order.viewer, []).append(frame.order)
-        for viewer in self._viewers.values():
-            if viewer.drawing:
-                continue
-            for order in orders.get(viewer.sees, ()):
-                if viewer.cameras == order.cameras and self._rides(viewer, order, now, share):
-                    riders.append(replace(self._begun(viewer, order.rung, order.still, now), order=order))
-                    break
-        return riders
-
-    def _rides(self, viewer: Viewer, order: Order, now: float, share: float) -> bool:
-        """Whether a viewer takes a picture that is drawn anyway: it would be due soon, and gets no other one then."""
-        if not self._has_room(viewer) or order.rung.codec == "h264" or viewer.lod_bias != order.lod_bias:
-            return False
-        if viewer.pacer.wants_depth(order.still) and not order.depth:
-            return False
-        if not viewer.moving(self._revision):
-            return order.still and not viewer.still_shown
-        soon = viewer.begun_at + _SOON * viewer.pacer.interval()
-        return not order.still and now + TICK_S >= soon and viewer.pacer.choose(now, share) == order.rung
+    def _along(self, frame: _Begun, now: float, share: float) -> list[_Begun]:
+        """What others are sent of a picture."""
+        viewers = self._viewers.values()
+        along = self._riding.along(frame.order, frame.viewer, viewers, self._revision, now, share)
+        return [self._begun(viewer, frame.order, now) for viewer in along]
 
     def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         """A task that is stopped with the loop, and that may make something due when it ends."""

@@ -121,12 +121,16 @@ class Pacer:
         sent = self._flying.pop(frame, None)
         if sent is None:
             return None
-        arrived = at - (self.rtt or 0.0)
-        took = arrived - max(sent.at, self._last_arrival)
-        self._last_arrival = arrived
-        self.rate = _mean(self.rate, sent.size / max(took, _LEAST_S))
+        self.carried(sent.size, sent.at, at)
         self.latency = at - sent.at
         return self.latency
+
+    def carried(self, size: int, sent_at: float, at: float) -> None:
+        """What was sent then is acknowledged now: that is what the link carries."""
+        arrived = at - (self.rtt or 0.0)
+        took = arrived - max(sent_at, self._last_arrival)
+        self._last_arrival = arrived
+        self.rate = _mean(self.rate, size / max(took, _LEAST_S))
 
     def drawn(self, seconds: float, size: int, rung: Rung, *, depth: int = 0, key: bool = False) -> None:
         """A moving frame took that long to draw and has that many bytes, and ``depth`` more of its depth.

@@ -58,6 +58,9 @@ class Viewer:
     settled: bool = True  # what was drawn last does not change by itself
     drawing: bool = False
     begins: int = 0  # how often it began anew: what was drawn before the last time is for nobody
+    video: str | None = None  # the viewer of whose H.264 it has had every packet since a key frame
+    keyed_at: float = -1e9  # when its own stream began anew
+    alone_until: float = -1e9  # takes no stream of somebody else before
     slot: Frame | None = None  # drawn, and not yet taken by the link; newest wins
 
     def __post_init__(self) -> None:
@@ -107,7 +110,7 @@ class Viewer:
         if not counting:
             self.camera_seq = -1
         self.shown_revision, self.still_shown, self.slot = -1, False, None
-        self.settled = True
+        self.settled, self.video = True, None
 
     def moving(self, revision: int) -> bool:
         """Whether something is to be shown that never was: another view, another world, or a step of what fades."""

@@ -19,6 +19,7 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.bookmarks import BookmarkShelf
+from wonderzoom.runtime.channels import Channels
 from wonderzoom.runtime.company import Company
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frame_loop import STILL, FrameLoop
@@ -75,8 +76,10 @@ class WorldSession:
             on_stalled=self._stalled,
             on_error=self._not_drawn,
             on_dropped=self.metrics.frame_dropped,
+            begin_video=drawing.begin_video,
         )
         self.streaming = Streaming(drawing, world.header, self._loop.time, self.metrics.surfels[kind])
+        self._channels = Channels(self.frames, self.streaming, self._beside)
         self._roster = Roster(self._show)
         shelf = bookmarks or BookmarkShelf(None)
         self._company = Company(self._roster, lambda: desk.pending, shelf, self._led, self._gone, self._renew)
@@ -119,17 +122,12 @@ class WorldSession:
             known.wake()
         known.arrived(hello, role, session, wake)
         known.draws = draws
-        self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
         session.welcome(self._welcome(known, first, surfels))
         for further in rest:
             known.say(messages.Commit(revision=self.revision, added=further))
-        if draws:
-            known.viewer.show_again()
-        else:
-            self.frames.join(known.viewer)
-        self.streaming.entered(known)
+        self._channels.entered(known)
         wake()
         self._desk.tell_again(known)
         self._company.entered(known)
@@ -166,7 +164,7 @@ class WorldSession:
             self._company.following.gone(participant)
             self._desk.left(participant)
             self._uploads.left(participant)
-            self.streaming.gone(participant)
+            self._channels.gone(participant)
             self._company.changed()
 
     @property
@@ -207,7 +205,7 @@ class WorldSession:
             case messages.Ack():
                 self._acknowledged(who, message)
             case messages.Configure():
-                self._configure(who, message)
+                self._channels.configure(who, message)
             case messages.Pick():
                 self._beside(self._desk.pick(who, message))
             case messages.Zoom():
@@ -251,23 +249,7 @@ class WorldSession:
                 who.say(stats)
         elif message.delta is not None:
             self.streaming.acknowledge(who, message.delta)
-
-    def _configure(self, who: Participant, message: messages.Configure) -> None:
-        """Frames or surfels, and how good: nobody is sent both."""
-        if who.configure(message):
-            self.frames.wishes_changed(who.viewer)
-        self._drawing.begin_video(who.id)
-        self.streaming.configure(who, message)
-        if message.stream == "frames":
-            who.draws = False
-            self.frames.join(who.viewer, connected=False)
-        else:
-            who.draws = True
-            self._beside(self._stop_frames(who))
-
-    async def _stop_frames(self, who: Participant) -> None:
-        if who.draws:
-            await self.frames.leave(who.viewer)
+        self._channels.looked(who)
 
     def worlds_changed(self) -> None:
         """There are other worlds on this server than everybody here was told."""
@@ -303,6 +285,7 @@ class WorldSession:
         self._company.following.end(who)
         self.frames.look(who.viewer, camera, message.seq, *beside)
         self.streaming.look(who)
+        self._channels.looked(who)
         self._company.looked(who)
 
     def _led(self, who: Participant, camera: Camera, leader: str) -> None:
@@ -314,7 +297,7 @@ class WorldSession:
         session = who.session
         if session is None or not session.may_send_frame:
             who.viewer.pacer.acknowledged(frame.id, self._loop.time())
-            self._drawing.begin_video(who.id)  # it depended on this one, if it was H.264
+            who.viewer.video = None  # the next one depended on this one, if it was H.264
             here = session is not None and session.closed is None
             self.metrics.frame_dropped("no_credit" if here else "left")
             return

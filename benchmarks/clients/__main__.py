@@ -4,8 +4,8 @@
     python -m benchmarks.clients --viser FOLDER [--world WORLD] [--mbit 20] [--round-trip 0.02] [--runs 1]
 
 The same surfels for all: those of the demo's picture (or of WORLD without its newest zoom); then a zoom is committed.
-All go over lines of their own (``slow_line``). Two tables: *clients* speak a protocol or take a file, and draw nothing, so
-that nobody waits for a renderer (viser's page takes minutes for a picture of so many splats without a graphics card);
+All go over lines of their own (``slow_line``). Two tables: *clients* speak a protocol or take a file, and draw nothing,
+so that nobody waits for a renderer (viser's page takes minutes for a picture of so many splats without a card);
 and *pages*, ours in a headless Chromium, judged by what it shows (``pages``). Runs are interleaved.
 """
 

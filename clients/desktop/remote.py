@@ -99,7 +99,8 @@ News = Shown | Told | Picked | Progress | Changed | Over
 
 
 class Remote:
-    """See the module docstring. ``surfel_budget``: be sent surfels, and keep that many, where the server has them.
+    """See the module docstring. ``surfel_budget``: be sent surfels, and keep that many, where the server has them;
+    ``auto``: or frames, as the server finds that it suits.
 
     Raises what ``aio.connect`` raises.
     """
@@ -111,6 +112,7 @@ class Remote:
         tls: ssl.SSLContext | None = None,
         patience: float = aio.PATIENCE_S,
         surfel_budget: int | None = None,
+        auto: bool = False,
     ) -> None:
         options: dict[str, Any] = {"name": name, "tls": tls, "patience": patience}
         self.wake: Callable[[], None] = lambda: None
@@ -119,7 +121,7 @@ class Remote:
         self._zooms: dict[int, jobs.Zooming] = {}
         self._thread = LoopThread("view")
         try:
-            self._context, self.world = self._thread.call(_enter(url, surfel_budget, options))
+            self._context, self.world = self._thread.call(_enter(url, surfel_budget, auto, options))
         except BaseException:
             self._thread.close()
             raise
@@ -263,12 +265,12 @@ class Remote:
 
 
 async def _enter(
-    url: str, budget: int | None, options: dict[str, Any]
+    url: str, budget: int | None, auto: bool, options: dict[str, Any]
 ) -> tuple[AbstractAsyncContextManager[aio.World], aio.World]:
     """A conversation by surfels where the server has them, else by frames with depth."""
     options = {"depth": True, **options}
     if budget is not None:
-        context = aio.connect(url, surfels=budget, **options)
+        context = aio.connect(url, surfels=budget, auto=auto, **options)
         try:
             return context, await context.__aenter__()
         except BadServer as error:

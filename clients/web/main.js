@@ -187,6 +187,7 @@ class Page {
       case "worlds": return this.worlds(message.worlds);
       case "frame": return this.frame(message);
       case "surfels": return this.views.delta(message);
+      case "stream": return this.views.chosen(message);
       case "commit":
         this.where.commit(message);
         return this.stage.redraw();
@@ -269,7 +270,7 @@ class Page {
 
   /** The server may know where one looks. @param {Camera} camera @param {Camera} [beside] of the other eye */
   tell(camera, beside) {
-    if (this.views.recalling) return; // first it hears what is here
+    if (this.views.recalling && this.views.asks === "surfels") return; // first it hears what is here
     this.seq += 1;
     const eyes = (beside ? [camera, beside] : [camera]).map(cameras.toWire);
     this.send({ type: "camera", seq: this.seq, cameras: eyes, time: performance.now() });

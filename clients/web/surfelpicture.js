@@ -62,6 +62,7 @@ export class SurfelPicture {
     this.later = undefined;
     this.revision = 0;
     this.answers = -1; // the camera message whose view is here in full
+    this.whole = -1; // the last one of which that was said
     /** Frames in a row that showed all there is to show, at rest. */
     this.settled = 0;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
@@ -105,6 +106,7 @@ export class SurfelPicture {
     this.store.drop((delta.drop ?? []).map(hex));
     this.revision = delta.revision;
     this.answers = delta.complete ? (delta.camera_seq ?? 0) : -1;
+    this.whole = Math.max(this.whole, this.answers);
     this.touch();
   }
 

@@ -1,6 +1,7 @@
 /**
- * The two ways to see the world: frames that the server draws, or surfels that this page draws itself. Chooses one, says
- * why, and changes over without a moment in which nothing is to be seen.
+ * The two ways to see the world: frames that the server draws, or surfels that this page draws itself. Asks for one, or
+ * leaves it to the server where this device can do both, says why, and changes over without a moment in which nothing is
+ * to be seen: what was there stays until the other is whole.
  */
 
 import * as cameras from "./camera.js";
@@ -25,7 +26,6 @@ import { SurfelPicture } from "./surfelpicture.js";
  * @property {boolean | null} acceleration by a graphics card; null: no WebGL 2 at all
  * @property {boolean} inflates
  * @property {boolean} saves data
- * @property {number | undefined} mbit a second, about
  * @property {number | undefined} memory GB, about
  */
 /**
@@ -38,27 +38,26 @@ import { SurfelPicture } from "./surfelpicture.js";
 
 const KEY = "wonderzoom.stream";
 const WISHES = /** @type {const} */ (["auto", "frames", "surfels"]);
-const SLOW_MBIT = 3; // a line below carries frames better than the blocks of a new view
 const LEAST_MEMORY = 2; // GB
 const PATIENCE_MS = 1000; // with the browser's storage
 const IN_VIEW = 0.75; // of the budget: the most that one view and its surroundings take, and so what is recalled
 
-/** Which stream suits this browser, and why. @param {Machine} machine @returns {{stream: Stream, why: string, possible: boolean}} */
+/** What to ask for with this browser, and why: `auto` leaves it to the server, who knows the line. @param {Machine} machine
+ * @returns {{stream: "frames" | "auto", why: string, possible: boolean}} */
 export function suited(machine) {
   const { stream, why } = chosen(machine);
   return { stream, why, possible: machine.served && machine.acceleration !== null && machine.inflates };
 }
 
-/** @param {Machine} machine @returns {{stream: Stream, why: string}} */
-function chosen({ served, acceleration: accelerated, inflates, saves, mbit, memory }) {
+/** @param {Machine} machine @returns {{stream: "frames" | "auto", why: string}} */
+function chosen({ served, acceleration: accelerated, inflates, saves, memory }) {
   if (!served) return { stream: "frames", why: "the server sends no surfels" };
   if (accelerated === null) return { stream: "frames", why: "this browser has no WebGL 2" };
   if (!inflates) return { stream: "frames", why: "this browser can't unpack surfels" };
   if (!accelerated) return { stream: "frames", why: "no graphics card draws here" };
   if (saves) return { stream: "frames", why: "this device saves data" };
-  if (mbit !== undefined && mbit < SLOW_MBIT) return { stream: "frames", why: `the line carries about ${mbit} Mbit/s` };
   if (memory !== undefined && memory < LEAST_MEMORY) return { stream: "frames", why: "this device has little memory" };
-  return { stream: "surfels", why: "this device draws them itself: motions don't wait for the server" };
+  return { stream: "auto", why: "the line is not known yet" };
 }
 
 export class Views {
@@ -86,14 +85,17 @@ export class Views {
     /** What the cache is asked by. @type {{root: string, epoch: string, nodes: Set<string>}} */
     this.place = { root: "", epoch: "", nodes: new Set() };
     /** @type {Machine} */
-    this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...link() };
+    this.machine = { served: false, acceleration: acceleration(), inflates: typeof DecompressionStream === "function", ...device() };
     /** @type {Wish} */
     this.wish = wished();
     /** The one way to see a world that has no server. @type {Stream | null} */
     this.only = null;
     this.codec = new URLSearchParams(location.search).get("codec") ?? "auto"; // of moving frames
-    /** What the server is asked for. @type {Stream} */
+    /** What the server is asked for. @type {Wish} */
+    this.asks = "frames";
+    /** What it sends. @type {Stream} */
     this.stream = "frames";
+    this.from = 0; // number of the camera since which it sends that
     /** What one sees. @type {Stream} */
     this.shown = "frames";
     /** @type {object | null} the frame of before the stream was chosen */
@@ -102,6 +104,7 @@ export class Views {
     this.worn = false;
     const asked = Number(new URLSearchParams(location.search).get("budget"));
     this.budget = new Budget(asked || (this.machine.acceleration ? undefined : LEAST), asked > 0);
+    if (asked > 0 && this.machine.acceleration === false) this.machine.acceleration = true; // as one wants, whatever it costs
     this.select = element("stream", HTMLSelectElement);
     this.select.value = this.wish;
     this.select.addEventListener("change", () => {
@@ -120,11 +123,9 @@ export class Views {
     this.select.hidden = this.only !== null;
     const own = wish === "frames" || (wish === "surfels" && best.possible);
     const { stream, why } = own ? { stream: /** @type {Stream} */ (wish), why: "as you chose" } : best;
-    this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
-    document.body.dataset.stream = stream;
-    this.stream = stream;
-    this.old = this.picture.shown;
-    if (stream === "surfels" && !this.surfels && this.world) {
+    this.asks = stream;
+    this.turn(stream === "auto" ? this.stream : stream, why);
+    if (stream !== "frames" && !this.surfels && this.world) {
       this.surfels = new SurfelPicture(this.canvas, this.world, () => this.hooks.redraw(), () => this.say());
       if (!this.only) return void this.recall(this.surfels);
     }
@@ -174,9 +175,21 @@ export class Views {
     this.configure();
   }
 
+  /** From now on that comes. @param {Stream} stream @param {string} why */
+  turn(stream, why) {
+    this.select.title = `${stream === "frames" ? "Frames of the server" : "Surfels"}: ${why}`;
+    document.body.dataset.stream = stream;
+    if (stream !== this.stream) {
+      this.from = this.seq;
+      this.old = this.picture.shown;
+      if (this.surfels) this.surfels.answers = -1; // what is here may be of an older world
+    }
+    this.stream = stream;
+  }
+
   /** Says what the server is to send; its video begins anew. */
   configure() {
-    const { stream, codec, budget } = this;
+    const { asks: stream, codec, budget } = this;
     const { deep: depth } = this;
     this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, depth, surfel_budget: budget.surfels });
   }
@@ -210,6 +223,13 @@ export class Views {
     this.say();
   }
 
+  /** What the server has chosen. @param {{kind: Stream, why?: string}} message */
+  chosen({ kind, why }) {
+    if (this.asks !== "auto") return; // it was on its way
+    this.turn(kind, why ?? "as it suits");
+    this.hooks.redraw();
+  }
+
   /** @param {any} delta a `surfels` message */
   delta(delta) {
     this.surfels?.hear(delta);
@@ -231,7 +251,7 @@ export class Views {
     const { frame, revision, still, codec, key } = message;
     const { camera } = seen;
     this.picture.arrive({ ...seen, frame, revision, still, codec, key, beside });
-    if (this.stream === "frames") {
+    if (this.shown === "frames") {
       this.readout.frame(message.camera_time ?? 0, first, `${camera.width}×${camera.height}`, message.quality);
     }
   }
@@ -254,7 +274,8 @@ export class Views {
     if (surfels && (this.stream === "surfels" || this.shown === "surfels")) {
       const before = surfels.settled > 0;
       surfels.draw(camera);
-      const whole = surfels.complete(this.seq) && surfels.settled > 0;
+      // Whoever moves all the time sees them once a whole view has come since they were asked for.
+      const whole = (surfels.complete(this.seq) && surfels.settled > 0) || (surfels.whole > this.from && surfels.rested);
       const better = !this.picture.shown && surfels.order.length > 0; // than nothing
       if (this.stream === "surfels" && (whole || better)) this.show("surfels");
       if (this.shown === "surfels") {
@@ -325,8 +346,8 @@ function keep(wish) {
   } catch { /* then it is chosen again next time */ }
 }
 
-/** What the browser says of the line and the device. @returns {{saves: boolean, mbit: number | undefined, memory: number | undefined}} */
-function link() {
+/** What the browser says of the device. @returns {{saves: boolean, memory: number | undefined}} */
+function device() {
   const { connection, deviceMemory } = /** @type {any} */ (navigator);
-  return { saves: connection?.saveData === true, mbit: connection?.downlink, memory: deviceMemory };
+  return { saves: connection?.saveData === true, memory: deviceMemory };
 }

@@ -368,3 +368,20 @@ def test_a_server_without_surfels_or_with_too_many_is_a_bad_one() -> None:
     with pytest.raises(RequestFailed):
         asyncio.run(nobody.whole())
     assert told == [] and limits.SURFEL_FORMAT == 1
+
+
+def test_the_server_chooses_for_who_leaves_it_to_it(tmp_path: Path, renderer: CpuRenderer) -> None:
+    async def test(house: Served) -> None:
+        async with connect(house.link(), surfels=BUDGET, auto=True) as world:
+            assert world.streamed == "frames"
+            await world.frame(world.look(ROOT), still=False)  # the first picture, by which the line is known
+            await settled(world, ROOT)
+            assert world.streamed == "surfels"
+            assert decibels(drawn(world, ROOT, renderer), exact(tmp_path, ROOT, renderer)) >= 30.0
+            world.stream("frames")
+            assert (await world.frame(world.look(ROOT))).still and world.streamed == "frames"
+            world.stream("auto")
+            await settled(world, ROOT)
+            assert world.streamed == "surfels"
+
+    served(tmp_path, renderer, test)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from virtual_time import run
@@ -12,6 +12,7 @@ from wonderzoom.protocol.values import Depth
 from wonderzoom.runtime.frame_loop import Drawn, FrameLoop, Order, Together
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.orders import Shown
+from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
@@ -43,6 +44,23 @@ class Renderer:
     encoding: float = 0.0  # seconds after a call in which each of its frames is encoded
     broken: Camera | None = None  # that can't be drawn
     shared: list[list[Camera]] = field(default_factory=list[list[Camera]])  # each call's
+    # Streams of H.264, by their names: how often each began, its rung, and its packets since.
+    videos: dict[str, tuple[int, Rung | None, int]] = field(
+        default_factory=dict[str, tuple[int, Rung | None, int]]
+    )
+
+    def begin_video(self, name: str) -> None:
+        """The next packet of a stream is one that a decoder can begin with."""
+        began, _, _ = self.videos.get(name, (0, None, 0))
+        self.videos[name] = began, None, 0
+
+    def packet(self, name: str, rung: Rung) -> bytes:
+        """The name of the next packet of a stream, which is a key where its number is 0."""
+        began, was, count = self.videos.get(name, (0, None, 0))
+        if was != rung:
+            began, count = began + 1, 0
+        self.videos[name] = began, rung, count + 1
+        return f"{name} {began} {count} ".encode()
 
     async def __call__(self, order: Order) -> Drawn:
         self.calls += 1
@@ -55,9 +73,13 @@ class Renderer:
         finally:
             self.running -= 1
         settled = self.loop.time() >= self.settles_at
-        return Drawn(
-            self._views(order), self.revision, 0.9 * self.seconds, 0.1 * self.seconds, settled=settled
-        )
+        views, key, took = self._views(order), False, (0.9 * self.seconds, 0.1 * self.seconds)
+        if order.rung.codec == "h264":
+            packet = self.packet(order.viewer, order.rung)
+            key = packet.endswith(b" 0 ")
+            size = len(views[0].payload) // (1 if key else 8)
+            views = (replace(views[0], payload=packet.ljust(size, b"x")),)
+        return Drawn(views, self.revision, *took, settled=settled, key=key)
 
     def _views(self, order: Order) -> tuple[Shown, ...]:
         payload = b"x" * round(self.size * order.rung.weight)
@@ -160,6 +182,7 @@ async def staged(lanes: int = 1, **renderer: Any) -> AsyncGenerator[Stage, None]
         lanes=Lanes(lanes),
         on_stalled=lambda viewer: stalled.append((running.time(), viewer.id)),
         on_error=lambda viewer, error: failed.append(f"{viewer.id}: {error}"),
+        begin_video=drawing.begin_video,
     )
     task = asyncio.create_task(loop.run())
     stage = Stage(loop, drawing, stalled, failed)

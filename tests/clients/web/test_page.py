@@ -234,7 +234,9 @@ def test_zooms_queue_and_are_called_off(garden: Garden) -> None:
     page.locator(".job[data-state=failed]").wait_for()
     assert "paint is out" in page.locator(".notice.problem").inner_text()
     page.locator(".notice.problem").wait_for(state="detached")
-    page.locator(".job[data-state=failed]", has_text="paint is out").locator(".job-stop").click()  # it was to be read
+    page.locator(".job[data-state=failed]", has_text="paint is out").locator(
+        ".job-stop"
+    ).click()  # it was to be read
     page.locator(".job[data-state=failed]").wait_for(state="detached")
     assert len(read(garden.path).nodes) == 2
 

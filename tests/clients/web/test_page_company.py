@@ -137,7 +137,9 @@ def test_on_a_phone_a_host_reaches_everything_and_nothing_covers_it(garden: Gard
     phone = garden.looks(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     garden.looks()
     other(phone)
-    reached = "#world-name, #people .person, #photo-label, #lock, #bookmarks-open, #help-open, #stream, .side .tool"
+    reached = (
+        "#world-name, #people .person, #photo-label, #lock, #bookmarks-open, #help-open, #stream, .side .tool"
+    )
     outside = phone.evaluate(
         """(reached) => [...document.querySelectorAll(reached)].filter((each) => {
             const { left, right, top, bottom } = each.getBoundingClientRect();
@@ -154,7 +156,9 @@ def test_on_a_phone_a_host_reaches_everything_and_nothing_covers_it(garden: Gard
     phone.get_by_role("button", name="Explore").tap()
     phone.tap("#bookmarks-open")
     phone.locator("#bookmarks").wait_for()
-    assert phone.evaluate("document.activeElement.id") != "bookmark-name"  # its keyboard would cover the places
+    assert (
+        phone.evaluate("document.activeElement.id") != "bookmark-name"
+    )  # its keyboard would cover the places
     phone.touchscreen.tap(100, 500)
     phone.locator("#bookmarks").wait_for(state="hidden")
 

@@ -32,6 +32,16 @@ STILL = "body[data-line=open][data-view=frames][data-shown=still]"
 LEAST_DB = 35.0
 
 
+# Notes what is seen, each time that there is something to be seen and it is another kind than before.
+WATCH = """
+window.seen = [];
+window.addEventListener("load", () => new MutationObserver(() => {
+  const { view, shown } = document.body.dataset;
+  if (shown !== "nothing" && window.seen.at(-1) !== view) window.seen.push(view);
+}).observe(document.body, { attributes: true }));
+"""
+
+
 class Live:
     """A house of one small world, and a page that draws it."""
 
@@ -50,13 +60,13 @@ class Live:
         node, blocks = zoom_node(wish.request, self.root)
         return Proposal(Zoomed(world.propose(node, blocks), node.id), world.revision)
 
-    def open(self) -> None:
+    def open(self, asks: str = "stream=surfels") -> None:
         self.house.start()
-        self.visit()
+        self.visit(asks)
 
-    def visit(self) -> None:
+    def visit(self, asks: str = "stream=surfels") -> None:
         link = self.house.links.of(f"http://127.0.0.1:{self.house.port}", Role.HOST)
-        self.page.goto(link.replace("/#", "/?stream=surfels#"))
+        self.page.goto(link.replace("/#", f"/?{asks}#"))
         self.settle()
 
     def grow(self) -> None:
@@ -134,6 +144,16 @@ def test_the_page_draws_what_frames_show_and_a_zoom_appears(live: Live) -> None:
     live.settle()
     live.agrees()  # between the scales of the picture and of the zoom
     assert live.page.evaluate("document.getElementById('surfels').getContext('webgl2').getError()") == 0
+
+
+def test_the_server_chooses_where_that_is_left_to_it_and_nothing_is_missing_meanwhile(live: Live) -> None:
+    live.page.add_init_script(WATCH)
+    live.open("stream=auto&budget=100000")
+    assert "don't wait" in live.page.locator("#stream").get_attribute("title")
+    assert live.page.evaluate("window.seen") == ["frames", "surfels"], "the first picture is a frame"
+    live.agrees()
+    live.page.select_option("#stream", "auto")
+    live.settle()
 
 
 def test_after_a_broken_line_the_same_is_there(live: Live) -> None:
