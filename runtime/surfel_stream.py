@@ -33,9 +33,8 @@ from wonderzoom.scene_graph.surfels import Block, BlockLost
 DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then newer wishes count
 FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
-_MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
-# Surfels into pyramids, for one delta: 0.1 s; bounds: what a commit brings is not to wait for them all.
-_MOST_MERGED, _MOST_PATCHED = 1 << 15, 30
+_MOST_SHOWN, _MOST_PATCHED = 4_000, 30  # blocks, bounds in one delta: 0.2 MB; what a commit brings is not to wait
+_MOST_MERGED = 1 << 15  # surfels into pyramids, for one delta: 0.1 s
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
 MOST_CLAIMED = 1 << 16  # levels that a viewer may say it holds of which nothing is known here: 4 MB
 
@@ -62,7 +61,7 @@ class Stream:
         self._number = 0  # of the plan
         self._asked: set[tuple[str, int]] = set()  # by the plan: (block, number)
         self._spare: list[Held] | None = None  # not asked for; the next to give up is last
-        self._next = 0  # steps before it are done
+        self._next, self._searched = 0, False  # steps before it are done; all that needs no making is
         self._went_on = False  # the last steps needed no sending
         self._old = False  # bounds of what is held may be older than the plan's
         self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
@@ -103,7 +102,7 @@ class Stream:
         for name in names:
             self._forget(name)
             self._claimed.pop(name, None)
-        self._next = 0
+        self._next, self._searched = 0, False
 
     # ---- what to say next -----------------------------------------------------------------------
     @property
@@ -147,7 +146,8 @@ class Stream:
         )  # fmt: skip
 
     def _turn_to(self, plan: Plan) -> None:
-        self._plan, self._links, self._spare, self._next, self._number = plan, None, None, 0, self._number + 1
+        self._plan, self._links, self._spare, self._number = plan, None, None, self._number + 1
+        self._next, self._searched = 0, False
         self._asked = {(plan.blocks[row].hash, number) for row, number in plan.steps}
         for name, number in self._asked:
             held = self._of.get(name, {}).get(number)
@@ -203,10 +203,10 @@ class Stream:
 
     def _chosen(self, plan: Plan) -> tuple[list[tuple[int, int]], bool]:
         """The next steps that are not done, about as many as a delta takes, and whether there are more."""
-        if self._quick:
-            chosen = list(islice(self._there(plan), 1 + self._size // _BYTES_A_LEVEL))
-            if chosen:
+        if self._quick and not self._searched:
+            if chosen := list(islice(self._there(plan), 1 + self._size // _BYTES_A_LEVEL)):
                 return chosen, True
+            self._searched = True
         chosen = []
         expected = merging = 0
         for at in range(self._next, len(plan.steps)):
@@ -219,7 +219,7 @@ class Stream:
             if not chosen:
                 self._next = at
             chosen.append((row, number))
-            merging += block.count if number > len(block.mips) else 0
+            merging += block.count * (number > len(block.mips))
             expected += _BYTES_A_SURFEL * max(1, block.count >> (2 * number)) + _BYTES_A_LEVEL
         if not chosen:
             self._next = len(plan.steps)
