@@ -56,6 +56,7 @@ async def connect(
     max_fps: float = 30.0,
     best_quality: int = 85,
     surfels: int | None = None,
+    depth: bool = False,
     auto: bool = False,
     lod_bias: float = 0.0,
     fetch: bool = False,
@@ -64,11 +65,12 @@ async def connect(
 ) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
-    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``surfels``: to draw by
-    oneself (``scene``), and keep that many at most, instead of being sent frames, ``lod_bias`` octaves coarser, with
-    ``fetch`` by names to be fetched, with ``auto`` only where the server finds that it suits (``streamed``); ``tls``:
-    for https (``links.tls_context``); ``patience``: seconds without connection after which it is given up.
-    Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods what ended it.
+    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``depth``: with frames,
+    where the link has room for it (``Picture.depth``); ``lod_bias``: octaves coarser; ``surfels``: to draw by oneself
+    (``scene``), and keep that many at most, instead of being sent frames, with ``fetch`` by names to be fetched, with
+    ``auto`` only where the server finds that it suits (``streamed``); ``tls``: for https (``links.tls_context``);
+    ``patience``: seconds without connection after which it is given up.
+    Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
     hello = messages.Hello(
@@ -80,7 +82,7 @@ async def connect(
         name=name[: limits.MAX_NAME],
         world=link.world,
     )
-    wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, lod_bias=lod_bias)
+    wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, depth=depth, lod_bias=lod_bias)
     if surfels is not None:
         kind = "auto" if auto else "surfels"
         wishes = msgspec.structs.replace(wishes, stream=kind, surfel_budget=surfels, fetch=fetch)
@@ -115,7 +117,7 @@ class World:
         self._events = Events()
         self.scene = Scene(wishes, self._loop.time, self._say)
         self._seq = 0
-        self._looked: CameraPose | None = None
+        self._looked: list[CameraPose] = []
         self._chosen: Literal["frames", "surfels"] = "frames"  # by the server
         self._over: ClientError | None = None
         self.welcome: messages.Welcome = line.welcome
@@ -131,7 +133,7 @@ class World:
     @property
     def camera(self) -> Camera:
         """Where this viewer looks: what it said last, or where the server lets it begin."""
-        pose = self._looked or self.welcome.camera
+        pose = self._looked[0] if self._looked else self.welcome.camera
         if pose is None:
             raise RequestFailed(
                 ErrorCode.NOTHING_THERE, "the world is empty: there is no camera to begin with"
@@ -165,18 +167,16 @@ class World:
             self._say(have)
         self._say(self._wishes)
 
-    def look(self, camera: Camera | CameraPose) -> int:
+    def look(self, camera: Camera | CameraPose, beside: Camera | CameraPose | None = None) -> int:
         """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
 
-        The newest wins: of cameras that come faster than 120 a second some are never sent. Raises ValueError for a
-        camera that the protocol has no room for.
+        ``beside``: of the other eye, whose picture comes as ``Picture.beside``. The newest wins: of cameras that come
+        faster than 120 a second some are never sent. Raises ValueError for one that the protocol has no room for.
         """
         if self._over is not None:
             raise self._over
-        if isinstance(camera, Camera):
-            self._looked = pose_of(camera)
-        else:
-            self._looked = checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+        poses = [pose_of(each) if isinstance(each, Camera) else each for each in (camera, beside) if each]
+        self._looked = checked(messages.Camera(seq=0, cameras=poses)).cameras
         self.others.looked()
         self._seq += 1
         self._say_camera()
@@ -330,7 +330,7 @@ class World:
         for have in self.scene.enter(line.welcome, self._wishes):
             self._say(have)
         self._say(self._wishes)
-        if self._looked is not None:
+        if self._looked:
             self._seq += 1
             self._say_camera()
         self.bookmarks.hear(line.welcome)
@@ -365,7 +365,8 @@ class World:
             case messages.Streamed():
                 self._chosen = message.kind
             case messages.Led():
-                self._looked = self.others.hear(message) or self._looked
+                led = self.others.hear(message)
+                self._looked = [led] if led is not None else self._looked
             case _:
                 pass
         self.bookmarks.hear(message)
@@ -389,9 +390,8 @@ class World:
         self._to_send.set()
 
     def _say_camera(self) -> None:
-        assert self._looked is not None
         time = 1e3 * self._loop.time()
-        self._outbox.look(messages.Camera(seq=self._seq, cameras=[self._looked], time=time))
+        self._outbox.look(messages.Camera(seq=self._seq, cameras=self._looked, time=time))
         self._to_send.set()
 
     def _acknowledge(self, frame: int, seconds: float) -> None:

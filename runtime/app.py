@@ -57,7 +57,7 @@ def _warm_embedded() -> threading.Thread:
 GENERATORS: dict[str, Callable[[int], Stages]] = {DEFAULT_GENERATOR: _embedded}
 # Those whose zooms have kernels to compile -> how that is begun in another thread.
 WARM_UPS: dict[str, Callable[[], threading.Thread]] = {DEFAULT_GENERATOR: _warm_embedded}
-_BOUNDS = "bounds"  # among what is warmed up
+_BOUNDS, _CHOICES = "bounds", "choices"  # among what is warmed up
 _WARMING = "Preparing zooms: their kernels are compiled once on a machine (about a minute), then kept."
 
 
@@ -114,6 +114,9 @@ class App:
 
                 self._renderer = CpuRenderer(self.threads, self._memory - self._memory // 2)
             self._renderer.warm_up(self.reporter.note)
+            from wonderzoom.runtime.renderers.selection_kernels import warm_up_in_background
+
+            self._warming.setdefault(_CHOICES, warm_up_in_background())
         return self._renderer
 
     def _fitter(self) -> Fitter:

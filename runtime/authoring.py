@@ -24,8 +24,10 @@ from wonderzoom.runtime.world_report import magnification, surfel_count
 from wonderzoom.runtime.zooming import zoom_once
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.undo import propose_redo, propose_undo
 from wonderzoom.scene_graph.world import RootRemoval, World
 
@@ -236,13 +238,19 @@ def redo(command: commands.Redo) -> int:
 
 
 def _change(path: Path, node: str | None, propose: Callable[[World, WorldStore], Commit]) -> int:
-    """Make a commit of no new content durable; what is damaged outside of ``node`` forbids it."""
+    """Make a commit of no new content durable; what is damaged outside of ``node`` forbids it.
+
+    Only the blocks whose bounds change are read.
+    """
     with WorldStore.open(path, write=True) as store:
-        world = store.load()
+        world = store.load(PageCache())
         gone = world.subtree(node_of(world, node, path).id) if node is not None else []
         if any(name not in gone for name in store.damaged):
             raise DamagedWorld(store)
-        commit = propose(world, store)
+        try:
+            commit = propose(world, store)
+        except BlockLost as error:
+            raise DamagedWorld(store) from error
         store.append(commit)
         world.apply(commit)
     told = [

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +40,7 @@ from wonderzoom.scene_graph.ports import Renderer, RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.store_errors import WorldExists, WorldMissing, WorldReadOnly
+from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.world import World
 
 # A node's camera is where the plan points if it is within these: wider than rounding, far narrower than
@@ -51,11 +54,15 @@ class OtherWorld(CommandError):
 
 
 class Painter(Renderer, Protocol):
-    """A renderer that also makes finished pictures."""
+    """A renderer that also makes finished pictures, [H, W, 4] sRGB bytes, alone or with the zeta of ``render``."""
 
     def render_color(
         self, visible: VisibleSet, camera: Camera, settings: RenderSettings
     ) -> NDArray[np.uint8]: ...
+
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]: ...
 
 
 class Maker(Protocol):
@@ -140,9 +147,10 @@ def start_world(path: Path, created: Created) -> WorldStore:
 
 
 def add(store: WorldStore, world: World, zoomed: Zoomed) -> ScaleNode:
-    """Make a zoom durable, then real."""
+    """Make a zoom durable, then real; of a world that is on disk its columns are let go of."""
     store.append(zoomed.commit)
     world.apply(zoomed.commit)
+    world.settle(store.settled(zoomed.commit))
     return world.node(zoomed.node)
 
 
@@ -159,8 +167,8 @@ def build(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> Built
         generator = maker.generator_name(plan.generator)
     except UsageError as error:  # of the plan, not of the command line
         raise CommandError(f"{plan.path}: {error}") from error
-    with _begun(plan, request, path, maker) as store:
-        world = store.load()
+    with _begun(plan, request, path, maker) as store, _lost_is_said(path):
+        world = store.load(maker.pages)
         if store.damaged:
             first = next(iter(store.damaged.values()))
             raise OtherWorld(f"{path}: the world is damaged ({first}); restore it before building on it")
@@ -185,6 +193,17 @@ def build(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> Built
                 ignored[zoom.name] = zoomed.ignored
                 maker.reporter.note(f"{zoom.name}: nothing was made for: {', '.join(zoomed.ignored)}")
     return Built(nodes, tuple(made), ignored)
+
+
+@contextmanager
+def _lost_is_said(path: Path) -> Generator[None]:
+    """Blocks are looked at when they are read: what is lost of the world shows then."""
+    try:
+        yield
+    except BlockLost as error:
+        raise OtherWorld(
+            f"{path}: the world is damaged ({error}); restore it before building on it"
+        ) from error
 
 
 def _begun(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> WorldStore:

@@ -62,7 +62,8 @@ class Channels:
 
     def configure(self, who: Participant, message: messages.Configure) -> None:
         """What a viewer wants from now on."""
-        who.configure(message)
+        if who.configure(message):
+            self._frames.wishes_changed(who.viewer)
         who.viewer.video = None  # its decoder begins anew
         channel = self._of[who.id]
         channel.wishes = message

@@ -90,7 +90,7 @@ def _export_page(command: commands.Export, folder: Path, maker: Maker) -> int:
     if command.output is not None or command.node is not None or command.detail is not None:
         raise UsageError("--html goes with --surfels only: a page has the whole world in it")
     check_free(folder)
-    world, _ = loaded(command.world)
+    world, _ = loaded(command.world, maker.pages)
     if world.root is None:
         raise NothingThere(f"{command.world}: this world is empty")
     try:

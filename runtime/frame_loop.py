@@ -18,7 +18,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.encoders import STILL_QUALITY
@@ -149,9 +149,9 @@ class FrameLoop:
         self._wake.set()
 
     # ---- what happened ------------------------------------------------------------------------------
-    def look(self, viewer: Viewer, camera: Camera, seq: int) -> None:
-        """A viewer moved."""
-        if viewer.look(camera, seq, self._clock()):
+    def look(self, viewer: Viewer, camera: Camera, seq: int, beside: Camera | None = None) -> None:
+        """A viewer moved; ``beside`` is where the other eye looks, if there are two."""
+        if viewer.look(camera, seq, self._clock(), beside):
             self._wake.set()
 
     def follow(self, viewer: Viewer, camera: Camera, leader: str) -> None:
@@ -173,7 +173,12 @@ class FrameLoop:
     def look_again(self) -> None:
         """Every view could be drawn better than it was."""
         for viewer in self._viewers.values():
-            viewer.changed_at, viewer.still_shown = self._clock(), False
+            viewer.look_again(self._clock())
+        self._wake.set()
+
+    def wishes_changed(self, viewer: Viewer) -> None:
+        """What a viewer sees could be drawn as it is wanted now."""
+        viewer.look_again(self._clock())
         self._wake.set()
 
     # ---- the loop -----------------------------------------------------------------------------------
@@ -273,8 +278,10 @@ class FrameLoop:
         rung = STILL if still else viewer.pacer.choose(now, share)
         if rung.codec == "h264":
             self._riding.begin(viewer, now)
-        assert viewer.camera is not None
-        order = Order(viewer.camera, rung, still, viewer.id if rung.codec == "h264" else viewer.sees)
+        # Each packet of H.264 needs those before it, and who wants coarser views sees other blocks arrive.
+        alone = rung.codec == "h264" or viewer.lod_bias != 0.0
+        whose = viewer.id if alone else viewer.sees
+        order = Order(viewer.cameras, rung, still, whose, viewer.pacer.wants_depth(still), viewer.lod_bias)
         return self._begun(viewer, order, now)
 
     def _begun(self, viewer: Viewer, order: Order, now: float) -> _Begun:
@@ -352,16 +359,18 @@ class FrameLoop:
         self._lanes.turns.pay(self._prefix + viewer.id, cost)
         if not order.still:  # a still may be had for nothing, and is nobody's measure
             self.cost += 0.25 * (cost - self.cost)
-            viewer.pacer.drawn(cost, len(drawn.payload), order.rung, key=drawn.key)
+            viewer.pacer.drawn(cost, drawn.picture_bytes, order.rung, depth=drawn.depth_bytes, key=drawn.key)
         if viewer.id not in self._viewers or viewer.begins != frame.begins:
             self._on_dropped("left")
             return
         if viewer.slot is not None:
             self._on_dropped("replaced")
+        views = drawn.views
+        if not viewer.pacer.wants_depth(order.still):  # it rode along with somebody who does
+            views = tuple(replace(view, depth=None) for view in views)
         viewer.slot = Frame(
-            next(self._ids), drawn.camera, frame.seq, drawn.revision, drawn.payload, order.still,
-            order.rung.quality, frame.at - frame.changed, drawn.render_s, drawn.encode_s, order.rung.codec,
-            drawn.key,
+            next(self._ids), views, frame.seq, drawn.revision, order.still, order.rung.quality,
+            frame.at - frame.changed, drawn.render_s, drawn.encode_s, order.rung.codec, drawn.key,
         )  # fmt: skip
         self._filled[viewer.id].set()
 
@@ -374,5 +383,5 @@ class FrameLoop:
             frame, viewer.slot = viewer.slot, None
             if frame is None:
                 continue
-            viewer.pacer.sent(frame.id, len(frame.payload), self._clock())
+            viewer.pacer.sent(frame.id, frame.nbytes, self._clock())
             await viewer.send(frame)

@@ -78,12 +78,16 @@ class Participant:
         )
         self.shows_frames = bool(hello.codecs) or not self.reads_surfels
         self.viewer.pacer.wish = "auto" if self.shows_video else "jpeg"
+        self.viewer.pacer.depth_wished, self.viewer.lod_bias = False, 0.0  # until it says otherwise
 
-    def configure(self, wishes: messages.Configure) -> None:
-        """What it wants from now on; H.264 only where it can show that."""
-        pacer = self.viewer.pacer
+    def configure(self, wishes: messages.Configure) -> bool:
+        """What it wants from now on; H.264 only where it can show that. Whether its still is to be another one."""
+        viewer, pacer = self.viewer, self.viewer.pacer
         pacer.max_fps, pacer.best_quality = wishes.max_fps, wishes.best_quality
         pacer.wish = wishes.codec if self.shows_video else "jpeg"
+        other = wishes.lod_bias != viewer.lod_bias or (wishes.depth and not pacer.depth_wished)
+        viewer.lod_bias, pacer.depth_wished = wishes.lod_bias, wishes.depth
+        return other
 
     def saw(self, frame: int, camera: Camera) -> None:
         """Remember what a frame showed."""

@@ -37,7 +37,7 @@ class Riding:
             return viewer
         for head in others:
             if head.id == viewer.video:
-                ready = head.camera == viewer.camera and not head.drawing and self._has_room(head)
+                ready = head.cameras == viewer.cameras and not head.drawing and self._has_room(head)
                 return head if ready and head.moving(revision) and head.pacer.codec == "h264" else viewer
         return viewer
 
@@ -60,7 +60,7 @@ class Riding:
         rides: list[Viewer] = []
         if order.rung.codec != "h264":
             for viewer in others:
-                same = not viewer.drawing and viewer.sees == order.viewer and viewer.camera == order.camera
+                same = not viewer.drawing and viewer.sees == order.viewer and viewer.cameras == order.cameras
                 if same and self._takes(viewer, order, revision, now, share):
                     rides.append(viewer)
             return rides
@@ -68,7 +68,7 @@ class Riding:
         for viewer in others:
             if viewer is head or (viewer.video != head.id and viewer.sees != head.sees):
                 continue
-            same = not viewer.drawing and viewer.sees == head.sees and viewer.camera == order.camera
+            same = not viewer.drawing and viewer.sees == head.sees and viewer.cameras == order.cameras
             takes = same and self._takes_video(viewer, head, order, revision, now, share)
             if takes and viewer.video == head.id:
                 rides.append(viewer)
@@ -97,7 +97,7 @@ class Riding:
 
     def _takes(self, viewer: Viewer, order: Order, revision: int, now: float, share: float) -> bool:
         """Whether a viewer takes a JPEG: it would be due soon, and gets no other one then."""
-        if not self._has_room(viewer):
+        if not (self._has_room(viewer) and _shows(viewer, order)):
             return False
         if not viewer.moving(revision):
             return order.still and not viewer.still_shown
@@ -108,11 +108,16 @@ class Riding:
         self, viewer: Viewer, head: Viewer, order: Order, revision: int, now: float, share: float
     ) -> bool:
         """Whether a viewer can take every packet of a stream, as far as is known."""
-        if not self._has_room(viewer) or not viewer.moving(revision):
+        if not (self._has_room(viewer) and _shows(viewer, order) and viewer.moving(revision)):
             return False
         if viewer.pacer.choose(now, share) != order.rung:
             return False
         return viewer.pacer.interval() <= SLOWER * head.pacer.interval()
+
+
+def _shows(viewer: Viewer, order: Order) -> bool:
+    """Whether a picture is as coarse as a viewer wants it, and has the depth that it waits for."""
+    return viewer.lod_bias == order.lod_bias and (order.depth or not viewer.pacer.wants_depth(order.still))
 
 
 def _rank(viewer: Viewer) -> tuple[bool, int, str]:

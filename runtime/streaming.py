@@ -21,6 +21,7 @@ from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.surfel_blocks import EncodedLevels
+from wonderzoom.runtime.surfel_metrics import Streamed, SurfelTally
 from wonderzoom.runtime.surfel_plan import Plan, heading, make_plan
 from wonderzoom.runtime.surfel_stream import DELTA_BYTES, IN_VIEW, Stream
 from wonderzoom.scene_graph.camera import Camera
@@ -115,9 +116,11 @@ class _Feed:
 class Streaming:
     """Of one room; belongs to its event loop."""
 
-    def __init__(self, world: Readable, header: WorldHeader, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, world: Readable, header: WorldHeader, clock: Callable[[], float], tally: SurfelTally
+    ) -> None:
         self.secret = secrets.token_urlsafe(32)  # of the addresses of payloads
-        self.encoded = EncodedLevels()
+        self.encoded, self._tally = EncodedLevels(tally=tally), tally
         self._world, self._header, self._clock = world, header, clock
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._feeds: dict[str, _Feed] = {}
@@ -217,9 +220,23 @@ class Streaming:
         """The payload of a level that was offered by that name (hexadecimal)."""
         try:
             known = bytes.fromhex(name)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, known)
+            found = await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, known)
         except (ValueError, BlockLost):
             return None
+        if found is not None:
+            self._tally.fetched(len(found))
+        return found
+
+    @property
+    def streamed(self) -> Streamed:
+        """How it stands."""
+        feeds = self._feeds.values()
+        return Streamed(
+            sum(feed.active and feed.who.session is not None for feed in feeds),
+            sum(len(feed.stream.held) for feed in feeds),
+            sum(feed.stream.count for feed in feeds),
+            sum(feed.credit.in_flight for feed in feeds),
+        )
 
     async def close(self) -> None:
         """End all tasks and the thread."""
@@ -263,6 +280,7 @@ class Streaming:
                         loop.call_later(PLAN_EVERY_S, feed.wake.set)
                     break
                 feed.who.say(delta)
+                self._tally.sent(delta)
                 if delta.complete:
                     feed.whole = delta.delta
                 feed.credit.sent(delta.delta, session.deltas.get(delta.delta, 0), self._clock())

@@ -19,8 +19,9 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.hops import slerp
 from wonderzoom.scene_graph.ports import RenderSettings
-from wonderzoom.scene_graph.refinement import Candidates, refine
+from wonderzoom.scene_graph.refinement import Candidates
 from wonderzoom.scene_graph.residency import Links, links
+from wonderzoom.scene_graph.selection_loops import loops
 from wonderzoom.scene_graph.surfels import Block
 from wonderzoom.scene_graph.visible_set import candidates, rows_in_view
 from wonderzoom.scene_graph.world import World
@@ -107,7 +108,7 @@ def make_plan(
         if other is wide:
             mine = wanted[at]
             known = None if before is None else _levels_of(before, [blocks[k] for k in at[mine].tolist()])
-            low[mine], drawn = refine(_rows_of(asked, mine), budget, known)
+            low[mine], drawn = loops().refine(_rows_of(asked, mine), budget, known)
             value = np.where(np.isin(its, inside), 1.0, IN_THE_BAND)
             ask = mine.copy()
             ask[mine] = drawn

@@ -52,8 +52,9 @@ class Stream:
         self._claimed: dict[bytes, int] = {}  # what the viewer says it holds: name -> revision of its bounds
         self._drop: list[bytes] = []  # to be said
         self._shown: dict[str, ShownBlock] = {}
-        # Lost on the disk, too large, or too deep for the wire.
-        self._unsendable: set[tuple[str, int]] = set()
+        self._unsendable: set[tuple[str, int]] = (
+            set()
+        )  # lost on the disk, too large, or too deep for the wire
         self._anew = True
         self._delta = 0
         self._plan: Plan | None = None
@@ -168,7 +169,9 @@ class Stream:
         will be more."""
         passed = len(self._unsendable) - len(self._claimed)
         chosen, more = self._chosen(plan)
-        lost = make_levels([(plan.blocks[row], number) for row, number in chosen], plan.cameras)
+        lost = make_levels(
+            [(plan.blocks[row], number) for row, number in chosen], plan.cameras, self._encoded.tally
+        )
         self._unsendable.update(
             (block.hash, number) for block in lost for number in range(limits.MAX_PYRAMID)
         )

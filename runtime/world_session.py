@@ -27,11 +27,13 @@ from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.hosting import LOCKED
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
+from wonderzoom.runtime.orders import Order
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.streaming import Streaming
+from wonderzoom.runtime.surfel_metrics import RoomKind
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
-from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
+from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose, view_of
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
@@ -57,9 +59,10 @@ class WorldSession:
         worlds: Callable[[], list[str]] = list,
         lanes: Lanes | None = None,
         bookmarks: BookmarkShelf | None = None,
+        kind: RoomKind = "first",
     ) -> None:
         """``lanes``: those of the whole server; without, as many as ``drawing`` has. ``bookmarks``: without, they last
-        as long as this does."""
+        as long as this does; ``kind``: of room, for the metrics."""
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
         self._uploads, self._worlds = uploads, worlds
@@ -75,7 +78,7 @@ class WorldSession:
             on_dropped=self.metrics.frame_dropped,
             begin_video=drawing.begin_video,
         )
-        self.streaming = Streaming(drawing, world.header, self._loop.time)
+        self.streaming = Streaming(drawing, world.header, self._loop.time, self.metrics.surfels[kind])
         self._channels = Channels(self.frames, self.streaming, self._beside)
         self._roster = Roster(self._show)
         shelf = bookmarks or BookmarkShelf(None)
@@ -190,7 +193,7 @@ class WorldSession:
         """Draw the first picture for nobody: what it shows is then packed, and the first guest does not wait."""
         if (root := self._root()) is not None:
             first = frame_of(root, self._header)
-            await self._drawing.draw(first, STILL, True)
+            await self._drawing.draw(Order((first,), STILL, True))
             await self._drawing.foresee(first)
 
     # ---- what somebody says -----------------------------------------------------------------------
@@ -273,14 +276,14 @@ class WorldSession:
 
     def _look(self, who: Participant, message: messages.Camera) -> None:
         try:
-            camera = camera_of(message.cameras[0])
+            camera, *beside = map(camera_of, message.cameras)
         except ValueError as error:
             who.fail(ErrorCode.INVALID, str(error))
             return
         who.looked(message.seq, message.time, camera)
         who.viewport = camera.width, camera.height
         self._company.following.end(who)
-        self.frames.look(who.viewer, camera, message.seq)
+        self.frames.look(who.viewer, camera, message.seq, *beside)
         self.streaming.look(who)
         self._channels.looked(who)
         self._company.looked(who)
@@ -299,16 +302,16 @@ class WorldSession:
             self.metrics.frame_dropped("no_credit" if here else "left")
             return
         self.metrics.frame_sent(frame)
-        who.saw(frame.id, frame.camera)
+        who.saw(frame.id, frame.views[0].camera)
         who.shown += 1
-        who.bytes += len(frame.payload)
+        who.bytes += frame.nbytes
         who.say(
             messages.Frame(
                 frame=frame.id,
                 camera_seq=max(0, frame.camera_seq),
                 camera_time=0.0 if who.following else who.time_of(frame.camera_seq),
                 revision=frame.revision,
-                views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
+                views=[view_of(view) for view in frame.views],
                 codec=frame.codec,
                 key=frame.key,
                 still=frame.still,

@@ -37,8 +37,33 @@ def wrong_with_surfels(surfels: Surfels, views: int) -> str:
     return f"it names view {view} of {views}" if view >= views else ""
 
 
+def look_together(blocks: Sequence[Block], surfels: Surfels, bounds: Bounds, rows: Sequence[int]) -> bool:
+    """Whether all is well with blocks whose columns, so many ``rows`` of each, lie in ``surfels`` and ``bounds``.
+
+    If so they know it, and ``wrong_with_block`` has nothing left to do. Otherwise it finds what is wrong, if anything.
+    """
+    if not len(surfels) or min(rows) < 1 or not surfels.is_sound():
+        return False
+    starts = np.cumsum([0, *rows[:-1]])
+    most = np.array([len(block.limits.owners) for block in blocks])
+    for bound, owner in ((bounds.parent, bounds.parent_owner), (bounds.child, bounds.child_owner)):
+        unnamed = owner < 0
+        if not (owner[unnamed] == -1).all() or not (np.isinf(bound) == unnamed).all():
+            return False
+        if not (np.maximum.reduceat(owner, starts) < most).all():
+            return False
+    if not ((bounds.parent > surfels.native).all() and (bounds.child < surfels.native).all()):
+        return False
+    for block in blocks:
+        object.__setattr__(block.columns, "known_sound", True)
+        object.__setattr__(block.limits, "known_beside", block.columns)
+    return True
+
+
 def wrong_with_bounds(surfels: Surfels, bounds: Bounds) -> str:
     """Why bounds can't be those of some surfels: Eq. 3 divides by the gaps to the parent and to the child."""
+    if bounds.known_beside is surfels:
+        return ""
     if len(bounds.parent) != len(surfels):
         return f"{len(bounds.parent)} bounds for {len(surfels)} surfels"
     if not np.logical_and.reduce(bounds.parent > surfels.native):

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.extent import bounds_interval, native_interval
-from wonderzoom.scene_graph.frustum import CellFrames, Frustum, boxes_in_pixels
+from wonderzoom.scene_graph.frustum import CellFrames, boxes_in_pixels
 from wonderzoom.scene_graph.mips import level_count
-from wonderzoom.scene_graph.patches import FINE_EDGE_PX, Details, Seen
+from wonderzoom.scene_graph.patches import FINE_EDGE_PX, Details
+from wonderzoom.scene_graph.selection_loops import Gaze, loops
 from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
 Key = tuple[str, Cell]
 _FIRST = 64  # rows to begin with
-_MOST_LEVELS = 24  # of a pyramid: a native scale is e**-MAX_LN_SIZE edges at least
+MOST_LEVELS = 24  # of a pyramid: a native scale is e**-MAX_LN_SIZE edges at least
 
 
 class BlockRows:
@@ -34,10 +35,12 @@ class BlockRows:
         self.native = np.zeros((_FIRST, 2))  # least and greatest native scale
         self.surfels = np.zeros(_FIRST, np.int64)
         self.levels = np.zeros(_FIRST, np.int64)  # of the block's pyramid
-        self.sizes = np.zeros((_FIRST, _MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
+        self.sizes = np.zeros((_FIRST, MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
         self.made = np.zeros(
             _FIRST, np.int64
         )  # levels beyond the block itself that were there when last looked at
+        self.after = np.full(_FIRST, -1, np.intp)  # row of the next block in the same cell; -1 for none
+        self._drawn = np.full((_FIRST, 1), None, np.object_)  # [capacity, made + 1] blocks and made levels
         self._rows: dict[Key, int] = {}
         self._blocks: list[Block | None] = []
         self._order: list[tuple[str | int, ...]] = []  # node and cell, quicker to compare than a Key
@@ -90,11 +93,21 @@ class BlockRows:
         self.ordered()
         return rows[np.argsort(self._rank[rows])]
 
+    def matched(
+        self, rows: NDArray[np.intp], others: NDArray[np.intp], values: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The value of each of some rows among ``others``, which are in order as these are; -1 where it is none."""
+        if not len(others):
+            return np.full(len(rows), -1)
+        rank = self._rank[others]
+        at = np.minimum(np.searchsorted(rank, self._rank[rows]), len(others) - 1)
+        return np.where(others[at] == rows, values[at], -1)
+
     def in_detail(
-        self, rows: NDArray[np.intp], frames: CellFrames, frustum: Frustum, seen: Seen
+        self, rows: NDArray[np.intp], frames: CellFrames, gaze: Gaze
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
         """Of some rows' blocks those that are in memory and far larger than the view: their numbers; and their surfels
-        that may show, as places among these and rows in blocks. ``seen`` takes slots for ``which``."""
+        that may show, as places among these and rows in blocks."""
         slots = self.slot[rows]
         large = np.flatnonzero(frames.edges(slots) > FINE_EDGE_PX)
         if not len(large):
@@ -102,11 +115,11 @@ class BlockRows:
         origins, edges = frames.of(slots[large])
         boxes = boxes_in_pixels(origins, edges, self.box[rows[large]])
         # At the pivot's depth; the sky is farther.
-        at_depth = edges > FINE_EDGE_PX * np.maximum(1.0, frustum.depths(*boxes, radial=False)[0])
-        large = large[at_depth]
-        large = np.array([n for n in large.tolist() if self.block(int(rows[n])).in_memory], np.intp)
-        blocks = [(row, self.block(row)) for row in rows[large].tolist()]
-        return large, *self._details.in_view(blocks, lambda which, *rest: seen(slots[large[which]], *rest))
+        deep = edges > FINE_EDGE_PX * np.maximum(1.0, gaze.frustum.depths(*boxes, radial=False)[0])
+        own = [(row, self.block(row)) for row in rows[large].tolist()]
+        here = np.array([block.in_memory for _, block in own], np.bool_) & deep
+        large, blocks = large[here], [each for each, yes in zip(own, here.tolist(), strict=True) if yes]
+        return large, *loops().surfels(self._details.of(blocks), (origins[here], edges[here]), gaze)
 
     # ---- changes --------------------------------------------------------------------------------
     def put(self, block: Block, box: F64, slot: int) -> int:
@@ -118,7 +131,20 @@ class BlockRows:
             self._blocks.append(None)
             self._order.append(())
             if row >= len(self.slot):
-                for name in ("slot", "box", "interval", "native", "surfels", "levels", "sizes", "made"):
+                grown = np.full((2 * row, self._drawn.shape[1]), None, np.object_)
+                grown[:row] = self._drawn
+                self._drawn = grown
+                for name in (
+                    "slot",
+                    "box",
+                    "interval",
+                    "native",
+                    "surfels",
+                    "levels",
+                    "sizes",
+                    "made",
+                    "after",
+                ):
                     column = getattr(self, name)
                     setattr(self, name, np.resize(column, (2 * row, *column.shape[1:])))
         self._rows[block.key] = row
@@ -136,16 +162,39 @@ class BlockRows:
         self._details.drop(row)
         self.interval[row] = bounds_interval(block.cell, block.limits)
         self.sizes[row], self.made[row] = 0, 0
+        self._drawn[row], self._drawn[row, 0] = None, block
         return row
+
+    def chain(self, rows: list[int]) -> int:
+        """Let each row of one cell know the next; the first, or -1 where there is none."""
+        first = -1
+        for row in reversed(rows):
+            self.after[row], first = first, row
+        return first
 
     def have(self, rows: NDArray[np.intp], levels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the pyramids of some rows are made up to a level each."""
         there = self.made[rows] >= levels
         if not there.all():  # perhaps they are by now
             for row in rows[~there].tolist():
-                self.made[row] = len(self.block(row).mips)
+                self._note(row)
             there = self.made[rows] >= levels
         return there
+
+    def _note(self, row: int) -> None:
+        """What is made of a row's pyramid by now."""
+        levels = self.block(row).mips[: self.levels[row]]
+        lacking = len(levels) + 1 - self._drawn.shape[1]
+        if lacking > 0:
+            more = np.full((len(self._drawn), lacking), None, np.object_)
+            self._drawn = np.concatenate([self._drawn, more], 1)
+        for number, level in enumerate(levels, 1):
+            self._drawn[row, number] = level
+        self.made[row] = len(levels)
+
+    def drawn(self, rows: NDArray[np.intp], levels: NDArray[np.int64]) -> tuple[Block, ...]:
+        """A level of each of some rows' pyramids, which are made that far as ``have`` says."""
+        return tuple(self._drawn[rows, levels].tolist())
 
     def measure(self, rows: Iterable[int]) -> None:
         """Note the sizes of pyramids that are made to their ends."""
@@ -158,6 +207,7 @@ class BlockRows:
         """Give a row up."""
         row = self._rows.pop(key)
         self._blocks[row] = None
+        self._drawn[row] = None
         self._new.discard(row)
         self._details.drop(row)
         self._free.append(row)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell, common_ancestor, octant
 from wonderzoom.scene_graph.frustum import CellTable
@@ -23,7 +22,7 @@ class CellTree:
         self._slots: dict[Cell, int] = {}
         self._cells: list[Cell] = []  # by slot
         self._own: list[list[int]] = []  # by slot: rows of its own blocks, sorted by node
-        self._one = np.full(64, -1, np.intp)  # by slot: the row of its own block; -1 for none, -2 for several
+        self._first = np.full(64, -1, np.intp)  # by slot: the row of its first own block; -1 for none
         self._leaf = np.zeros(64, np.bool_)  # by slot: one own block, and nothing below
         self._parent: list[int] = []  # by slot; -1 for the root
         self._children = np.full((64, 8), -1, np.int32)  # [capacity, octant]
@@ -36,10 +35,6 @@ class CellTree:
 
     def _children_of(self, slot: int) -> list[int]:
         return [child for child in self._children[slot].tolist() if child >= 0]
-
-    def _below(self, slots: NDArray[np.intp]) -> NDArray[np.intp]:
-        children = self._children.take(slots, 0).ravel()
-        return children[children >= 0].astype(np.intp)
 
     def _subtree(self, slot: int) -> Iterator[int]:
         pending = [slot]
@@ -75,7 +70,7 @@ class CellTree:
                 self._box = np.resize(self._box, (2 * slot, 2, 3))
                 self._interval = np.resize(self._interval, (2 * slot, 2))
                 self._counts = np.resize(self._counts, (2 * slot, 2))
-                self._one = np.resize(self._one, 2 * slot)
+                self._first = np.resize(self._first, 2 * slot)
                 self._leaf = np.resize(self._leaf, 2 * slot)
             self._children[slot] = -1
         self._counts[slot] = 0

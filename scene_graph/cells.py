@@ -32,6 +32,8 @@ PIXELS_PER_CELL = 64.0
 # Integers of no more bits are float64 numbers.
 _EXACT_BITS = 53
 _EXACT = 1 << _EXACT_BITS
+# Of larger ones so many bits are looked at, and whether any follows.
+KEPT_BITS = 64
 
 
 def saturated_shift(value: float, shift: int) -> float:
@@ -49,7 +51,7 @@ def integer_to_float(value: int, shift: int) -> float:
     """``value * 2**shift`` rounded once, for integers of any size."""
     if -_EXACT < value < _EXACT and -MAX_SHIFT < shift < MAX_SHIFT - _EXACT_BITS:  # nearly always
         return math.ldexp(value, shift)
-    excess = max(0, abs(value).bit_length() - 64)
+    excess = max(0, abs(value).bit_length() - KEPT_BITS)
     kept = abs(value) >> excess
     kept |= (kept << excess) != abs(value)  # a sticky bit: what is cut off still breaks ties
     return saturated_shift(float(kept if value >= 0 else -kept), shift + excess)

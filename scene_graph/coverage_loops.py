@@ -1,6 +1,6 @@
-"""The inner loops of coverage: where surfels are in a view, which of their points it covers, and what bounds them.
+"""The inner loops of coverage: how far surfels reach, where they are in a view, which of their points it covers.
 
-A process works bounds out with the loops that it chose (``use``): these, in numpy, or compiled ones of the same three
+A process works bounds out with the loops that it chose (``use``): these, in numpy, or compiled ones of the same four
 functions (``runtime.renderers.coverage_kernels``, 2.5 times faster). Both agree **to the bit**, as bounds are part of a
 world's digest: they are sums, products, quotients and roots in the order that is written here. Logarithms and
 exponentials, which libraries round differently, come from numpy either way and are handed in.
@@ -18,7 +18,9 @@ from wonderzoom.scene_graph.camera import NEAR, quat_to_matrix
 from wonderzoom.scene_graph.frustum import Frustum
 from wonderzoom.scene_graph.scale_node import View
 from wonderzoom.scene_graph.scales import LN_SQRT2
+from wonderzoom.scene_graph.surfels import REACH
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -81,6 +83,10 @@ class CoverageLoops(Protocol):
 
     batch_rows: int  # blocks are worked on together up to about this many rows
 
+    def boxes(
+        self, means: F32, quats: F32, across: F64, thick: F64, starts: NDArray[np.int64]
+    ) -> NDArray[np.float64]: ...
+
     def look(
         self, rows: Rows, of_block: Rows, means: F64, reach: F64, middle: F64, edge: F64, rotation: F64
     ) -> tuple[F64, F64, F64]: ...
@@ -105,6 +111,32 @@ class CoverageLoops(Protocol):
 
 class NumpyLoops:
     """The definition."""
+
+    def boxes(
+        self, means: F32, quats: F32, across: F64, thick: F64, starts: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The boxes [B, 2, 3] of runs of surfels, which begin at ``starts``, with their REACH.
+
+        ``means`` [N, 3], ``quats`` [N, 4], standard deviations along both axes ``across`` [N, 2] and the normal [N].
+        """
+        w, x, y, z = np.ascontiguousarray(quats.T, np.float64)
+        # Rows of the rotation: world axes in terms of the two axes and the normal.
+        s = 2.0 / (w * w + x * x + y * y + z * z)
+        xx, yy, zz = s * x * x, s * y * y, s * z * z
+        xy, xz, yz = s * x * y, s * x * z, s * y * z
+        wx, wy, wz = s * w * x, s * w * y, s * w * z
+        rows = (
+            (1.0 - (yy + zz), xy - wz, xz + wy),
+            (xy + wz, 1.0 - (xx + zz), yz - wx),
+            (xz - wy, yz + wx, 1.0 - (xx + yy)),
+        )
+        a, b = across.T
+        found = np.empty((len(starts), 2, 3))
+        for axis, (first, second, normal) in enumerate(rows):
+            extent = REACH * np.sqrt((first * a) ** 2 + (second * b) ** 2 + (normal * thick) ** 2)
+            found[:, 0, axis] = np.minimum.reduceat(means[:, axis] - extent, starts)
+            found[:, 1, axis] = np.maximum.reduceat(means[:, axis] + extent, starts)
+        return found
 
     # The columns of a batch fit a core's cache, and the cost of a call is spread over them (three times faster
     # than block by block).

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.coverage_loops import loops
 from wonderzoom.scene_graph.scale_node import Interval
 from wonderzoom.scene_graph.surfels import THICKNESS, Bounds, StoredBounds, StoredSurfels, Surfels
 
-# How far a surfel reaches, in standard deviations: renderers cut there.
-REACH = 3.0
 # Parts are worked on together up to this many rows: their columns fit a core's cache.
 _BATCH_ROWS = 1 << 14
 
@@ -52,28 +51,13 @@ def _fill(boxes: NDArray[np.float64], here: Sequence[tuple[int, Surfels]]) -> No
 
 def _boxes(parts: Sequence[Surfels]) -> NDArray[np.float64]:
     starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
-    means = np.concatenate([part.means for part in parts]).astype(np.float64)
-    quats = np.concatenate([part.quats for part in parts])
-    w, x, y, z = np.ascontiguousarray(quats.T, np.float64)
-    deviations = np.concatenate([part.log_scales for part in parts]).astype(np.float64)
-    a, b = np.exp(deviations[:, 0]), np.exp(deviations[:, 1])
-    c = THICKNESS * np.exp(np.concatenate([part.native for part in parts]).astype(np.float64))
-    # Rows of the rotation: world axes in terms of the two axes and the normal.
-    s = 2.0 / (w * w + x * x + y * y + z * z)
-    xx, yy, zz = s * x * x, s * y * y, s * z * z
-    xy, xz, yz = s * x * y, s * x * z, s * y * z
-    wx, wy, wz = s * w * x, s * w * y, s * w * z
-    rows = (
-        (1.0 - (yy + zz), xy - wz, xz + wy),
-        (xy + wz, 1.0 - (xx + zz), yz - wx),
-        (xz - wy, yz + wx, 1.0 - (xx + yy)),
-    )
-    found = np.empty((len(parts), 2, 3))
-    for axis, (first, second, normal) in enumerate(rows):
-        extent = REACH * np.sqrt((first * a) ** 2 + (second * b) ** 2 + (normal * c) ** 2)
-        found[:, 0, axis] = np.minimum.reduceat(means[:, axis] - extent, starts)
-        found[:, 1, axis] = np.maximum.reduceat(means[:, axis] + extent, starts)
-    return found
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("means", "quats", "log_scales", "native")
+    }
+    across = np.exp(joined["log_scales"].astype(np.float64))
+    thick = THICKNESS * np.exp(joined["native"].astype(np.float64))
+    return loops().boxes(joined["means"], joined["quats"], across, thick, starts)
 
 
 def bounds_interval(cell: Cell, bounds: Bounds | StoredBounds) -> Interval:

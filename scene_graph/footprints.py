@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.coverage_loops import Lens, Mask, Spots, covered, loops, met, rings
-from wonderzoom.scene_graph.extent import REACH
 from wonderzoom.scene_graph.frustum import CellTable
 from wonderzoom.scene_graph.scale_node import View
-from wonderzoom.scene_graph.surfels import STRUCTURE, Block
+from wonderzoom.scene_graph.surfels import REACH, STRUCTURE, Block
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.intp]

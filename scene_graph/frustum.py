@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
-from wonderzoom.scene_graph.cells import LN2, Cell, Position, floor_shifted, integer_to_float, saturated_shift
+from wonderzoom.scene_graph.cells import (
+    KEPT_BITS,
+    LN2,
+    Cell,
+    Position,
+    floor_shifted,
+    integer_to_float,
+    saturated_shift,
+)
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -25,11 +33,11 @@ Rows = NDArray[np.intp]
 TILE_BITS = 40
 # Products of coordinates must not overflow. A block further from the pivot than this many pixels is drawn
 # towards it, with its size: that changes no direction, so that culling is as exact there as elsewhere.
-_FAR = 1e285
+FAR = 1e285
 # Steps of more bits than this are counted in coarser units: float64 ends at 1024.
 _STEP_BITS = 1000
 # Boxes grow by this share of their distance: rounding never culls what touches.
-_SLACK = 1e-12
+SLACK = 1e-12
 
 
 class CellTable:
@@ -93,17 +101,18 @@ class CellFrames:
         self._edge = np.zeros(
             count
         )  # edge of a cell, or of its anchor's unit where that is larger, in pixels
-        if before is not None and before._anchors.fits(camera.pivot, count):
-            self._anchors = before._anchors
+        known = None if before is None else before._anchors
+        if known is not None and known.fits(camera.pivot, count):
+            self._anchors = known
         else:
-            self._anchors = _Anchors(camera.pivot, count)
+            self._anchors = _Anchors(camera.pivot, count, known)
 
     def fits(self, camera: Camera, anchors: int) -> bool:
         """Whether these are the frames for a camera of a table of so many anchors."""
         return self._camera is camera and len(self._known) == anchors
 
     def edges(self, rows: Rows) -> F64:
-        """[n] edges of the cells in ``rows`` in pixels, also beyond _FAR."""
+        """[n] edges of the cells in ``rows`` in pixels, also beyond FAR."""
         group = self._table._group[rows]  # pyright: ignore[reportPrivateUsage]
         self._learn(group)
         return self._edge[group]
@@ -111,7 +120,7 @@ class CellFrames:
     def of(self, rows: Rows) -> tuple[F64, F64]:
         """``(centres [n, 3] px, edges [n] px)`` of the cells in ``rows``, relative to the pivot.
 
-        Beyond _FAR both are smaller than they are, by the same factor.
+        Beyond FAR both are smaller than they are, by the same factor.
         """
         table = self._table
         group = table._group[rows]  # pyright: ignore[reportPrivateUsage]
@@ -123,49 +132,81 @@ class CellFrames:
         steps -= anchors.pivot.take(group, 0)
         steps -= anchors.rest.take(group, 0)
         distance = np.maximum(np.maximum(np.abs(steps[:, 0]), np.abs(steps[:, 1])), np.abs(steps[:, 2]))
-        edge = np.minimum(edge, _FAR / np.maximum(distance, 1.0))
+        edge = np.minimum(edge, FAR / np.maximum(distance, 1.0))
         return steps * edge[:, None], edge
 
-    def _learn(self, groups: NDArray[np.intp]) -> None:
+    def columns(self) -> tuple[Rows, F64, NDArray[np.bool_], F64, F64, F64, F64]:
+        """What ``of`` works with, for compiled loops: group and steps by row; by group whether the others are known,
+        edges, and places and units of anchors."""
+        table, anchors = self._table, self._anchors
+        group, steps = table._group, table._steps  # pyright: ignore[reportPrivateUsage]
+        return group, steps, self._known, self._edge, anchors.pivot, anchors.rest, anchors.unit
+
+    def know(self, rows: Rows) -> None:
+        """Work out what is not known yet of the cells in ``rows``."""
+        if not self._all_known:
+            self._learn(self._table._group[rows])  # pyright: ignore[reportPrivateUsage]
+
+    def _learn(self, groups: Rows) -> None:
         """Work out what is not known yet of some anchors."""
         if self._all_known or self._known[groups].all():
             return
-        table, anchors = self._table, self._anchors
+        table, anchors, ln_scale = self._table, self._anchors, self._camera.ln_scale
         for group in np.unique(groups[~self._known[groups]]).tolist():
             level, *tile = table._keys[group]  # pyright: ignore[reportPrivateUsage]
             coarser = anchors.settle(group, level, tile)
-            self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - self._camera.ln_scale)
+            self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - ln_scale)
             self._known[group] = True
         self._all_known = bool(self._known.all())
 
 
 class _Anchors:
-    """Where the anchors of a table are from a pivot, whatever the camera's direction and scale."""
+    """Where the anchors of a table are from a pivot, whatever the camera's direction and scale.
 
-    def __init__(self, pivot: Position, count: int) -> None:
+    Seen from a cell that is sixty-odd levels coarser than a step of the pivot, it stays where it was, to the last bit
+    of a float64: a viewer who moves has to work out the anchors near his own scale, and not those of all his ancestors.
+    """
+
+    def __init__(self, pivot: Position, count: int, before: _Anchors | None = None) -> None:
+        """``before``: those of the same table, when it had as many or fewer, from another pivot."""
         self.pivot = np.zeros((count, 3))  # whole cells from the anchor to the pivot's cell of that level
         self.rest = np.zeros((count, 3))  # the pivot's offset from that cell's centre
         self.unit = np.ones(count)  # of the two above, in inverse cells; 1 but for the very far
         self.some_far = False
         self._place = pivot
-        self._coarser = [-1] * count  # octaves of ``unit``; -1 until it is settled
+        self._coarser = np.full(count, -1)  # octaves of ``unit``; -1 until it is settled
+        self._depends = np.full(
+            count, np.inf
+        )  # the finest level of the pivot's place that these numbers depend on
         # For each axis of the pivot: its cell's index, and its offset as a ratio of integers.
         settled = pivot.rebased(pivot.cell.level)
         self._ratios: list[tuple[int, int, int, int]] = []
         for fine, rest in zip(settled.cell.index, settled.offset, strict=True):
             numerator, denominator = rest.as_integer_ratio()
             self._ratios.append((fine, 2 * numerator, denominator, denominator.bit_length()))
+        self._inside = all(
+            rest != -0.5 for rest in settled.offset
+        )  # of its cell, hence of all that are above it
+        if before is not None and self._inside and before._inside:
+            self._take(before)
 
     def fits(self, pivot: Position, count: int) -> bool:
         """Whether these are the anchors of a table of so many, from a pivot."""
         return len(self._coarser) == count and self._place == pivot
 
+    def _take(self, before: _Anchors) -> None:
+        """What is the same from here as it was from there."""
+        kept = np.flatnonzero(before._depends <= _shared_level(self._place.cell, before._place.cell))
+        for name in ("pivot", "rest", "unit", "_coarser", "_depends"):
+            getattr(self, name)[kept] = getattr(before, name)[kept]
+        self.some_far = bool((self.unit != 1.0).any())
+
     def settle(self, group: int, level: int, tile: Sequence[int]) -> int:
         """Work out one of them; the octaves of its unit."""
-        coarser = self._coarser[group]
+        coarser = int(self._coarser[group])
         if coarser >= 0:
             return coarser
-        index, offset = self._at(level)
+        index, offset, depends = self._at(level)
         whole = [p - (t << TILE_BITS) for p, t in zip(index, tile, strict=True)]
         coarser = max(0, max(map(int.bit_length, whole)) - _STEP_BITS)
         if coarser:
@@ -175,16 +216,17 @@ class _Anchors:
             offset = [value * self.unit[group] for value in offset]
         self.pivot[group] = [float(value) for value in whole]
         self.rest[group] = offset
-        self._coarser[group] = coarser
+        self._coarser[group], self._depends[group] = coarser, depends
         return coarser
 
-    def _at(self, level: int) -> tuple[Sequence[int], Sequence[float]]:
-        """Cell and offset of the pivot at a level: ``Position.rebased``, quicker for many levels."""
+    def _at(self, level: int) -> tuple[Sequence[int], Sequence[float], float]:
+        """Cell and offset of the pivot at a level (``Position.rebased``, quicker for many levels), and the finest level
+        of its place that they depend on."""
         place = self._place
         up = place.cell.level - level
         if up == 0:
             place = place.rebased(level)
-            return place.cell.index, place.offset
+            return place.cell.index, place.offset, np.inf
         index: list[int] = []
         offset: list[float] = []
         if up < 0:
@@ -192,13 +234,29 @@ class _Anchors:
                 step, rest = floor_shifted(rest, -up)
                 index.append((coarse << -up) + (1 << (-up - 1)) + step)
                 offset.append(rest - 0.5)
-            return index, offset
+            return index, offset, np.inf
+        depends = float(level)
         for fine, twice, denominator, bits in self._ratios:
             coarse = fine >> up
             remainder = ((fine - (coarse << up)) * 2 + 1) - (1 << up)
             index.append(coarse)
             offset.append(integer_to_float(remainder * denominator + twice, -up - bits))
-        return index, offset
+            # Its float64 is made of the first KEPT_BITS of the remainder, and of whether anything follows. Both are the
+            # same for all places inside of the cell that these bits lead to.
+            depends = max(depends, level + up + KEPT_BITS + 2 - abs(remainder).bit_length())
+        return index, offset, depends
+
+
+def _shared_level(one: Cell, other: Cell) -> float:
+    """The level of the finest cell that is properly above both of two; -inf when there is none."""
+    level = min(one.level, other.level) - 1
+    differ = 0
+    for mine, theirs in zip(one.index, other.index, strict=True):
+        apart = (mine >> (one.level - level)) ^ (theirs >> (other.level - level))
+        if apart < 0:
+            return -np.inf
+        differ = max(differ, apart.bit_length())
+    return level - differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,49 +268,69 @@ class Frustum:
     depth_axis: F64  # [3]: w = 1 + depth_axis @ X, depth in D
     lateral: F64  # [2, 3]: the other two coordinates in D (radial metric)
 
+    @property
+    def axis_length(self) -> float:
+        """Length of ``depth_axis``."""
+        return float(np.linalg.norm(self.depth_axis))
+
     @staticmethod
     def of(camera: Camera, margin: float = 0.0, in_view: bool = False) -> Frustum:
         """The frustum of the image widened by ``margin`` pixels, in world axes or in those of the view."""
-        rotation, inverse_f = np.eye(3) if in_view else camera.rotation, camera.inverse_f
-        ax, ay = camera.aspect
-        across, down, depth = ax * rotation[0], ay * rotation[1], inverse_f * rotation[2]
-        left, right = camera.cx + margin, camera.width + margin - camera.cx
-        top, bottom = camera.cy + margin, camera.height + margin - camera.cy
+        inverse_f, (ax, ay) = camera.inverse_f, camera.aspect
+        right, down, axis = (np.eye(3) if in_view else camera.rotation).tolist()
+        depth = [inverse_f * part for part in axis]
+        lateral = [[inverse_f * part for part in side] for side in (right, down)]
+        left, width = camera.cx + margin, camera.width + margin - camera.cx
+        top, height = camera.cy + margin, camera.height + margin - camera.cy
         normals = [
-            across + left * depth,
-            -across + right * depth,
-            down + top * depth,
-            -down + bottom * depth,
-            depth,
-        ]
-        constants = np.array([left, right, top, bottom, 1.0 - NEAR])
-        return Frustum(np.stack(normals), constants, depth, inverse_f * rotation[:2])
+            [sign * scale * part + reach * along for part, along in zip(side, depth, strict=True)]
+            for side, scale, sign, reach in (
+                (right, ax, 1.0, left), (right, ax, -1.0, width), (down, ay, 1.0, top), (down, ay, -1.0, height),
+            )
+        ]  # fmt: skip
+        constants = np.array([left, width, top, height, 1.0 - NEAR])
+        return Frustum(np.array([*normals, depth]), constants, np.array(depth), np.array(lateral))
 
     def touches(self, centres: F64, halves: F64) -> NDArray[np.bool_]:
         """Which boxes (centres and half extents [n, 3] px) may touch the frustum; never a false no."""
-        grown = halves + _SLACK * (np.abs(centres) + halves)
-        constants = self.constants + _SLACK * np.abs(self.constants)
+        grown = halves + SLACK * (np.abs(centres) + halves)
+        constants = self.constants + SLACK * np.abs(self.constants)
         # [5, n]: planes first, as a reduction over a short last axis costs more than the products.
-        reach = self.normals @ centres.T + np.abs(self.normals) @ grown.T + constants[:, None]
+        reach = _along(self.normals.T, centres) + _along(np.abs(self.normals.T), grown) + constants[:, None]
         return np.logical_and.reduce(reach >= 0.0, axis=0)
 
     def depths(self, centres: F64, halves: F64, radial: bool) -> tuple[F64, F64]:
         """``(least, greatest)`` depth (or distance) over each box, in D, from NEAR up: [n], [n].
 
-        Anything is possible for what lies beyond _FAR.
+        Anything is possible for what lies beyond FAR.
         """
-        w = 1.0 + centres @ self.depth_axis
+        w = 1.0 + _along(self.depth_axis, centres)
+        size = _along(_ONES, halves)
         if radial:
-            sides = centres @ self.lateral.T
-            middle = np.hypot(np.hypot(sides[:, 0], sides[:, 1]), w)
+            sides = _along(self.lateral.T, centres)
+            most = np.maximum(np.maximum(np.abs(sides[0]), np.abs(sides[1])), np.abs(w))  # squares overflow
+            x, y, z = sides[0] / most, sides[1] / most, w / most
+            middle = most * np.sqrt(x * x + y * y + z * z)
             # The box's half extents summed bound its half diagonal, without squares that overflow.
-            spread = np.linalg.norm(self.depth_axis) * halves.sum(1)
+            spread = self.axis_length * size
         else:
             middle = w
-            spread = halves @ np.abs(self.depth_axis)
-        beyond = np.abs(centres).sum(1) + halves.sum(1) > 0.5 * _FAR
+            spread = _along(np.abs(self.depth_axis), halves)
+        beyond = _along(_ONES, np.abs(centres)) + size > 0.5 * FAR
         least = np.where(beyond, NEAR, np.maximum(middle - spread, NEAR))
         return least, np.where(beyond, np.inf, np.maximum(middle + spread, NEAR))
+
+
+_ONES = np.ones(3)
+
+
+def _along(axes: F64, vectors: F64) -> F64:
+    """``axes[0] x + axes[1] y + axes[2] z`` of vectors [n, 3], spelled out: BLAS rounds by the shape of a batch.
+
+    ``axes`` [3] gives [n], ``axes`` [3, k] gives [k, n].
+    """
+    x, y, z = axes[..., None] * vectors.T[:, None] if axes.ndim == 2 else axes[:, None] * vectors.T
+    return x + y + z
 
 
 def boxes_in_pixels(centres: F64, edges: F64, boxes: F64) -> tuple[F64, F64]:

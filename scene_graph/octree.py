@@ -10,7 +10,8 @@ Aggregates are arrays over *slots*, those of blocks over *rows*, so that a walk 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 
@@ -23,15 +24,12 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cell_tree import CellTree
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.extent import surfel_boxes
-from wonderzoom.scene_graph.frustum import CellFrames, Frustum, boxes_in_pixels
+from wonderzoom.scene_graph.frustum import CellFrames
 from wonderzoom.scene_graph.scale_node import Box, Interval
+from wonderzoom.scene_graph.selection_loops import Branches, Gaze, loops
 from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
-# The walk collects this many cells before it tests them: one vectorised test costs as much as 500 cells.
-WALK_BATCH = 512
-# Weights vanish at the ends of an interval; nearer to an end than this they are below 1e-4, never drawn.
-SCALE_SLACK = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,7 @@ class Octree(CellTree):
     def __init__(self) -> None:
         super().__init__()
         self.rows = BlockRows()
+        self._behind: set[int] | None = None  # slots that ``together`` will look at
 
     def copy(self) -> Octree:
         """A tree of its own of the same blocks, which are shared: they never change, nor do the cells.
@@ -150,49 +149,26 @@ class Octree(CellTree):
         """The rows (``rows``) of the blocks of ``touching``, in no order."""
         if self._root < 0:
             return np.empty(0, np.intp)
-        frustum, frames = Frustum.of(camera, margin), self._table.seen_from(camera)
-
-        def seen(slots: NDArray[np.intp], boxes: F64, intervals: F64) -> NDArray[np.bool_]:
-            middle, halves = boxes_in_pixels(*frames.of(slots), boxes)
-            hit = frustum.touches(middle, halves)
-            if scale_offset is not None:
-                least, greatest = frustum.depths(middle, halves, radial)
-                if not standing_by:
-                    hit &= intervals[:, 0] + SCALE_SLACK < scale_offset + np.log(greatest)
-                hit &= scale_offset + np.log(least) + SCALE_SLACK < intervals[:, 1]
-            return hit
-
-        rows: list[int] = []
-        single: list[NDArray[np.intp]] = []
-        leaves: list[NDArray[np.intp]] = []
-        frontier = np.array([self._root], np.intp)
-        while len(frontier):
-            gathered = [frontier]
-            total = len(frontier)
-            while total < WALK_BATCH and len(frontier):
-                frontier = self._below(frontier)
-                gathered.append(frontier)
-                total += len(frontier)
-            slots = np.concatenate(gathered)
-            met = seen(slots, self._box[slots], self._interval[slots])
-            hit = slots[met]
-            own, alone = self._one[hit], self._leaf[hit]
-            leaves.append(own[alone])
-            single.append(own[~alone & (own >= 0)])
-            for slot in hit[own == -2].tolist():
-                rows += self._own[slot]
-            frontier = self._below(frontier[met[len(met) - len(frontier) :]])
-        # What a leaf knows of its subtree is its block's own; the blocks of other cells are asked for themselves.
-        found = np.concatenate([np.array(rows, np.intp), *single])
-        found = found[seen(self.rows.slot[found], self.rows.box[found], self.rows.interval[found])]
-        found = np.concatenate([found, *leaves])
+        gaze, frames = (
+            Gaze.of(camera, margin, scale_offset, radial, standing_by),
+            self._table.seen_from(camera),
+        )
+        found = loops().walk(self._branches(), frames, gaze)
         if scale_offset is not None:
-            large, places, _ = self.rows.in_detail(found, frames, frustum, seen)
-            shown = np.ones(len(found), np.bool_)
-            shown[large] = False
-            shown[large[places]] = True
-            found = found[shown]
+            large, places, _ = self.rows.in_detail(found, frames, gaze)
+            if len(large):
+                shown = np.ones(len(found), np.bool_)
+                shown[large] = False
+                shown[large[places]] = True
+                found = found[shown]
         return found
+
+    def _branches(self) -> Branches:
+        rows = self.rows
+        return Branches(
+            self._root, self._children, self._box, self._interval, self._first, self._leaf,
+            rows.slot, rows.box, rows.interval, rows.after,
+        )  # fmt: skip
 
     def reaching(self, camera: Camera) -> list[tuple[Block, NDArray[np.intp] | None]]:
         """The blocks with a surfel whose footprint may meet the frustum, in (node, cell) order, and which rows.
@@ -200,13 +176,8 @@ class Octree(CellTree):
         None stands for any: only blocks far larger than the picture are asked for their rows.
         """
         rows = self.rows.in_order(self.walk(camera, 0.0, None, False))
-        frustum, frames = Frustum.of(camera), self._table.seen_from(camera)
-
-        def seen(slots: NDArray[np.intp], boxes: F64, _intervals: F64) -> NDArray[np.bool_]:
-            return frustum.touches(*boxes_in_pixels(*frames.of(slots), boxes))
-
         some: list[NDArray[np.intp] | None] = [None] * len(rows)
-        large, places, surfels = self.rows.in_detail(rows, frames, frustum, seen)
+        large, places, surfels = self.rows.in_detail(rows, self._table.seen_from(camera), Gaze.of(camera))
         ends = np.searchsorted(places, np.arange(len(large) + 1)).tolist()
         for place, number in enumerate(large.tolist()):
             some[number] = surfels[ends[place] : ends[place + 1]]
@@ -254,7 +225,22 @@ class Octree(CellTree):
         self._collapse(slot, dirty)
 
     # ---- aggregates -----------------------------------------------------------------------------
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Within, what cells know of their subtrees is left behind by changes; it is worked out at the end, once."""
+        assert self._behind is None
+        self._behind = set()
+        try:
+            yield
+        finally:
+            behind, self._behind = self._behind, None
+            self._refresh({slot for slot in behind if self._slots.get(self._cells[slot]) == slot})
+
     def _refresh(self, changed: set[int]) -> None:
+        if self._behind is not None:
+            self._behind |= changed
+            return
+
         def recomputed(slot: int) -> bool:
             box, interval = self._box[slot].copy(), self._interval[slot].copy()
             self._aggregate(slot)
@@ -265,10 +251,11 @@ class Octree(CellTree):
     def _aggregate(self, slot: int) -> None:
         cell, own = self._cells[slot], self._own[slot]
         below = self._children_of(slot)
+        self._first[slot] = self.rows.chain(own)
         if len(own) == 1 and not below:  # nearly always
             row = own[0]
             self._box[slot], self._interval[slot] = self.rows.box[row], self.rows.interval[row]
-            self._counts[slot], self._one[slot], self._leaf[slot] = (1, self.rows.surfels[row]), row, True
+            self._counts[slot], self._leaf[slot] = (1, self.rows.surfels[row]), True
             return
         boxes = [self.rows.box[row] for row in own]
         intervals = [self.rows.interval[row] for row in own]
@@ -284,4 +271,4 @@ class Octree(CellTree):
         self._box[slot, 1] = np.max([box[1] for box in boxes], axis=0)
         self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
         self._counts[slot] = blocks, surfels
-        self._one[slot], self._leaf[slot] = own[0] if len(own) == 1 else -2 if own else -1, False
+        self._leaf[slot] = False

@@ -27,7 +27,7 @@ Seen = Callable[[Rows, F64, F64], Mask]
 # Blocks of a longer edge on the screen are asked in detail: a native pixel of theirs is 64 pixels there.
 FINE_EDGE_PX = 2.0**12
 # Surfels, in Z-order, that a box stands for: from coarse to fine, each a whole number of the next.
-_RUNS = (256, 32, 4)
+RUNS = (256, 32, 4)
 # Surfels whose patches are kept, 80 bytes each, for cameras to come; those of the last one are held twice.
 _MOST_SURFELS = 1 << 20
 # Renderers draw a splat up to where it is fainter than half a level of 255: 3.33 standard deviations.
@@ -41,7 +41,7 @@ class Patches:
     centres: F64  # [N, 3] cell edges
     radii: F64  # [N]
     intervals: F64  # [N, 2] x_child and x_parent, ln root edges per pixel
-    boxes: tuple[F64, ...]  # for each of _RUNS [P, 2, 3]
+    boxes: tuple[F64, ...]  # for each of RUNS [P, 2, 3]
     spans: tuple[F64, ...]  # their scale intervals [P, 2]
 
     @staticmethod
@@ -52,7 +52,7 @@ class Patches:
         intervals = np.stack([bounds.child, bounds.parent], -1).astype(np.float64) + edge
         boxes: list[F64] = []
         spans: list[F64] = []
-        for run in _RUNS:
+        for run in RUNS:
             starts = np.arange(0, len(radii), run)
             low = np.minimum.reduceat(centres - radii[:, None], starts)
             boxes.append(np.stack([low, np.maximum.reduceat(centres + radii[:, None], starts)], 1))
@@ -62,7 +62,7 @@ class Patches:
 
 
 @dataclass(frozen=True, slots=True)
-class _Runs:
+class Runs:
     """The runs of one size of several blocks, one after the other."""
 
     starts: Rows  # [B + 1] first run of each block
@@ -70,32 +70,32 @@ class _Runs:
     spans: F64  # [P, 2]
 
     @staticmethod
-    def of(blocks: Sequence[Patches], size: int) -> _Runs:
+    def of(blocks: Sequence[Patches], size: int) -> Runs:
         starts = np.cumsum([0, *(len(block.spans[size]) for block in blocks)])
         boxes = np.concatenate([np.empty((0, 2, 3)), *(block.boxes[size] for block in blocks)])
-        return _Runs(
+        return Runs(
             starts, boxes, np.concatenate([np.empty((0, 2)), *(block.spans[size] for block in blocks)])
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Together:
+class Together:
     """The patches of several blocks, one after the other."""
 
     starts: Rows  # [B + 1] first surfel of each block
     centres: F64  # [N, 3]
     radii: F64  # [N]
     intervals: F64  # [N, 2]
-    runs: tuple[_Runs, ...]  # for each of _RUNS
+    runs: tuple[Runs, ...]  # for each of RUNS
 
     @staticmethod
-    def of(blocks: Sequence[Patches]) -> _Together:
-        return _Together(
+    def of(blocks: Sequence[Patches]) -> Together:
+        return Together(
             np.cumsum([0, *(len(block.radii) for block in blocks)]),
-            np.concatenate([block.centres for block in blocks]),
-            np.concatenate([block.radii for block in blocks]),
-            np.concatenate([block.intervals for block in blocks]),
-            tuple(_Runs.of(blocks, size) for size in range(len(_RUNS))),
+            np.concatenate([np.empty((0, 3)), *(block.centres for block in blocks)]),
+            np.concatenate([np.empty(0), *(block.radii for block in blocks)]),
+            np.concatenate([np.empty((0, 2)), *(block.intervals for block in blocks)]),
+            tuple(Runs.of(blocks, size) for size in range(len(RUNS))),
         )
 
     def in_view(self, seen: Seen) -> tuple[Rows, Rows]:
@@ -107,7 +107,7 @@ class _Together:
             which, local = which[hit], at[hit] - here.starts[which[hit]]
             finer = size + 1 < len(self.runs)
             ends = self.runs[size + 1].starts if finer else self.starts
-            ratio = _RUNS[size] // _RUNS[size + 1] if finer else _RUNS[-1]
+            ratio = RUNS[size] // RUNS[size + 1] if finer else RUNS[-1]
             at = ((ends[which] + local * ratio)[:, None] + np.arange(ratio)).ravel()
             which = np.repeat(which, ratio)
             whole = at < ends[which + 1]
@@ -124,7 +124,7 @@ class Details:
     def __init__(self) -> None:
         self._patches: dict[int, Patches] = {}
         # A camera mostly asks for the same again.
-        self._last: tuple[list[Patches], _Together] | None = None
+        self._last: tuple[list[Patches], Together] | None = None
 
     def __copy__(self) -> Details:
         other = Details()
@@ -143,12 +143,8 @@ class Details:
                 break
             surfels -= len(self._patches.pop(row).radii)
 
-    def in_view(self, blocks: Sequence[tuple[int, Block]], seen: Seen) -> tuple[Rows, Rows]:
-        """The surfels of some blocks (with their rows) that may meet a view: numbers of blocks and rows in these, both
-        ascending. ``seen`` names blocks by their numbers in ``blocks``, too.
-        """
-        if not blocks:
-            return np.empty(0, np.intp), np.empty(0, np.intp)
+    def of(self, blocks: Sequence[tuple[int, Block]]) -> Together:
+        """Those of some blocks, with their rows."""
         patches: list[Patches] = []
         before = len(self._patches)
         for row, block in blocks:
@@ -158,5 +154,5 @@ class Details:
             self._forget(len(blocks))
         last = self._last
         if last is None or len(last[0]) != len(patches) or any(map(is_not, last[0], patches)):
-            last = self._last = patches, _Together.of(patches)
-        return last[1].in_view(seen)
+            last = self._last = patches, Together.of(patches)
+        return last[1]

@@ -12,9 +12,8 @@ import numpy as np
 
 from wonderzoom.scene_graph.camera import Camera, quat_to_matrix
 from wonderzoom.scene_graph.cells import Position
-from wonderzoom.scene_graph.extent import REACH
 from wonderzoom.scene_graph.ports import RenderedView, VisibleSet
-from wonderzoom.scene_graph.surfels import Block
+from wonderzoom.scene_graph.surfels import REACH, Block
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.scales import ln
+
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 # What was drawn in the frame before is worth this much more: blocks at the limit do not flip to and fro.
 HYSTERESIS = 1.25
+KEPT = float(np.log2(HYSTERESIS))
 # Priorities are sorted into this many classes an octave; only the class at the limit is sorted through.
-_CLASSES = 8.0
-_MOST_CLASSES = 2048
+CLASSES = 8.0
+MOST_CLASSES = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,13 @@ class Candidates:
     last: I64  # [N] last level of the pyramid: one surfel
     octaves: F64  # [N] log2 of the size of a pixel in native pixels, where the block is nearest
     coverage: F64  # [N] pixels that the block may cover
+
+    def kept(self, budget: int) -> NDArray[np.bool_]:
+        """[N] which blocks are drawn at all: where there are more than surfels, those that cover most."""
+        drawn = np.ones(len(self.last), np.bool_)
+        if len(drawn) > budget:
+            drawn[np.argsort(-self.coverage, kind="stable")[budget:]] = False
+        return drawn
 
     def cost(self, level: I64) -> I64:
         """Surfels drawn [N] of blocks whose finest level is ``level`` [N], with those that share its weight."""
@@ -55,9 +66,7 @@ def refine(c: Candidates, budget: int, before: I64 | None = None) -> tuple[I64, 
     those that cover most. ``before`` [N] are the levels of the frame before, -1 for blocks that it did not have.
     """
     count, levels = c.sizes.shape
-    drawn = np.ones(count, np.bool_)
-    if count > budget:
-        drawn[np.argsort(-c.coverage, kind="stable")[budget:]] = False
+    drawn = c.kept(budget)
     if not count:
         return c.last.copy(), drawn
     costs = c.costs()
@@ -67,10 +76,9 @@ def refine(c: Candidates, budget: int, before: I64 | None = None) -> tuple[I64, 
     added = costs - np.append(costs[:, 1:], np.zeros((count, 1), np.int64), 1)
     base = int(np.take_along_axis(costs, c.last[:, None], 1)[:, 0][drawn].sum())
     # Surfels of level k + 1 are 2^(k + 1) native pixels apart: half of that is the error that the step removes.
-    with np.errstate(divide="ignore"):
-        worth = np.log2(c.coverage)[:, None] + (numbers - c.octaves[:, None]) - np.log2(np.maximum(added, 1))
+    worth = (ln(c.coverage) / LN2)[:, None] + (numbers - c.octaves[:, None]) - ln(np.maximum(added, 1)) / LN2
     if before is not None:
-        worth += np.log2(HYSTERESIS) * ((before >= 0)[:, None] & (numbers >= before[:, None]))
+        worth = worth + np.where((before >= 0)[:, None] & (numbers >= before[:, None]), KEPT, 0.0)
     # A block is refined step by step: no step comes before the coarser ones.
     worth = np.minimum.accumulate(np.where(possible, worth, np.inf)[:, ::-1], 1)[:, ::-1]
     bought = _bought(worth, np.where(possible, added, 0), possible, budget - base)
@@ -84,12 +92,12 @@ def _bought(worth: F64, added: I64, possible: NDArray[np.bool_], left: int) -> N
     if not np.isfinite(highest):
         return possible & False
     with np.errstate(invalid="ignore"):
-        number = np.clip((highest - worth) * _CLASSES, 0, _MOST_CLASSES - 1)
-    classes = np.where(possible, number, _MOST_CLASSES).astype(np.int64)
-    spent = np.cumsum(np.bincount(classes.ravel(), added.ravel(), _MOST_CLASSES + 1)[:-1])
+        number = np.clip((highest - worth) * CLASSES, 0, MOST_CLASSES - 1)
+    classes = np.where(possible, number, MOST_CLASSES).astype(np.int64)
+    spent = np.cumsum(np.bincount(classes.ravel(), added.ravel(), MOST_CLASSES + 1)[:-1])
     limit = int(np.searchsorted(spent, left, side="right"))  # the class in which the budget ends
     bought = classes < limit
-    if limit >= _MOST_CLASSES:
+    if limit >= MOST_CLASSES:
         return bought
     left -= int(spent[limit - 1]) if limit else 0
     rows, steps = np.nonzero((classes == limit)[:, ::-1])

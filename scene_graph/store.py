@@ -26,7 +26,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from wonderzoom.scene_graph.cells import Cell
@@ -34,6 +33,7 @@ from wonderzoom.scene_graph.commit import BoundsPatch, Commit, LogEntry, WorldHe
 from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_durably
 from wonderzoom.scene_graph.manifest import BadCommit, ChangedBytes, NewerFormat
 from wonderzoom.scene_graph.page_cache import PageCache
+from wonderzoom.scene_graph.read_ahead import ReadAhead
 from wonderzoom.scene_graph.store_codec import (
     decode_commit,
     decode_outline,
@@ -54,7 +54,7 @@ from wonderzoom.scene_graph.store_errors import (
 from wonderzoom.scene_graph.store_file import whole_file
 from wonderzoom.scene_graph.store_pages import Losses, StoredBlocks
 from wonderzoom.scene_graph.store_record import DATABASE, DATABASE_FILES, Record, Row, content_hash
-from wonderzoom.scene_graph.store_summary import summarised
+from wonderzoom.scene_graph.store_summary import summarised, told
 from wonderzoom.scene_graph.surfels import Bounds
 
 if TYPE_CHECKING:
@@ -197,9 +197,9 @@ class WorldStore:
         """Another number as soon as somebody has appended; cheap to ask for."""
         return self._last if self._lock is not None else self._record.changes()
 
-    def rows(self) -> list[Row]:
-        """What the record says of each commit's file, oldest first."""
-        return self._record.rows()
+    def rows(self, after: int = 0) -> list[Row]:
+        """What the record says of each later commit's file, oldest first."""
+        return self._record.rows(after)
 
     @property
     def damaged(self) -> dict[str, str]:
@@ -241,8 +241,8 @@ class WorldStore:
         """What each revision brings and takes, oldest first, from the record alone."""
         return (self._entry(row) for row in self._record.rows())
 
-    def load(self, pages: PageCache | None = None) -> World:
-        """The live world: every commit applied in order.
+    def load(self, pages: PageCache | None = None, until: int | None = None) -> World:
+        """The live world: every commit applied in order; with ``until`` as it was at that revision.
 
         With ``pages`` the columns of blocks stay on disk, and are read through that cache when somebody asks for
         them; also after this store is closed.
@@ -250,10 +250,16 @@ class WorldStore:
         from wonderzoom.scene_graph.world import World
 
         world = World(self.header)
+        rows = () if pages else [row for row in self._record.rows() if until is None or row.revision <= until]
         if pages is not None:
             self._stored = StoredBlocks(pages, self._losses)
-        for commit in self._commits(0, None, self._decoded if pages is None else self._opened):
-            world.apply(commit)
+        with ReadAhead(rows, self._file) as files, world.octree.together():
+
+            def known(row: Row) -> Commit:
+                return told(decode_commit(data := files.of(row)), data, self._record.summary(row.revision))
+
+            for commit in self._commits(0, until, known if pages is None else self._opened):
+                world.apply(commit)
         return world
 
     def settled(self, commit: Commit) -> Commit:
@@ -265,7 +271,11 @@ class WorldStore:
 
     def _decoded(self, row: Row) -> Commit:
         """A commit with all its columns. Raises BadCommit, NewerFormat, OSError."""
-        return decode_commit(whole_file(commit_file(self.path, row), row))
+        return decode_commit(self._file(row))
+
+    def _file(self, row: Row) -> bytes:
+        """All bytes of its file, as they were written. Raises ChangedBytes, OSError."""
+        return whole_file(commit_file(self.path, row), row)
 
     def _opened(self, row: Row) -> Commit:
         """A commit with its columns on disk. Raises BadCommit, NewerFormat, OSError."""
@@ -385,7 +395,5 @@ class WorldStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()

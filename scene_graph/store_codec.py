@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from wonderzoom.scene_graph.admission import look_together
 from wonderzoom.scene_graph.commit import FORMAT, BoundsPatch, Commit, LogEntry
 from wonderzoom.scene_graph.manifest import (
     BadCommit,
@@ -78,7 +79,7 @@ def unpack_view(value: Json, tensors: Tensors, name: str) -> View:
     packed = _typed(tensors, f"{name}.mask", np.dtype(np.uint8))
     if packed.shape != ((pixels + 7) // 8,):
         raise ValueError(f"a mask of {packed.shape} bytes for {pixels} pixels")
-    mask = np.unpackbits(packed.view(np.uint8), count=pixels).astype(np.bool_).reshape(shape)
+    mask = np.unpackbits(packed.view(np.uint8), count=pixels).view(np.bool_).reshape(shape)
     mask.flags.writeable = False
     zeta = _typed(tensors, f"{name}.zeta", np.dtype(np.float32))
     image = _typed(tensors, f"{name}.image", np.dtype(np.uint8)) if value["image"] else None
@@ -132,13 +133,20 @@ def _pack_bounds(prefix: str, all_bounds: list[Bounds]) -> Tensors:
 
 
 def _parse_bounds(value: Json, columns: Tensors) -> Bounds:
+    """Bounds whose owners nobody has looked at (``_check_owners``)."""
     owners = tuple(parse_text(owner) for owner in value["owners"])
     for name, column in columns.items():
         if column.ndim != 1:
             raise ValueError(f"column {name} of the bounds has the shape {column.shape}")
-        if name.endswith("owner") and column.size and not -1 <= column.min() <= column.max() < len(owners):
-            raise ValueError(f"column {name} names an owner that is not among {len(owners)}")
     return Bounds(**columns, owners=owners, revision=parse_int(value["revision"]))  # type: ignore[arg-type]
+
+
+def _check_owners(bounds: Bounds) -> None:
+    count = len(bounds.owners)
+    for name in ("parent_owner", "child_owner"):
+        column = getattr(bounds, name)
+        if column.size and not -1 <= column.min() <= column.max() < count:
+            raise ValueError(f"column {name} names an owner that is not among {count}")
 
 
 # ---- commits ----------------------------------------------------------------------------------------
@@ -234,12 +242,18 @@ def _parse_blocks(values: list[Json], tensors: Tensors) -> Iterator[Block]:
         return
     rows = [parse_int(value["bounds"]["rows"]) for value in values]
     bounds = _cut(tensors, "bounds", BOUNDS_DTYPES, rows)
+    blocks: list[Block] = []
     for value, columns, bound in zip(values, _cut(tensors, "surfels", DTYPES, rows), bounds, strict=True):
         surfels = Surfels(**columns)  # type: ignore[arg-type]
         parsed = _parse_bounds(value["bounds"], bound)
-        yield Block(
-            parse_cell(value["cell"]), parse_text(value["node"]), surfels, parsed, parse_text(value["hash"])
-        )
+        cell, node, name = parse_cell(value["cell"]), parse_text(value["node"]), parse_text(value["hash"])
+        blocks.append(Block(cell, node, surfels, parsed, name))
+    whole = Surfels(**{name: tensors[f"surfels.{name}"] for name in DTYPES})  # type: ignore[arg-type]
+    joined = Bounds(**{name: tensors[f"bounds.{name}"] for name in BOUNDS_DTYPES})  # type: ignore[arg-type]
+    if not look_together(blocks, whole, joined, rows):
+        for block in blocks:
+            _check_owners(block.bounds)
+    yield from blocks
 
 
 def _parse_patches(values: list[Json], tensors: Tensors) -> Iterator[BoundsPatch]:
@@ -247,9 +261,9 @@ def _parse_patches(values: list[Json], tensors: Tensors) -> Iterator[BoundsPatch
         return
     rows = [parse_int(value["bounds"]["rows"]) for value in values]
     for value, bound in zip(values, _cut(tensors, "patches", BOUNDS_DTYPES, rows), strict=True):
-        yield BoundsPatch(
-            parse_text(value["node"]), parse_cell(value["cell"]), _parse_bounds(value["bounds"], bound)
-        )
+        bounds = _parse_bounds(value["bounds"], bound)
+        _check_owners(bounds)
+        yield BoundsPatch(parse_text(value["node"]), parse_cell(value["cell"]), bounds)
 
 
 def decode_outline(text: str) -> Commit:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +94,18 @@ class Summary:
             head_key(data),
         )
 
+    def tell(self, commit: Commit) -> None:
+        """Leave with the columns of its commit what it knows of them. Raises ValueError where it is of another."""
+        for block, box, native, mean in zip(
+            commit.blocks, self.boxes, self.native.tolist(), self.mean.tolist(), strict=True
+        ):
+            columns = block.surfels
+            object.__setattr__(columns, "known_box", box)
+            object.__setattr__(columns, "known_native", (*native, mean))
+        for some, limits in ((commit.blocks, self.bounds), (commit.patches, self.patches)):
+            for each, parent, child in zip(some, limits.parent.tolist(), limits.child.tolist(), strict=True):
+                object.__setattr__(each.limits, "known", (tuple(parent), tuple(child)))
+
     def same_as(self, other: Summary) -> bool:
         """Equal in content."""
         return encode_summary(self) == encode_summary(other)
@@ -123,6 +136,14 @@ def node_key(views: Sequence[View], state: bytes) -> str:
 
 def _keys(names: Sequence[str]) -> U8:
     return np.frombuffer(bytes.fromhex("".join(names)), np.uint8).reshape(-1, KEY_BYTES)
+
+
+def told(commit: Commit, data: bytes, kept: bytes | None) -> Commit:
+    """A commit, read from a file, with what its kept summary knows of it, so that nobody works that out again."""
+    with suppress(BadCommit, ValueError, LookupError):  # no summary of this file
+        if kept and (summary := decode_summary(kept)).head == head_key(data):
+            summary.tell(commit)
+    return commit
 
 
 def summarised(commit: Commit, data: bytes) -> bytes:

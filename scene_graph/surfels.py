@@ -25,6 +25,8 @@ F32 = NDArray[np.float32]
 
 # Thickness of a surfel along its normal, in native pixels: flat, but never singular in projection.
 THICKNESS = 0.02
+# How far a surfel reaches, in standard deviations: renderers cut there.
+REACH = 3.0
 
 # What a block may hold: its surfels lie in its cell (which rounding may leave by a hair), ...
 MAX_OFFSET = 0.501
@@ -54,6 +56,9 @@ class Surfels:
     # What was worked out of columns that never change: an insertion asks for it twice.
     known_box: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
     known_sound: bool = field(default=False, init=False, repr=False, compare=False)
+    known_native: tuple[float, float, float] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )  # least, greatest, mean
 
     def __post_init__(self) -> None:
         n = len(self.means)
@@ -70,12 +75,21 @@ class Surfels:
     @property
     def native_interval(self) -> tuple[float, float]:
         """Least and greatest native log-scale."""
-        return float(self.native.min()), float(self.native.max())
+        return self._native[:2]
 
     @property
     def native_mean(self) -> float:
         """Mean native log-scale."""
-        return float(self.native.mean(dtype=np.float64))
+        return self._native[2]
+
+    @property
+    def _native(self) -> tuple[float, float, float]:
+        if self.known_native is None:
+            x = self.native
+            found = (float(x.min()), float(x.max()), float(x.mean(dtype=np.float64)))
+            object.__setattr__(self, "known_native", found)
+            return found
+        return self.known_native
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Name -> array, in declaration order (what is hashed, stored and sent)."""
@@ -90,7 +104,7 @@ class Surfels:
         """Raise ValueError when a number is not finite or out of its range."""
         if self.known_sound:
             return
-        if len(self) and self._sound():
+        if len(self) and self.is_sound():
             object.__setattr__(self, "known_sound", True)
             return
         for name in ("means", "quats", "log_scales", "opacities", "native"):
@@ -108,8 +122,11 @@ class Surfels:
         if float(np.abs(self.quats).max(1).min()) < MIN_QUAT:
             raise ValueError("a quaternion of zeros is not a rotation")
 
-    def _sound(self) -> bool:
-        """Nearly always true and quick to see: comparisons with what is not a number are false."""
+    def is_sound(self) -> bool:
+        """Whether all is well with one row or more; a harmless no is possible.
+
+        Nearly always true and quick to see: comparisons with what is not a number are false.
+        """
         quats = np.einsum("ij,ij->i", self.quats, self.quats)  # squared lengths
         return bool(
             np.abs(self.means).max() <= MAX_OFFSET
@@ -156,6 +173,9 @@ class Bounds:
     revision: int = 0  # the commit that last changed them
     digest: str = field(default="", init=False, compare=False)  # filled when ``key`` is first asked for
     known: tuple[Interval, Interval] | None = field(default=None, init=False, repr=False, compare=False)
+    known_beside: Surfels | None = field(
+        default=None, init=False, repr=False, compare=False
+    )  # sound with these
 
     @staticmethod
     def open(n: int) -> Bounds:

@@ -14,14 +14,13 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.scene_graph.block_rows import MOST_LEVELS
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.cells import LN2
-from wonderzoom.scene_graph.frustum import Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
-from wonderzoom.scene_graph.refinement import Candidates, refine
-from wonderzoom.scene_graph.scales import MIP_REACH, MIP_SHARPNESS
+from wonderzoom.scene_graph.refinement import Candidates
+from wonderzoom.scene_graph.selection_loops import Asked, Gaze, loops
 from wonderzoom.scene_graph.surfels import Block
 from wonderzoom.scene_graph.world import World
 
@@ -32,6 +31,11 @@ Levels = NDArray[np.int64]
 GUARD_PX = 2.0
 # Levels of pyramids reach further than the block that they stand for, by 3.3 sigma of 0.7 spacings of a pixel.
 MIP_GUARD_PX = 4.0
+
+
+# All pairs of a finest and a coarsest level, made once.
+_SPANS = np.empty(MOST_LEVELS**2, np.object_)
+_SPANS[:] = [divmod(span, MOST_LEVELS) for span in range(MOST_LEVELS**2)]
 
 
 def visible_set(
@@ -101,9 +105,8 @@ def with_levels(
             each.make()
         table.measure(unknown)
         wanted = replace(wanted, sizes=table.sizes[rows, : int(wanted.last.max()) + 1])
-        if wanted.cost(finest).sum() > settings.budget:
-            finest, drawn = refine(wanted, settings.budget, _levels_of(before, world, rows))
-            rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
+        finest, drawn = loops().refine(wanted, settings.budget, _levels_of(before, world, rows))
+        rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
     coarsest = np.maximum(finest, coarsest)
     last = wanted.last
     made = table.have(rows, coarsest)
@@ -113,8 +116,7 @@ def with_levels(
             world, zip(table.blocks(rows[lacking].tolist()), coarsest[lacking].tolist(), strict=True)
         ):
             (Missing.make if later is None else later)(each)
-        if later is None:
-            made[:] = True
+        made = table.have(rows, coarsest)
         finest, coarsest, last = (np.where(made, levels, 0) for levels in (finest, coarsest, last))
     return _as_set(world, rows, finest, coarsest, last)
 
@@ -122,22 +124,11 @@ def with_levels(
 def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Candidates:
     """What the blocks of some rows ask for at the sizes of pixels over their boxes, without ``sizes``."""
     table = octree.rows
-    frustum = Frustum.of(camera, MIP_GUARD_PX)
-    middle, halves = boxes_in_pixels(*octree.frames(camera).of(table.slot[rows]), table.box[rows])
-    least, greatest = frustum.depths(middle, halves, radial)
-    native, last = table.native[rows], table.levels[rows] - 1
-    pixel = camera.ln_scale / LN2
-    nearest, farthest = (
-        pixel + (np.log(least) - native[:, 1]) / LN2,
-        pixel + (np.log(greatest) - native[:, 0]) / LN2,
+    frames, gaze = octree.frames(camera), Gaze.of(camera, MIP_GUARD_PX, radial=radial)
+    last = table.levels[rows] - 1
+    finest, coarsest, nearest, coverage = loops().ask(
+        Asked(rows, table.slot, table.box, table.native, last), frames, gaze, camera
     )
-    low, high = (np.clip(octaves - MIP_SHARPNESS, 0, last) for octaves in (nearest, farthest))
-    finest = np.clip(np.floor(low - MIP_REACH) + 1, 0, last).astype(np.int64)
-    coarsest = np.clip(np.ceil(high + MIP_REACH) - 1, 0, last).astype(np.int64)
-    # Pixels of the box's silhouette, at most the picture's; where its depth spans much, at the middle of it.
-    across = 2.0 * halves / np.sqrt(least * np.minimum(greatest, 1e6 * least))[:, None]
-    x, y, z = np.minimum(across, 1e6).T
-    coverage = np.clip((x * y + y * z + z * x) / 2.0, 1e-3, float(camera.width * camera.height))
     return Candidates(np.zeros((len(rows), 1), np.int64), finest, coarsest, last, nearest, coverage)
 
 
@@ -147,9 +138,7 @@ def _levels_of(before: VisibleSet | None, world: World, rows: Rows) -> Levels | 
         return None
     table = world.octree.rows
     if before.chosen is not None and before.revision == world.revision:
-        levels = np.full(len(table.slot), -1)
-        levels[before.chosen[0]] = before.chosen[1]
-        return levels[rows]
+        return table.matched(rows, *before.chosen)
     known = {block.key: span[0] for block, span in zip(before.blocks, before.shared, strict=True)}
     return np.array([known.get(block.key, -1) for block in table.blocks(rows.tolist())], np.int64)
 
@@ -170,16 +159,14 @@ def _kept(
 def _as_set(world: World, rows: Rows, finest: Levels, coarsest: Levels, last: Levels) -> VisibleSet:
     counts = coarsest - finest + 1
     starts = np.cumsum(counts) - counts
-    levels = (np.arange(int(counts.sum())) - np.repeat(starts - finest, counts)).tolist()
-    blocks = world.octree.rows.blocks(np.repeat(rows, counts).tolist())
+    levels = np.arange(int(counts.sum())) - np.repeat(starts - finest, counts)
+    spans = np.repeat(finest * MOST_LEVELS + last, counts)
     return VisibleSet(
-        tuple(
-            [block.mips[level - 1] if level else block for block, level in zip(blocks, levels, strict=True)]
-        ),
-        tuple(levels),
+        world.octree.rows.drawn(np.repeat(rows, counts), levels),
+        tuple(levels.tolist()),
         (1.0,) * len(levels),
         world.revision,
-        tuple(zip(np.repeat(finest, counts).tolist(), np.repeat(last, counts).tolist(), strict=True)),
+        tuple(_SPANS[spans].tolist()),
         chosen=(rows, finest),
     )
 

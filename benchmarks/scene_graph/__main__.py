@@ -29,7 +29,7 @@ import numpy as np
 
 from benchmarks.machine import machine, median, table
 from benchmarks.scene_graph.worlds import CHAIN, PLACES, SIDE, deep_world, inside, node, wide_world
-from wonderzoom.runtime.renderers import coverage_kernels
+from wonderzoom.runtime.renderers import coverage_kernels, selection_kernels
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     coverage_kernels.warm_up()
+    selection_kernels.warm_up()
     print(machine("numpy", "numba"))
     print("\nMilliseconds of CPU (load: per million surfels in brackets)\n")
     header = ["world", "surfels", *STEPS, "propose + apply"]

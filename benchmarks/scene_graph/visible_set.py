@@ -17,6 +17,7 @@ import time
 import numpy as np
 
 from benchmarks.machine import machine, median, table
+from wonderzoom.runtime.renderers import selection_kernels
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import LN2, Cell, Position
 from wonderzoom.scene_graph.commit import WorldHeader
@@ -117,7 +118,8 @@ def main() -> None:
     )
     parser.add_argument("--blocks", type=int, nargs="*", default=[4_000, 20_000, 100_000])
     arguments = parser.parse_args()
-    print(machine("numpy"))
+    print(machine("numpy", "numba"))
+    selection_kernels.warm_up()
     rows: list[list[str]] = []
     for blocks in arguments.blocks:
         world = layered(blocks)

@@ -44,6 +44,7 @@ class Sheet:
     seq: int = 0  # of the camera that it shows
     still: bool = False
     revision: int = 0
+    zeta: NDArray[np.float32] | None = None  # [h, w] depth, of ``Picture.depth``
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +267,8 @@ class Remote:
 async def _enter(
     url: str, budget: int | None, auto: bool, options: dict[str, Any]
 ) -> tuple[AbstractAsyncContextManager[aio.World], aio.World]:
-    """A conversation by surfels where the server has them, else by frames."""
+    """A conversation by surfels where the server has them, else by frames with depth."""
+    options = {"depth": True, **options}
     if budget is not None:
         context = aio.connect(url, surfels=budget, auto=auto, **options)
         try:
@@ -290,4 +292,5 @@ def _sheet(picture: Picture) -> Sheet:
         picture.seq,
         picture.still,
         message.revision,
+        picture.depth,
     )

@@ -21,6 +21,7 @@ from wonderzoom.scene_graph.coverage_loops import (
     ACROSS,
     ALONG,
     DEPTH_SLACK,
+    F32,
     F64,
     POINTS,
     Lens,
@@ -31,6 +32,9 @@ from wonderzoom.scene_graph.coverage_loops import (
 )
 from wonderzoom.scene_graph.scale_node import View
 from wonderzoom.scene_graph.scales import LN_SQRT2
+from wonderzoom.scene_graph.surfels import REACH
+
+I64 = NDArray[np.int64]
 
 _SLACK = 1e-9  # by which a footprint that just touches a plane of the frustum still meets it; any is right
 
@@ -41,6 +45,11 @@ class CompiledLoops:
     batch_rows = (
         1 << 16
     )  # the loops pass over their rows once: what a batch costs beside them counts for more
+
+    def boxes(self, means: F32, quats: F32, across: F64, thick: F64, starts: I64) -> F64:
+        found, ends = np.empty((len(starts), 2, 3)), np.append(starts[1:], len(means))
+        _boxes(means, quats, across, thick, starts, ends, found)
+        return found
 
     def look(
         self, rows: Rows, of_block: Rows, means: F64, reach: F64, middle: F64, edge: F64, rotation: F64
@@ -90,6 +99,7 @@ def warm_up() -> None:
     which, centre = compiled.settle(lens, spots, row, 0, one, row.copy())
     quats, bounds = np.array([[1.0, 0.0, 0.0, 0.0]], np.float32), np.full((1, POINTS), -np.inf)
     places = np.zeros((1, POINTS), np.intp)
+    compiled.boxes(np.zeros((1, 3), np.float32), quats, np.ones((1, 2)), one, np.zeros(1, np.int64))
     compiled.fold(lens, spots.take(which), centre, quats, np.ones((1, 2)), row, 0, bounds, places)
     use(compiled)
 
@@ -99,6 +109,40 @@ def warm_up_in_background() -> threading.Thread:
     thread = threading.Thread(target=warm_up, name="warm-up bounds", daemon=True)
     thread.start()
     return thread
+
+
+@njit(**AS_WRITTEN)
+def _boxes(means, quats, across, thick, starts, ends, found):
+    for part in range(starts.shape[0]):
+        for axis in range(3):
+            found[part, 0, axis], found[part, 1, axis] = np.inf, -np.inf
+        for i in range(starts[part], ends[part]):
+            w, x = np.float64(quats[i, 0]), np.float64(quats[i, 1])
+            y, z = np.float64(quats[i, 2]), np.float64(quats[i, 3])
+            s = 2.0 / (w * w + x * x + y * y + z * z)
+            xx, yy, zz = s * x * x, s * y * y, s * z * z
+            xy, xz, yz = s * x * y, s * x * z, s * y * z
+            wx, wy, wz = s * w * x, s * w * y, s * w * z
+            a, b, c = across[i, 0], across[i, 1], thick[i]
+            p, q, r = (1.0 - (yy + zz)) * a, (xy - wz) * b, (xz + wy) * c
+            right = REACH * math.sqrt(p * p + q * q + r * r)
+            p, q, r = (xy + wz) * a, (1.0 - (xx + zz)) * b, (yz - wx) * c
+            down = REACH * math.sqrt(p * p + q * q + r * r)
+            p, q, r = (xz - wy) * a, (yz + wx) * b, (1.0 - (xx + yy)) * c
+            ahead = REACH * math.sqrt(p * p + q * q + r * r)
+            x, y, z = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
+            found[part, 0, 0], found[part, 1, 0] = (
+                min(found[part, 0, 0], x - right),
+                max(found[part, 1, 0], x + right),
+            )
+            found[part, 0, 1], found[part, 1, 1] = (
+                min(found[part, 0, 1], y - down),
+                max(found[part, 1, 1], y + down),
+            )
+            found[part, 0, 2], found[part, 1, 2] = (
+                min(found[part, 0, 2], z - ahead),
+                max(found[part, 1, 2], z + ahead),
+            )
 
 
 @njit(**AS_WRITTEN)

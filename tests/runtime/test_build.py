@@ -1,6 +1,7 @@
 """Plans carried out: everything once, whatever happens in between, and the same world in the end."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -225,6 +226,24 @@ def test_a_damaged_world_is_not_built_on(tmp_path: Path, maker: PlaneMaker) -> N
     next((tmp_path / "world" / "commits").glob("00000003-*")).unlink()
     with pytest.raises(OtherWorld, match="damaged.*missing"):
         build(plan(tmp_path), request(), tmp_path / "world", maker)
+
+
+def test_a_changed_column_is_found_by_who_needs_it(tmp_path: Path, maker: PlaneMaker) -> None:
+    """Blocks are read when a zoom looks at them, and not before."""
+    path = tmp_path / "world"
+    build(plan(tmp_path), request(), path, maker)
+    root = next((path / "commits").glob("00000001-*"))
+    content = bytearray(root.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    start, end = json.loads(content[8 : 8 + length])["surfels.means"]["data_offsets"]
+    for at in range(8 + length + start, 8 + length + end, 97):
+        content[at] ^= 1
+    root.write_bytes(content)
+    assert build(plan(tmp_path), request(), path, maker).made == ()
+    more = TREE + '\n[[zoom]]\nname = "fern"\nparent = "root"\nat = [0.5, 0.8]\nfactor = 4\n'
+    other = PlaneMaker(PointRenderer(), maker.reporter)  # ... who has not read it yet
+    with pytest.raises(OtherWorld, match="damaged.*is lost"):
+        build(plan(tmp_path, more), request(), path, other)
 
 
 def test_an_error_of_generation_says_where_in_the_plan(tmp_path: Path, maker: PlaneMaker) -> None:

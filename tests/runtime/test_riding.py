@@ -33,7 +33,7 @@ class Watcher(Client):
 
     async def take(self, frame: Frame) -> None:
         if frame.codec == "h264":
-            name, began, number = frame.payload.decode().split(" ")[:3]
+            name, began, number = frame.views[0].payload.decode().split(" ")[:3]
             packet = name, int(began), int(number)
             *_, last = self.packets or [("", 0, 0)]
             if not (frame.key if packet[2] == 0 else packet == (last[0], last[1], last[2] + 1)):

@@ -7,9 +7,22 @@ import numpy as np
 import pytest
 from trees import Soil, Zoom, plant
 
-from wonderzoom.scene_graph.admission import wrong_with_block, wrong_with_bounds, wrong_with_cells
+from wonderzoom.scene_graph.admission import (
+    look_together,
+    wrong_with_block,
+    wrong_with_bounds,
+    wrong_with_cells,
+)
 from wonderzoom.scene_graph.cells import MAX_LEVEL, ORIGIN_CELL, Cell
-from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, MAX_OFFSET, Block, Bounds
+from wonderzoom.scene_graph.surfels import (
+    DTYPES,
+    MAX_LN_SIZE,
+    MAX_OFFSET,
+    Block,
+    Bounds,
+    Surfels,
+    concatenate,
+)
 
 ZOOMS = [Zoom(0, 0.5, 0.5, 3.0), Zoom(1, 0.5, 0.5, 3.0)]
 
@@ -100,3 +113,35 @@ def test_cells_that_never_meet_are_refused() -> None:
     assert wrong_with_cells([over_the_edge], None) == ""
     assert "both sides of the edge" in wrong_with_cells([here, over_the_edge], None)
     assert "both sides of the edge" in wrong_with_cells([over_the_edge], here)
+
+
+def joined(some: list[Block]) -> tuple[Surfels, Bounds, list[int]]:
+    """The columns of blocks one after the other."""
+    names = ("parent", "child", "parent_owner", "child_owner")
+    columns = (np.concatenate([getattr(block.bounds, name) for block in some]) for name in names)
+    return concatenate([block.surfels for block in some]), Bounds(*columns), [block.count for block in some]
+
+
+@pytest.mark.parametrize("which", [0, -1])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("means", 0.6), ("opacities", 0.0), ("native", np.nan),
+        ("parent", -np.inf), ("child", np.inf), ("parent_owner", 7), ("child_owner", -2),
+    ],
+)  # fmt: skip
+def test_blocks_that_are_looked_at_together_hide_nothing(which: int, column: str, value: float) -> None:
+    """One number of one block that is wrong, and the blocks are looked at one by one."""
+    some = [Block(b.cell, b.node, b.surfels.take(slice(None)), replace(b.bounds)) for b in blocks()]
+    assert look_together(some, *joined(some))
+    assert not any(wrong_with_block(block, 1) for block in some)
+    last = some[which]
+    whole = {name: getattr(last.surfels, name) for name in DTYPES}
+    sides = {name: getattr(last.bounds, name) for name in ("parent", "child", "parent_owner", "child_owner")}
+    changed = np.array((whole | sides)[column])
+    changed[-1] = value
+    surfels = Surfels(**(whole | ({column: changed} if column in whole else {})))
+    bounds = replace(last.bounds, **({column: changed} if column in sides else {}))
+    some[which] = Block(last.cell, last.node, surfels, bounds)
+    assert not look_together(some, *joined(some))
+    assert wrong_with_block(some[which], 1) or column == "child_owner"  # which decoding refuses

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from wonderzoom.scene_graph import extent
 from wonderzoom.scene_graph.camera import quat_to_matrix
 from wonderzoom.scene_graph.cells import LN2, Cell
-from wonderzoom.scene_graph.extent import REACH, bounds_interval, surfel_boxes
-from wonderzoom.scene_graph.surfels import THICKNESS, Bounds, Surfels
+from wonderzoom.scene_graph.extent import bounds_interval, surfel_boxes
+from wonderzoom.scene_graph.surfels import REACH, THICKNESS, Bounds, Surfels
 
 
 def scattered(count: int, seed: int) -> Surfels:

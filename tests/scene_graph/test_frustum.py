@@ -1,6 +1,7 @@
 """Culling is conservative at any distance: what touches the picture is never thrown away."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,3 +173,23 @@ def test_the_pivot_in_cells_of_all_levels_is_that_of_positions(data: st.DataObje
     table.put(0, cell)
     middle, edge = table.seen_from(camera).of(np.array([0]))
     assert np.array_equal(middle[0], (np.array(step, np.float64) - position.offset) * edge[0])
+
+
+@given(st.data())
+def test_frames_of_one_who_moves_are_those_of_one_who_comes(data: st.DataObject) -> None:
+    """What is kept of a path's anchors, while the pivot moves by a little or by much, is what a new table finds."""
+    level = data.draw(st.integers(60, 900))
+    index = [data.draw(st.integers(0, 1 << level) | st.just(1 << level - 1)) for _ in range(3)]
+    x, y, z = (data.draw(st.floats(-0.5, 0.5)) for _ in range(3))
+    place = Position(Cell(level, *index), (x, y, z))
+    path = [place.cell.ancestor(up) for up in range(0, level, data.draw(st.integers(1, 7)))]
+    table = CellTable.of(path)
+    camera = Camera(place, (1.0, 0.0, 0.0, 0.0), -level * math.log(2.0), 5.0, 5.0, 32.0, 24.0, 64, 48)
+    rows = np.arange(len(path))
+    for _ in range(4):
+        shift = np.array([1.0, -0.7, 0.2]) * data.draw(st.sampled_from([0.0, 1e-9, 0.3, 1e4]))
+        here = camera.pivot.rebased(level - data.draw(st.sampled_from([0, 0, 1, 30, level // 2])))
+        camera = replace(camera, pivot=here.moved(shift))
+        kept, fresh = (each.seen_from(camera).of(rows) for each in (table, CellTable.of(path)))
+        for mine, expected in zip(kept, fresh, strict=True):
+            np.testing.assert_array_equal(mine, expected)

@@ -210,6 +210,26 @@ def test_a_copy_has_slots_and_rows_of_its_own() -> None:
             check(each, alone.blocks())
 
 
+@given(st.lists(st.lists(near_cells, min_size=1, max_size=6), min_size=1, max_size=5), st.data())
+def test_changes_together_end_where_they_do_one_by_one(turns: list[list[Cell]], data: st.DataObject) -> None:
+    """Cells come, branch, go, and come again in the slots of others, before anybody works out what they hold."""
+    tree, live = Octree(), dict[tuple[str, Cell], Block]()
+    with tree.together():
+        for number, some in enumerate(turns):
+            added = {
+                b.key: b
+                for cell in some
+                if (b := block_in(cell, "ab"[number % 2], number + 1)).key not in live
+            }
+            gone = [key for key in live if data.draw(st.booleans())]
+            tree.change(gone, added.values())
+            live = {key: block for key, block in live.items() if key not in gone} | added
+    alone = Octree()
+    alone.change(added=live.values())
+    assert state(tree) == state(alone)
+    check(tree, list(live.values()))
+
+
 def test_an_empty_tree_answers() -> None:
     tree = Octree()
     assert (tree.root, len(tree), tree.cells(), tree.blocks(), tree.nodes_at(0.0)) == (None, 0, [], [], [])

@@ -111,3 +111,8 @@ def test_a_gaussians_optical_depth_is_2_pi_li2() -> None:
         assert float(np.trapezoid(depth, radius)) == pytest.approx(
             2.0 * math.pi * float(li2(opacity)), rel=1e-6
         )
+
+
+@given(st.floats(1e-300, 1e300) | st.floats(0.5, 2.0) | st.just(math.inf))
+def test_the_logarithm_is_one(x: float) -> None:
+    assert float(scales.ln(x)) == pytest.approx(math.log(x), rel=2e-14, abs=2e-14)

@@ -15,13 +15,14 @@ from trees import Soil, Zoom, plant, zoom_lists
 from worlds import nested_world
 
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
-from wonderzoom.scene_graph import octree
+from wonderzoom.scene_graph import selection_loops
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell, Position
 from wonderzoom.scene_graph.extent import bounds_interval
 from wonderzoom.scene_graph.mips import level_count, make_mips, mip
-from wonderzoom.scene_graph.octree import WALK_BATCH, Octree
+from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
+from wonderzoom.scene_graph.selection_loops import WALK_BATCH
 from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
@@ -254,13 +255,13 @@ def specks(count: int, first: int) -> list[Block]:
 def test_cost_follows_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted in cells and blocks that a walk tests: four times the content elsewhere costs a batch more."""
     visited: list[int] = []
-    tested = octree.boxes_in_pixels
+    tested = selection_loops.boxes_in_pixels
 
     def counted(centres: np.ndarray, edges: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         visited[-1] += len(edges)
         return tested(centres, edges, boxes)
 
-    monkeypatch.setattr(octree, "boxes_in_pixels", counted)
+    monkeypatch.setattr(selection_loops, "boxes_in_pixels", counted)
     near = specks(60, 1000)
     ln_scale = -10.0 * math.log(2.0) - math.log(64.0)  # a cell spans 64 pixels
     pivot = Position(Cell(10, 1030, 900, 900), (0.0, 0.0, 0.0))

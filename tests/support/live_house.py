@@ -23,7 +23,7 @@ from rooms import NoUploads, OneRoom
 from zoom_scripts import WORKING, Fate, always, seeded_fates
 
 from wonderzoom.generation.committing import Committer
-from wonderzoom.generation.service import ServiceLimits, ZoomService
+from wonderzoom.generation.service import ServiceLimits
 from wonderzoom.generation.zoom_queue import QueueLimits
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode
@@ -32,12 +32,15 @@ from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime.auth import Role, Tokens
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.participants import Participant
+from wonderzoom.runtime.recorder import Recorder
 from wonderzoom.runtime.server import Listening, Server
+from wonderzoom.runtime.tape import RecordedCommits, RecordedSession, Tape, Unrecorded
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Viewer
 from wonderzoom.runtime.wire import pose
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
 
 LIMITS = ServiceLimits(deadline_s=15.0, queue=QueueLimits(per_viewer=3, jobs=12))
@@ -56,11 +59,11 @@ class WatchedSession(WorldSession):
     house: "House"
 
     def enter(
-        self, hello: messages.Hello, role: Role, session: ServerSession, wake: object
+        self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]
     ) -> Participant | None:
         before = [(each.participant.id, each.request) for each in self._desk.pending]
         known, here = {each.id for each in self._roster}, len(self._roster.present)
-        who = super().enter(hello, role, session, wake)  # type: ignore[arg-type]
+        who = super().enter(hello, role, session, wake)
         after = [(each.participant.id, each.request) for each in self._desk.pending]
         self.house.expect(after == before, "coming in changes what is waited for", before, after)
         if who is not None:
@@ -84,6 +87,14 @@ class WatchedSession(WorldSession):
         super()._stalled(viewer)
 
 
+class _TapedSession(RecordedSession, WatchedSession):
+    """Watched and recorded."""
+
+
+class _Taped(RecordedCommits, SlowCommits):
+    """Slow and recorded."""
+
+
 @dataclass
 class House:
     """``async with house.opened()``; the laws are watched from then on, and what breaks one is in ``broken``.
@@ -105,6 +116,9 @@ class House:
     full: bool = False  # the disk
     grown_at: float = 0.0  # when the last commit was told
     kinds: Sequence[Kind] = KINDS  # of people
+    recorder: Recorder | None = None
+    # With a recorder: when, who has looked where for a while.
+    looks: list[tuple[float, str, Camera]] = field(default_factory=list[tuple[float, str, Camera]])
     _connections: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     @asynccontextmanager
@@ -132,15 +146,23 @@ class House:
         self.drawing = FakeDrawing(
             world.revision, luck, lanes, seconds, self.frame_bytes, lambda: self.committer.world
         )
-        self.committer = Committer(self.disk, world, lambda commit: self.session.committed(commit))  # type: ignore[arg-type]
-        self.commits = SlowCommits(self.committer, 0.03)
+        workers = int(rng.integers(1, 3))
+        tape = None if self.recorder is None else Tape(self.recorder, "garden", self.disk, workers)  # type: ignore[arg-type]
+        self.doors = doors = tape or Unrecorded()
+        store = doors.store(self.disk)  # type: ignore[arg-type]
+        self.committer = Committer(store, world, lambda commit: self.session.committed(commit))
+        self.commits = (
+            SlowCommits(self.committer, 0.03) if tape is None else _Taped(tape, self.committer, 0.03)
+        )
         drawn = seeded_fates(np.random.default_rng([self.seed, 2]), 0.12)
         fates = always(Fate(stage_s=1.0 / len(WORKING))) if self.calm else drawn
-        self.executor = GardenExecutor(fates, int(rng.integers(1, 3)), world=lambda: self.committer.world)
-        self.service = ZoomService(self.executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
+        self.executor = GardenExecutor(fates, workers, world=lambda: self.committer.world)
+        executor = doors.executor(self.executor)
+        self.service = doors.service(executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
         self.desk = ZoomDesk(world.header, self.drawing, self.service, self.commits, "plain")  # type: ignore[arg-type]
         drawing, uploads = cast(Drawing, self.drawing), cast(Uploads, NoUploads())
-        self.session = WatchedSession("garden", world, drawing, self.desk, uploads, self.most)
+        parts = "garden", world, drawing, self.desk, uploads, self.most
+        self.session = WatchedSession(*parts) if tape is None else _TapedSession(tape, *parts)
         self.session.house = self
         tokens = Tokens([(EDITOR, Role.EDITOR), (VIEWER, Role.VIEWER), (HOST, Role.HOST)])
         self.room = OneRoom(self.session)
@@ -155,6 +177,7 @@ class House:
         for result in await asyncio.gather(*self._connections, return_exceptions=True):
             self.expect(result is None, "a connection failed:", repr(result))
         self.commits.close()
+        self.doors.closed()
         self.drawing.close()
         await asyncio.sleep(1.0)
         self._check_end()
@@ -251,6 +274,9 @@ class House:
             for who in self.session._roster:
                 count = who.viewer.in_flight
                 self.expect(count <= IN_FLIGHT, who.id, "has", count, "frames under way")
+                camera, still = who.viewer.camera, self.now - who.viewer.changed_at > STEP_S
+                if self.recorder is not None and camera is not None and who.here and still:
+                    self.looks.append((self.now, who.id, camera))
             self._watch_jobs()
             for person in self.people:
                 if (call := person.call) is not None:
@@ -355,9 +381,15 @@ def play(house: House, body: Callable[[], Awaitable[None]]) -> House:
     return house
 
 
-def evening(seed: int, people: int, seconds: float, kinds: Sequence[Kind] = KINDS) -> House:
+def evening(
+    seed: int,
+    people: int,
+    seconds: float,
+    kinds: Sequence[Kind] = KINDS,
+    recorder: Recorder | None = None,
+) -> House:
     """An evening of a crowd; every fourth ends with the server's stop while all are at it."""
     rng = np.random.default_rng([seed, 4])
     most, frame_bytes = max(2, people - int(rng.integers(3))), int(rng.uniform(10e3, 60e3))
-    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes, kinds=kinds)
+    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes, kinds=kinds, recorder=recorder)
     return play(house, lambda: house.evening(people, rest=seed % 4 != 3))

@@ -79,6 +79,18 @@ def test_loops_agree_at_the_edges_of_everything(seed: int, count: int) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@law(st.integers(0, 2**32 - 1), st.integers(1, 60), examples=40)
+def test_boxes_are_the_same(seed: int, count: int) -> None:
+    """Of runs of one surfel and of many, as flat and as long as they come, however their rotations are scaled."""
+    rng = np.random.default_rng(seed)
+    means = rng.uniform(-0.5, 0.5, (count, 3)).astype(np.float32)
+    quats = (rng.normal(size=(count, 4)) * rng.choice([0.1, 1.0, 1.7], (count, 1))).astype(np.float32)
+    across, thick = np.exp(rng.uniform(-12.0, 2.0, (count, 2))), np.exp(rng.uniform(-12.0, 0.0, count))
+    starts = np.unique(np.append(rng.integers(0, count, rng.integers(0, 5)), 0))
+    one, other = (each.boxes(means, quats, across, thick, starts) for each in (NumpyLoops(), CompiledLoops()))
+    np.testing.assert_array_equal(one, other)
+
+
 def test_a_process_uses_what_it_has_warmed_up() -> None:
     with using(NumpyLoops()):
         thread = coverage_kernels.warm_up_in_background()
