@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 OLDEST_PYTHON = (3, 11)  # requires-python of pyproject.toml
@@ -33,7 +34,7 @@ STAMP = os.path.join(VENV, "wonderzoom-setup.json")  # its presence also says th
 PACKAGE_FOLDERS = ("runtime", "scene_graph", "generation", "protocol", "clients")
 PACKAGE_FILES = ("pyproject.toml", "README.md", "LICENSE")
 MIN_FREE_BYTES = 2_000_000_000  # the core takes 0.6 GB, the tests' torch up to 1 GB more
-MOST_WORKERS = 8  # of the tests: more would only compile the same kernels side by side
+MOST_WORKERS = 8  # of the tests: more would only take memory
 LOG_LINES_SHOWN = 15  # of pip's output, when it fails: its reason is always at the end
 
 
@@ -206,8 +207,21 @@ def describe(line: str) -> str:
     return ""
 
 
-def set_up(extras: set[str]) -> None:
-    """Makes the environment hold this tree and the extras; does nothing when it already does."""
+def requirements_of(extras: list[str]) -> list[str]:
+    """What the extras add to the core."""
+    import tomllib  # which an older Python lacks
+
+    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
+        optional = tomllib.load(file)["project"]["optional-dependencies"]
+    return sorted({requirement for extra in extras for requirement in optional[extra]})
+
+
+def set_up(extras: set[str], on_package: Callable[[], None] = lambda: None) -> None:
+    """Makes the environment hold this tree and the extras; does nothing when it already does.
+
+    ``on_package`` is called when the package has been installed, or installed anew: it runs from then on, while the
+    extras are still being added.
+    """
     present = present_setup()
     usable = works([PYTHON, "-c", ""]) if os.path.exists(STAMP) else False
     if not usable:
@@ -229,17 +243,56 @@ def set_up(extras: set[str]) -> None:
     write_stamp({"extras": present.get("extras", [])})  # an interrupted installation must not look finished
     if same_requirements:
         install(["--no-deps", "--no-build-isolation", "--force-reinstall", ROOT])
+        on_package()
     else:
         # The build backend goes into the environment as well: building then needs no second download,
         # and a changed source installs without a network.
         install([*constraints, "hatchling"])
-        target = ROOT + (f"[{','.join(wanted['extras'])}]" if wanted["extras"] else "")
-        install([*constraints, "--no-build-isolation", target])
+        install([*constraints, "--no-build-isolation", ROOT])
+        on_package()
+        if wanted["extras"]:
+            install([*constraints, *requirements_of(wanted["extras"])])
     write_stamp(wanted)
     say(f"Ready after {time.monotonic() - started:.0f} s.")
 
 
 # ---- commands ----
+
+
+def keep_bytecode() -> None:
+    """Let Python keep what it compiles, in the environment, also where PYTHONDONTWRITEBYTECODE is set, as in many
+    containers: without it each start of a program compiles all that it imports again, which takes three times as long.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", os.path.join(VENV, "bytecode"))
+
+
+def compile_commands() -> list[list[str]]:
+    program = os.path.join(ROOT, "tests", "support", "compiled_kernels.py")
+    return [[PYTHON, program, half] for half in ("drawing", "zooming")]
+
+
+class Compilers:
+    """Processes that compile the kernels of the tests, so that no worker waits for them, nor compiles them again."""
+
+    def __init__(self, commands: list[list[str]]) -> None:
+        self.commands = commands
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        self.running = [subprocess.Popen(command) for command in self.commands]
+
+    def wait(self) -> None:
+        """What fails here says so itself, and the tests fail by it."""
+        if any(process.poll() is None for process in self.running):
+            say("Compiling kernels: once, under a minute.")
+        for process in self.running:
+            process.wait()
+
+    def stop(self) -> None:
+        for process in self.running:
+            process.kill()  # does nothing to one that has ended
+            process.wait()
 
 
 def script(name: str) -> str:
@@ -273,9 +326,15 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 0 if arguments else 2
     name, rest = arguments[0], arguments[1:]
+    keep_bytecode()
     try:
         if name == "test":
-            set_up({"dev"})
+            compilers = Compilers(compile_commands())
+            try:
+                set_up({"dev"}, compilers.start)
+                compilers.wait()
+            finally:
+                compilers.stop()
             os.chdir(ROOT)  # pytest finds its settings and the tests there
             # A file is one worker's: what its tests share is made once.
             spread = ["-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), "--dist", "loadfile"]

@@ -30,15 +30,13 @@ from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.runtime.auth import Role, Tokens
 from wonderzoom.runtime.creation import CreateInChild
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.frame_loop import Drawn
 from wonderzoom.runtime.gallery import Gallery
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.orders import Drawn, Order, Shown
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.server import Listening, Server
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
-from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
 
@@ -63,9 +61,10 @@ class RingDrawing(Drawing):
         self._ring = itertools.cycle([chance.bytes(size - _STAMP.size) for _ in range(RING)])
         self._revision = world.revision
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+    async def draw(self, order: Order) -> Drawn:
         """The next one, of whatever camera."""
-        return Drawn(next(self._ring) + _STAMP.pack(time.monotonic()), camera, self._revision, DRAW_S, 0.0)
+        payload = next(self._ring) + _STAMP.pack(time.monotonic())
+        return Drawn((Shown(order.cameras[0], payload),), self._revision, DRAW_S, 0.0)
 
 
 def _no_zooms(_wish: ZoomWish, _watch: Watch) -> Proposal:

@@ -56,6 +56,8 @@ async def connect(
     max_fps: float = 30.0,
     best_quality: int = 85,
     surfels: int | None = None,
+    depth: bool = False,
+    auto: bool = False,
     lod_bias: float = 0.0,
     fetch: bool = False,
     tls: ssl.SSLContext | None = None,
@@ -63,25 +65,27 @@ async def connect(
 ) -> AsyncGenerator[World, None]:
     """Enter the world behind a link, whose fragment has the token; leave it at the end.
 
-    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``surfels``: to draw by
-    oneself (``scene``), and keep that many at most, instead of being sent frames, ``lod_bias`` octaves coarser, with
-    ``fetch`` by names to be fetched; ``tls``: for https (``links.tls_context``); ``patience``: seconds without
-    connection after which it is given up.
+    ``name``: what others see; ``max_fps`` and ``best_quality`` (JPEG): the most that is wanted; ``depth``: with frames,
+    where the link has room for it (``Picture.depth``); ``lod_bias``: octaves coarser; ``surfels``: to draw by oneself
+    (``scene``), and keep that many at most, instead of being sent frames, with ``fetch`` by names to be fetched, with
+    ``auto`` only where the server finds that it suits (``streamed``); ``tls``: for https (``links.tls_context``);
+    ``patience``: seconds without connection after which it is given up.
     Raises BadLink, CannotConnect, NotAllowed, Ended, BadServer; the world's methods raise what ended it.
     """
     link = Link.parse(url)
     hello = messages.Hello(
         protocol=(limits.PROTOCOL, limits.PROTOCOL),
         client=program(),
-        codecs=["jpeg"] if surfels is None else [],
+        codecs=["jpeg"] if surfels is None or auto else [],
         surfel_formats=[limits.SURFEL_FORMAT],
         token=link.token,
         name=name[: limits.MAX_NAME],
         world=link.world,
     )
-    wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, lod_bias=lod_bias)
+    wishes = messages.Configure(max_fps=max_fps, best_quality=best_quality, depth=depth, lod_bias=lod_bias)
     if surfels is not None:
-        wishes = msgspec.structs.replace(wishes, stream="surfels", surfel_budget=surfels, fetch=fetch)
+        kind = "auto" if auto else "surfels"
+        wishes = msgspec.structs.replace(wishes, stream=kind, surfel_budget=surfels, fetch=fetch)
 
     async def dial(resume: str | None) -> Line:
         return await open_line(link, msgspec.structs.replace(hello, resume=resume), tls)
@@ -113,7 +117,8 @@ class World:
         self._events = Events()
         self.scene = Scene(wishes, self._loop.time, self._say)
         self._seq = 0
-        self._looked: CameraPose | None = None
+        self._looked: list[CameraPose] = []
+        self._chosen: Literal["frames", "surfels"] = "frames"  # by the server
         self._over: ClientError | None = None
         self.welcome: messages.Welcome = line.welcome
         self.nodes: dict[str, NodeSummary] = {}  # all that exist
@@ -128,7 +133,7 @@ class World:
     @property
     def camera(self) -> Camera:
         """Where this viewer looks: what it said last, or where the server lets it begin."""
-        pose = self._looked or self.welcome.camera
+        pose = self._looked[0] if self._looked else self.welcome.camera
         if pose is None:
             raise RequestFailed(
                 ErrorCode.NOTHING_THERE, "the world is empty: there is no camera to begin with"
@@ -142,8 +147,8 @@ class World:
 
     @property
     def streamed(self) -> Literal["frames", "surfels"]:
-        """What one is sent."""
-        return self._wishes.stream
+        """What one is sent; it begins with frames where the server chooses (``Streamed`` tells of it)."""
+        return self._chosen if self._wishes.stream == "auto" else self._wishes.stream
 
     @property
     def ended(self) -> ClientError | None:
@@ -151,11 +156,10 @@ class World:
         return self._over
 
     # ---- what one does --------------------------------------------------------------------------
-    def stream(self, kind: Literal["frames", "surfels"]) -> None:
-        """Be sent frames from now on, or surfels; what is held of these stays, and ``scene`` goes on from there.
+    def stream(self, kind: Literal["frames", "surfels", "auto"]) -> None:
+        """Be sent frames from now on, or surfels, or what suits; what ``scene`` holds stays, and goes on from there.
 
-        Raises RequestFailed where the server streams none, and what ended the world.
-        """
+        Raises RequestFailed where the server streams none, and what ended the world."""
         if kind == "surfels" and self.welcome.surfel_format is None:
             raise RequestFailed(ErrorCode.UNSUPPORTED, "this server streams no surfels")
         self._wishes = msgspec.structs.replace(self._wishes, stream=kind)
@@ -163,18 +167,16 @@ class World:
             self._say(have)
         self._say(self._wishes)
 
-    def look(self, camera: Camera | CameraPose) -> int:
+    def look(self, camera: Camera | CameraPose, beside: Camera | CameraPose | None = None) -> int:
         """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
 
-        The newest wins: of cameras that come faster than 120 a second some are never sent. Raises ValueError for a
-        camera that the protocol has no room for.
+        ``beside``: of the other eye, whose picture comes as ``Picture.beside``. The newest wins: of cameras that come
+        faster than 120 a second some are never sent. Raises ValueError for one that the protocol has no room for.
         """
         if self._over is not None:
             raise self._over
-        if isinstance(camera, Camera):
-            self._looked = pose_of(camera)
-        else:
-            self._looked = checked(messages.Camera(seq=0, cameras=[camera])).cameras[0]
+        poses = [pose_of(each) if isinstance(each, Camera) else each for each in (camera, beside) if each]
+        self._looked = checked(messages.Camera(seq=0, cameras=poses)).cameras
         self.others.looked()
         self._seq += 1
         self._say_camera()
@@ -328,7 +330,7 @@ class World:
         for have in self.scene.enter(line.welcome, self._wishes):
             self._say(have)
         self._say(self._wishes)
-        if self._looked is not None:
+        if self._looked:
             self._seq += 1
             self._say_camera()
         self.bookmarks.hear(line.welcome)
@@ -360,8 +362,11 @@ class World:
                 self.presence = message
             case messages.Stats():
                 self.stats = message
+            case messages.Streamed():
+                self._chosen = message.kind
             case messages.Led():
-                self._looked = self.others.hear(message) or self._looked
+                led = self.others.hear(message)
+                self._looked = [led] if led is not None else self._looked
             case _:
                 pass
         self.bookmarks.hear(message)
@@ -385,9 +390,8 @@ class World:
         self._to_send.set()
 
     def _say_camera(self) -> None:
-        assert self._looked is not None
         time = 1e3 * self._loop.time()
-        self._outbox.look(messages.Camera(seq=self._seq, cameras=[self._looked], time=time))
+        self._outbox.look(messages.Camera(seq=self._seq, cameras=self._looked, time=time))
         self._to_send.set()
 
     def _acknowledge(self, frame: int, seconds: float) -> None:

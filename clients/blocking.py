@@ -46,6 +46,8 @@ def connect(
     name: str = "",
     max_fps: float = 30.0,
     best_quality: int = 85,
+    depth: bool = False,
+    lod_bias: float = 0.0,
     tls: ssl.SSLContext | None = None,
     patience: float = aio.PATIENCE_S,
 ) -> World:
@@ -54,6 +56,8 @@ def connect(
         "name": name,
         "max_fps": max_fps,
         "best_quality": best_quality,
+        "depth": depth,
+        "lod_bias": lod_bias,
         "tls": tls,
         "patience": patience,
     }
@@ -166,12 +170,13 @@ class World:
         return self._world.ended
 
     # ---- what one does --------------------------------------------------------------------------
-    def look(self, camera: Camera | CameraPose) -> int:
+    def look(self, camera: Camera | CameraPose, beside: Camera | CameraPose | None = None) -> int:
         """Look so from now on; frames of it have the returned number as ``seq``, or a greater one.
 
-        Raises ValueError for a camera that the protocol has no room for, and what ended the world.
+        ``beside``: of the other eye, whose picture comes as ``Picture.beside``. Raises ValueError for a camera that the
+        protocol has no room for, and what ended the world.
         """
-        return self._thread.do(lambda: self._world.look(camera))
+        return self._thread.do(lambda: self._world.look(camera, beside))
 
     def frame(self, seq: int | None = None, *, still: bool = True, timeout: float | None = None) -> Picture:
         """The first picture of the camera ``seq`` (default: the last one that was said) or a later one.

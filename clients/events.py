@@ -38,7 +38,13 @@ class Sharpened:
 
 
 Told = (
-    messages.Commit | messages.Worlds | messages.Presence | messages.Stats | messages.Led | messages.Bookmarks
+    messages.Commit
+    | messages.Worlds
+    | messages.Presence
+    | messages.Stats
+    | messages.Led
+    | messages.Bookmarks
+    | messages.Streamed
 )
 Event = Told | messages.Error | Disconnected | Reconnected | Sharpened
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from wonderzoom.clients.errors import ClientError
+import numpy as np
+from numpy.typing import NDArray
+
+from wonderzoom.clients.errors import BadServer, ClientError
 from wonderzoom.clients.poses import camera_of
+from wonderzoom.protocol.depth_map import BadDepth, decode_depth
 from wonderzoom.protocol.messages import Frame, Spot
 from wonderzoom.scene_graph.camera import Camera
 
@@ -26,16 +30,39 @@ class Picture:
 
     message: Frame
     latency: float  # seconds from saying the camera that it shows to its arrival
+    eye: int = 0  # of the message's views, which one
 
     @property
     def jpeg(self) -> bytes:
         """The picture, baseline JPEG, sRGB."""
-        return self.message.views[0].payload
+        return self.message.views[self.eye].payload
 
     @cached_property
     def camera(self) -> Camera:
         """Exactly the camera that it was drawn with."""
-        return camera_of(self.message.views[0].camera)
+        return camera_of(self.message.views[self.eye].camera)
+
+    @cached_property
+    def depth(self) -> NDArray[np.float32] | None:
+        """Zeta [h, w] of what it shows, in native pixels at the pivot of ``camera``, NaN where nothing is.
+
+        Each of the samples, which are spread over the picture and fewer than its pixels, is the least of those around
+        it (``reprojection`` shows the picture from elsewhere by it). None where none was sent: it was not asked for, or
+        the link has no room for it now. Raises BadServer.
+        """
+        sent = self.message.views[self.eye].depth
+        if sent is None:
+            return None
+        try:
+            return decode_depth(sent.payload, (sent.height, sent.width), self.camera.inverse_f, sent.step)
+        except BadDepth as error:
+            raise BadServer(f"the server broke the protocol: {error}") from error
+
+    @property
+    def beside(self) -> Picture | None:
+        """What the other eye sees, if ``World.look`` was told of one."""
+        other = self.eye + 1
+        return replace(self, eye=other) if other < len(self.message.views) else None
 
     @property
     def seq(self) -> int:

@@ -74,8 +74,10 @@ class Scene:
             raise self._over
 
     async def whole(self, seq: int = 0, revision: int = 0) -> None:
-        """Until all that a camera (``World.look``) asks for at a revision is here. Raises what ended the world."""
-        if self._wishes.stream != "surfels":
+        """Until all that a camera (``World.look``) asks for at a revision is here. Raises what ended the world.
+
+        Where the server chooses what one is sent that is never, as long as it sends frames."""
+        if self._wishes.stream == "frames":
             raise RequestFailed(ErrorCode.UNSUPPORTED, "connect with surfels= to be sent any")
         held = self.held
         while not (held.complete and held.camera_seq >= seq and held.revision >= revision):
@@ -104,9 +106,10 @@ class Scene:
         Raises BadServer where surfels are not served.
         """
         self._wishes = wishes or self._wishes
-        if self._wishes.stream != "surfels":
+        served = welcome.surfel_format == limits.SURFEL_FORMAT
+        if self._wishes.stream == "frames" or (self._wishes.stream == "auto" and not served):
             return ()
-        if welcome.surfel_format != limits.SURFEL_FORMAT:
+        if not served:
             raise BadServer("this server streams no surfels that this client reads")
         self._settings = RenderSettings(
             welcome.h_ref, welcome.metric, welcome.background, lod_bias=self._wishes.lod_bias, mips=True

@@ -51,6 +51,10 @@ def _view(**changes: Any) -> dict[str, Any]:
     return plain(SERVER["frame"])["views"][0] | changes
 
 
+def _depth(**changes: Any) -> dict[str, Any]:
+    return plain(SERVER["frame with depth"])["views"][0]["depth"] | changes
+
+
 def _node(**changes: Any) -> dict[str, Any]:
     return plain(SERVER["welcome"])["nodes"][0] | changes
 
@@ -123,6 +127,7 @@ INVALID_FROM_CLIENT: dict[str, bytes] = {
         pivot={"cell": {"level": 10**9, "x": b"\0", "y": b"\0", "z": b"\0"}, "offset": [0, 0, 0]}
     ),
     "no camera": _pack({"type": "camera", "seq": 1, "cameras": []}),
+    "three eyes": _pack({"type": "camera", "seq": 1, "cameras": [_pose()] * 3}),
     "a hundred cameras": _pack({"type": "camera", "seq": 1, "cameras": [_pose()] * 100}),
     "a sequence number of 2^60": _pack({"type": "camera", "seq": 1 << 60, "cameras": [_pose()]}),
     "a negative sequence number": _pack({"type": "camera", "seq": -1, "cameras": [_pose()]}),
@@ -157,11 +162,12 @@ INVALID_FROM_CLIENT: dict[str, bytes] = {
     "video that nobody asked for": _client("configure", codec="av1"),
     "nine formats of surfels": _client("hello", surfel_formats=[1] * 9),
     "a format of nine bits": _client("hello", surfel_formats=[256]),
-    "an unknown stream": _client("configure", stream="auto"),
+    "an unknown stream": _client("configure", stream="both"),
     "a budget of nothing": _client("configure", surfel_budget=0),
     "a budget of a billion": _client("configure", surfel_budget=1_000_000_000),
     "a bias of NaN": _client("configure", lod_bias=math.nan),
     "a bias of nine octaves": _client("configure", lod_bias=9.0),
+    "depth of 16 bits": _client("configure", depth=16),
     "fetching a little": _client("configure", fetch=1),
     "121 frames a second": _client("configure", max_fps=121.0),
     "half a frame a second": _client("configure", max_fps=0.5),
@@ -248,6 +254,8 @@ INVALID_FROM_SERVER: dict[str, bytes] = {
     "text that is no UTF-8": b"\x83\xa4type\xa3bye\xa4code\xcd\x03\xe9\xa6reason\xa2\xff\xfe",
     "a welcome to nobody": _server("welcome", viewer=...),
     "a welcome in version -1": _server("welcome", protocol=-1),
+    "a stream of both kinds": _server("stream", kind="auto"),
+    "a stream of no kind": _server("stream", kind=...),
     "an unknown role": _server("welcome", role="admin"),
     "a color by name": _server("welcome", color="orange"),
     "a color with a line end": _server("welcome", color="#ff8800\n"),
@@ -299,7 +307,16 @@ INVALID_FROM_SERVER: dict[str, bytes] = {
     "a level dropped by 15 bytes": _server("surfels", drop=[bytes(15)]),
     "a frame without a number": _server("frame", frame=...),
     "a frame of no pictures": _server("frame", views=[]),
-    "a frame of two pictures": _server("frame", views=[_view()] * 2),
+    "a frame of three pictures": _server("frame", views=[_view()] * 3),
+    "depth of no width": _server("frame", views=[_view(depth=_depth(width=0))]),
+    "depth that is 4096 wide": _server("frame", views=[_view(depth=_depth(width=4096))]),
+    "depth of two million samples": _server("frame", views=[_view(depth=_depth(width=2048, height=1024))]),
+    "depth without a step": _server("frame", views=[_view(depth=_depth(step=0.0))]),
+    "depth in steps of NaN": _server("frame", views=[_view(depth=_depth(step=math.nan))]),
+    "depth that is text": _server("frame", views=[_view(depth=_depth(payload="deep"))]),
+    "depth of half a megabyte and more": _server(
+        "frame", views=[_view(depth=_depth(payload=bytes(limits.MAX_DEPTH + 1)))]
+    ),
     "a picture of text": _server("frame", views=[_view(payload="text")]),
     "a picture from nowhere": _server("frame", views=[{"payload": b"\xff\xd8\xff\xd9"}]),
     "a picture without pixels": _server("frame", views=[_view(camera=_pose() | {"width": 0})]),

@@ -42,12 +42,12 @@ from wonderzoom.protocol.messages import (
     RestoreNode,
     Spot,
     Stats,
+    Streamed,
     Surfels,
     UploadBegin,
     UploadChunk,
     UploadEnd,
     UploadStatus,
-    View,
     Welcome,
     Worlds,
     Zoom,
@@ -58,12 +58,14 @@ from wonderzoom.protocol.values import (
     BoundsPatch,
     CameraPose,
     CellAddress,
+    Depth,
     KnownLevel,
     NodeSummary,
     PendingZoom,
     Place,
     ShownBlock,
     SurfelLevel,
+    View,
     ViewerSummary,
     index_bytes,
 )
@@ -83,6 +85,8 @@ POSE = CameraPose(
     width=640,
     height=360,
 )
+# What is in one: vectors/depth_maps.json.
+DEPTH = Depth(width=2, height=1, step=1.0 / 28.0, payload=bytes.fromhex("7801fbcff04a060005f00206"))
 NODE = NodeSummary(
     id="9ffad37a3e", camera=POSE, ln_magnification=3.25, parent="45cc5502d1", prompt="moss", by="Ada"
 )
@@ -104,8 +108,11 @@ CLIENT: dict[str, FromClient] = {
     "hello of one who reads surfels": Hello(
         protocol=(1, 1), client="test/1", token="t" * 43, surfel_formats=[1]
     ),
+    "configure frames with depth": Configure(depth=True, lod_bias=1.5),
     "configure surfels": Configure(stream="surfels", surfel_budget=250_000, lod_bias=-0.5, fetch=True),
+    "configure auto": Configure(stream="auto", surfel_budget=600_000),
     "camera": Camera(seq=7, cameras=[POSE], time=123.5),
+    "camera of two eyes": Camera(seq=8, cameras=[POSE, msgspec.structs.replace(POSE, cx=310.0)]),
     "ack": Ack(frame=3, decode=2.5),
     "ack of a delta": Ack(delta=5, decode=1.5),
     "have": Have(levels=[KnownLevel(hash=LEVEL.hash, bounds_revision=2)]),
@@ -142,9 +149,21 @@ SERVER: dict[str, FromServer] = {
         background=(0.25, 0.5, 0.75),
     ),
     "worlds": Worlds(worlds=["garden", "beach-day"]),
+    "stream": Streamed(kind="surfels", why="motions don't wait for a frame, which takes 60 ms"),
     "frame": Frame(
         frame=3, camera_seq=7, camera_time=123.5, revision=2, views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9")],
         still=True, quality=92, waited=1.5, render=30.25, encode=2.0,
+    ),
+    "frame with depth": Frame(
+        frame=5, camera_seq=9, revision=2, quality=82,
+        views=[View(camera=POSE, payload=b"\xff\xd8\xff\xd9", depth=DEPTH)],
+    ),
+    "frame for two eyes": Frame(
+        frame=6, camera_seq=8, revision=2, quality=82,
+        views=[
+            View(camera=POSE, payload=b"\xff\xd8\xff\xd9"),
+            View(camera=msgspec.structs.replace(POSE, cx=310.0), payload=b"\xff\xd8\xff\xd9"),
+        ],
     ),
     "frame of video": Frame(
         frame=4, camera_seq=8, revision=2, views=[View(camera=POSE, payload=b"\x00\x00\x00\x01\x67")], codec="h264",

@@ -22,7 +22,7 @@ MAX_OFFSET = 1024.0  # cell edges; the server sends offsets of [-1, 1] (docs/adr
 MAX_LN = 2000.0  # of lengths and focal lengths: more than MAX_LEVEL octaves
 MAX_PRINCIPAL = 1e6  # pixels
 MIN_SIDE, MAX_SIDE = 16, 4096  # pixels of a viewport
-MAX_VIEWS = 1  # cameras and pictures of one message
+MAX_VIEWS = 2  # cameras and pictures of one message: an eye each
 
 # ---- words and ids ----------------------------------------------------------------------------------------
 MAX_PROMPT = 2000  # characters, as generation takes them
@@ -42,6 +42,10 @@ MAX_PREVIEW = 1 << 16  # bytes of a preview as JPEG
 # further one is only older when it is seen.
 MAX_IN_FLIGHT = 2
 MAX_FPS = 120
+MAX_ZETA = 1e30  # pixels at a pivot: a scene that is seen through a lens of 10^27 pixels
+MAX_DEPTH_SIDE = 2048  # samples: half of a viewport's
+MAX_DEPTH_SAMPLES = 1 << 20  # of one picture
+MAX_DEPTH = 512 << 10  # bytes of them
 
 # ---- surfels ------------------------------------------------------------------------------------------------
 SURFEL_FORMAT = 1  # of payloads; a hello lists those that a client reads

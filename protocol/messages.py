@@ -22,6 +22,7 @@ from wonderzoom.protocol.together import (
     Presence,
     RemoveBookmark,
     ServerMessage,
+    Streamed,
     Worlds,
 )
 from wonderzoom.protocol.values import (
@@ -46,6 +47,7 @@ from wonderzoom.protocol.values import (
     SurfelLevel,
     Text,
     Value,
+    View,
     Words,
     Zeta,
 )
@@ -78,20 +80,25 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
 class Configure(ClientMessage, frozen=True, kw_only=True, tag="configure"):
     """What it wants to be sent from now on."""
 
-    stream: Literal["frames", "surfels"] = "frames"  # pictures, or what they are drawn from
+    # Pictures, or what they are drawn from; auto: what suits the link and the surfels that it keeps, told by `stream`.
+    stream: Literal["frames", "surfels", "auto"] = "frames"
     max_fps: Fps = 30.0
     best_quality: Quality = 85  # of moving frames; stills are better
     # Of moving frames; auto: h264 where the link is too slow for jpeg.
     codec: Literal["auto", "jpeg", "h264"] = "auto"
     # Surfels that it keeps at most, of which three quarters may show in one view.
     surfel_budget: Annotated[int, Meta(ge=l.MIN_BUDGET, le=l.MAX_BUDGET)] = 1_000_000
-    # Octaves; the client draws by it.
+    # Octaves that views are coarser, or finer; of surfels the client draws by it, too.
     lod_bias: Annotated[float, Meta(ge=-l.MAX_LOD_BIAS, le=l.MAX_LOD_BIAS)] = 0.0
+    depth: bool = False  # with frames, where the link has room for it
     fetch: bool = False  # it gets payloads by their hash, and says `have` of what came
 
 
 class Camera(ClientMessage, frozen=True, kw_only=True, tag="camera"):
-    """Where it looks from now on; the newest ``seq`` wins. The size of a camera is that of its viewport."""
+    """Where it looks from now on; the newest ``seq`` wins. The size of a camera is that of its viewport.
+
+    Two cameras are two eyes: each frame has a view of each of them.
+    """
 
     seq: Counter
     cameras: Annotated[list[CameraPose], Meta(min_length=1, max_length=l.MAX_VIEWS)]
@@ -238,13 +245,6 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     background: tuple[Share, Share, Share] = (0.0, 0.0, 0.0)  # behind all surfels: red, green, blue, sRGB
 
 
-class View(Value, frozen=True, kw_only=True):
-    """One picture of a frame, with exactly the camera that it was drawn with."""
-
-    camera: CameraPose
-    payload: Annotated[bytes, Meta(max_length=l.MAX_PICTURE)]
-
-
 class Frame(ServerMessage, frozen=True, kw_only=True, tag="frame"):
     """What a viewer sees."""
 
@@ -374,6 +374,7 @@ FromClient = (
 FromServer = (
     Welcome
     | Worlds
+    | Streamed
     | Frame
     | Surfels
     | Picked

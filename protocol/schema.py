@@ -3,9 +3,10 @@
     python -m wonderzoom.protocol.schema FOLDER            write them into FOLDER
     python -m wonderzoom.protocol.schema FOLDER --check    say which are not current, and end with 1
 
-``vectors/surfel_blocks.json`` has payloads of surfels and what they hold (``block_vectors``). In those of messages
-bytes are written as ``{"bin": "hex"}``. A ``valid`` one decodes to ``message``, and a message
-that is encoded in this order of fields has these bytes; an ``invalid`` one must be refused, by name.
+``vectors/surfel_blocks.json`` and ``depth_maps.json`` have payloads of surfels, and of depth, and what they hold
+(``block_vectors``, ``depth_vectors``). In those of messages bytes are written as ``{"bin": "hex"}``. A ``valid`` one
+decodes to ``message``, and a message that is encoded in this order of fields has these bytes; an ``invalid`` one must
+be refused, by name.
 """
 
 from __future__ import annotations
@@ -90,12 +91,13 @@ def vectors() -> dict[str, list[dict[str, Any]]]:
 
 def artefacts() -> dict[str, str]:
     """Path below ``protocol/`` -> content."""
-    from wonderzoom.protocol import block_vectors  # the only part that needs arrays
+    from wonderzoom.protocol import block_vectors, depth_vectors  # the only parts that need arrays
 
     made = {"schema.json": schema()} | {f"vectors/{name}.json": part for name, part in vectors().items()}
     told = {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in made.items()}
-    for name, blocks in block_vectors.vectors().items():  # numbers by the thousand: a line for each vector
-        lines = ",\n".join(json.dumps(each) for each in blocks)
+    numbers = block_vectors.vectors() | depth_vectors.vectors()
+    for name, those in numbers.items():  # by the thousand: a line for each vector
+        lines = ",\n".join(json.dumps(each) for each in those)
         told[f"vectors/{name}.json"] = f"[\n{lines}\n]\n"
     return told
 

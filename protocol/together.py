@@ -1,8 +1,9 @@
-"""The messages of people who share a world: what everybody hears, to follow, to keep places, and hosts' own."""
+"""The messages of people who share a world: what everybody hears, to follow, to keep places, and hosts' own; and what
+the server has chosen to send."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -17,6 +18,7 @@ from wonderzoom.protocol.values import (
     NodeSummary,
     PendingZoom,
     Role,
+    Text,
     Value,
     ViewerSummary,
 )
@@ -113,6 +115,13 @@ class Blocks(ServerMessage, frozen=True, kw_only=True, tag="blocks"):
     """Payloads of surfels have another address than the welcome said: /s/<blocks>/blocks/<hash, hexadecimal>."""
 
     blocks: Annotated[str, Meta(min_length=1, max_length=l.MAX_TOKEN)]
+
+
+class Streamed(ServerMessage, frozen=True, kw_only=True, tag="stream"):
+    """What a viewer who leaves that to the server is sent from now on; what it shows stays until that is whole."""
+
+    kind: Literal["frames", "surfels"]
+    why: Text = ""
 
 
 class Bookmarks(ServerMessage, frozen=True, kw_only=True, tag="bookmarks"):

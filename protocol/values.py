@@ -28,7 +28,7 @@ Offset = Annotated[float, Meta(ge=-l.MAX_OFFSET, le=l.MAX_OFFSET)]
 Unit = Annotated[float, Meta(ge=-1.001, le=1.001)]
 Principal = Annotated[float, Meta(ge=-l.MAX_PRINCIPAL, le=l.MAX_PRINCIPAL)]
 Side = Annotated[int, Meta(ge=l.MIN_SIDE, le=l.MAX_SIDE)]
-Zeta = Annotated[float, Meta(ge=-1e30, le=1e30)]
+Zeta = Annotated[float, Meta(ge=-l.MAX_ZETA, le=l.MAX_ZETA)]
 Role = Literal["viewer", "editor", "host"]
 Stage = Literal[
     "observe", "describe", "upscale", "edit", "depth", "segment", "lift", "optimise", "auxiliary", "commit"
@@ -86,6 +86,27 @@ class CameraPose(Value, frozen=True, kw_only=True):
             raise ValueError("quat is not of length one")
         if abs(self.ln_fx - self.ln_fy) > 2.8:
             raise ValueError("ln_fx and ln_fy differ by more than a factor of 16")
+
+
+class Depth(Value, frozen=True, kw_only=True):
+    """How deep what a picture shows is: samples over the whole of it, of a lower resolution; see ``depth_map``."""
+
+    width: Annotated[int, Meta(ge=1, le=l.MAX_DEPTH_SIDE)]  # samples
+    height: Annotated[int, Meta(ge=1, le=l.MAX_DEPTH_SIDE)]
+    step: Annotated[float, Meta(gt=0.0, le=1.0)]  # of the numbers
+    payload: Annotated[bytes, Meta(max_length=l.MAX_DEPTH)]
+
+    def __post_init__(self) -> None:
+        if self.width * self.height > l.MAX_DEPTH_SAMPLES:
+            raise ValueError(f"depth of more than {l.MAX_DEPTH_SAMPLES} samples")
+
+
+class View(Value, frozen=True, kw_only=True):
+    """One picture of a frame, with exactly the camera that it was drawn with."""
+
+    camera: CameraPose
+    payload: Annotated[bytes, Meta(max_length=l.MAX_PICTURE)]
+    depth: Depth | None = None
 
 
 class NodeSummary(Value, frozen=True, kw_only=True):

@@ -54,11 +54,15 @@ class OtherWorld(CommandError):
 
 
 class Painter(Renderer, Protocol):
-    """A renderer that also makes finished pictures."""
+    """A renderer that also makes finished pictures, [H, W, 4] sRGB bytes, alone or with the zeta of ``render``."""
 
     def render_color(
         self, visible: VisibleSet, camera: Camera, settings: RenderSettings
     ) -> NDArray[np.uint8]: ...
+
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]: ...
 
 
 class Maker(Protocol):

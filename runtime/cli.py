@@ -205,6 +205,10 @@ def carry_out(command: commands.Command, make: _Make) -> int:
             from wonderzoom.runtime.doctor import report
 
             return report(compile_gsplat=command.compile_gsplat)
+        case commands.Replay() if command.list:
+            from wonderzoom.runtime.replaying import list_recording
+
+            return list_recording(command)
         case _:
             with make() as maker:
                 return _carry_out_with(command, maker)
@@ -222,7 +226,11 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
         case commands.Serve():
             from wonderzoom.runtime.serving import serve
 
-            return serve(command, maker, _lan(command))
+            return serve(command, maker, _lan(command), datetime.now(UTC))
+        case commands.Replay():
+            from wonderzoom.runtime.replaying import replay_recording
+
+            return replay_recording(command, maker)
         case commands.Create():
             from wonderzoom.runtime.authoring import create
 

@@ -36,6 +36,7 @@ from wonderzoom.runtime.world_commands import (
     Pack,
     Redo,
     Remove,
+    Replay,
     Undo,
     Unpack,
     World,
@@ -318,6 +319,8 @@ class Serve:
     """Memory for surfels, such as 800M or 4G; the rest stays on disk. Default: a quarter of the machine's."""
     budget: Annotated[int | None, word(read_budget, "--budget", "N"), _ABSENT] = None
     """The most surfels in a picture; where that is too few, they are coarser. Default: as many as pixels ask for."""
+    record: _File = None
+    """Record the session into this new file: who is there, where they look, what they ask for (wonderzoom replay)."""
     lan: bool = False
     """Open it to the local network: encrypted, with a certificate of its own. Shows a link as a QR code, too."""
     generator: _Generator = DEFAULT_GENERATOR
@@ -331,7 +334,7 @@ class Serve:
 
 
 Command = (
-    Demo | Create | Zoom | Build | Render | Serve | Export | Import | Info
+    Demo | Create | Zoom | Build | Render | Serve | Replay | Export | Import | Info
     | Remove | Undo | Redo | Pack | Unpack | Evaluate | Models | Doctor
 )  # fmt: skip
 # By name, in the order in which a newcomer meets them.
@@ -344,6 +347,7 @@ COMMANDS: dict[str, type[Command]] = {
         Build,
         Render,
         Serve,
+        Replay,
         Export,
         Import,
         Info,

@@ -24,13 +24,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from wonderzoom.protocol.limits import MAX_PICTURE
 from wonderzoom.runtime.build import Painter
-from wonderzoom.runtime.encoders import encode_jpeg
+from wonderzoom.runtime.encoders import depth_of, encode_within
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.last_pictures import LastPictures
 from wonderzoom.runtime.loading import Loader
-from wonderzoom.runtime.orders import Drawn, DrawTogether, Order, Together
-from wonderzoom.runtime.pacing import LADDER, Rung
+from wonderzoom.runtime.orders import Drawn, DrawTogether, Order, Shown, Together
+from wonderzoom.runtime.pacing import LADDER
 from wonderzoom.runtime.platform import usable_threads
 from wonderzoom.runtime.pyramids import Pyramids
 from wonderzoom.runtime.sight import Seen, Sight, in_memory
@@ -56,16 +57,38 @@ _Render = Callable[[Sequence[Look]], Sequence[NDArray[np.uint8]]]
 
 
 @dataclass(frozen=True, slots=True)
+class _Painted:
+    """What one camera sees."""
+
+    camera: Camera  # in the resolution of the picture
+    pixels: NDArray[np.uint8]  # [H, W, 4]
+    zeta: NDArray[np.float32] | None  # [H, W], where it was asked for
+
+
+@dataclass(frozen=True, slots=True)
 class _Picture:
     """A frame that is not encoded yet."""
 
-    pixels: NDArray[np.uint8]  # [H, W, 4]
-    camera: Camera
+    eyes: tuple[_Painted, ...]
     revision: int
+    lod_bias: float
     render_s: float
     sharing: int
     settled: bool
     final: bool  # the next one of the same view would be the same
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        return tuple(eye.camera for eye in self.eyes)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(eye.pixels.nbytes + (0 if eye.zeta is None else eye.zeta.nbytes) for eye in self.eyes)
+
+    def serves(self, order: Order) -> bool:
+        """Whether it shows that as it is wanted."""
+        deep = all(eye.zeta is not None for eye in self.eyes)
+        return self.lod_bias == order.lod_bias and (deep or not order.depth)
 
     @property
     def again(self) -> _Picture:
@@ -126,10 +149,9 @@ class Drawing:
         with self._lock:
             return look(self._world)
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
-        """A frame at the size and quality of ``rung``; see ``frame_loop.Draw``. For no viewer: when all is there."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._draw, camera, rung, still, viewer)
+    async def draw(self, order: Order) -> Drawn:
+        """A frame; see ``orders.Draw``. For no viewer: when all is there."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._draw, order)
 
     async def foresee(self, camera: Camera) -> None:
         """Have the pyramids made that small pictures of this view need, and small screens: beside all that is drawn."""
@@ -166,7 +188,7 @@ class Drawing:
 
     # ---- in a thread ----------------------------------------------------------------------------
     def _foresee(self, camera: Camera) -> None:
-        small, settings = _sized(camera, LADDER[-1]), settings_of(self._world.header)
+        (small,), settings = _sized(Order((camera,), LADDER[-1], False)), settings_of(self._world.header)
         with self._lock:
             visible_set(self._world, small, settings, later=self._pyramids.later)
 
@@ -178,29 +200,38 @@ class Drawing:
             if known.in_memory:
                 self._loader.read(known.with_bounds(patch.limits))
 
-    def _draw(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Drawn:
-        order = Order(camera, rung, still, viewer)
+    def _draw(self, order: Order) -> Drawn:
         (picture,) = self._pictures([order], self._one)
         return self._encoded(picture, order)
 
     def _encoded(self, picture: _Picture, order: Order) -> Drawn:
         begun, key = time.perf_counter(), False
         if order.rung.codec == "h264":
-            packet = self._videos.encode(order.viewer, picture.pixels, order.rung.quality)
-            payload, key = packet.payload, packet.key
+            (eye,) = picture.eyes  # two have no H.264: see ``pacing``
+            packet = self._videos.encode(order.viewer, eye.pixels, order.rung.quality)
+            payloads, key = [packet.payload], packet.key
         else:
-            payload = encode_jpeg(picture.pixels, order.rung.quality, still=order.still)
+            pixels = [eye.pixels for eye in picture.eyes]
+            payloads = encode_within(MAX_PICTURE, pixels, order.rung.quality, still=order.still)
+        depths = [
+            depth_of(eye.zeta, eye.camera, still=order.still)
+            if order.depth and eye.zeta is not None
+            else None
+            for eye in picture.eyes
+        ]
+        if sum(map(len, payloads)) + sum(len(depth.payload) for depth in depths if depth) > MAX_PICTURE:
+            depths = [None] * len(depths)
+        views = map(Shown, picture.cameras, payloads, depths)
         encode_s = time.perf_counter() - begun
         return Drawn(
-            payload, picture.camera, picture.revision, picture.render_s, encode_s, picture.sharing,
-            picture.settled, key,
-        )  # fmt: skip
+            tuple(views), picture.revision, picture.render_s, encode_s, picture.sharing, picture.settled, key
+        )
 
     def _one(self, looks: Sequence[Look]) -> list[NDArray[np.uint8]]:
         return [self._renderer.render_color(look.visible, look.camera, look.settings) for look in looks]
 
     def _pictures(self, orders: Sequence[Order], render: _Render) -> list[_Picture]:
-        """What each order sees, by one call at most."""
+        """What each order sees, by one call at most, but for those with depth."""
         shown = [self._shown(order) for order in orders]
         lacking = [order for order, picture in zip(orders, shown, strict=True) if picture is None]
         if not lacking:
@@ -211,28 +242,30 @@ class Drawing:
 
     def _shown(self, order: Order) -> _Picture | None:
         """What a still shows if it was just drawn."""
-        picture = self._last.take(order.viewer, _sized(order.camera, order.rung), self._world.revision)
-        return picture.again if picture is not None and order.still else None
+        picture = self._last.take(order.viewer, _sized(order), self._world.revision)
+        return picture.again if picture is not None and order.still and picture.serves(order) else None
 
     def _rendered(self, orders: Sequence[Order], render: _Render) -> list[_Picture]:
-        """What each order sees of one state of the world, by one call."""
+        """What each order sees of one state of the world."""
         begun = time.perf_counter()
         settings = settings_of(self._world.header, budget=self._budget)
-        cameras = [_sized(order.camera, order.rung) for order in orders]
+        asked = [
+            (order, camera, replace(settings, lod_bias=order.lod_bias))
+            for order in orders
+            for camera in _sized(order)
+        ]
         while True:
             try:
                 with self._lock:
-                    seen = [
-                        self._seen(camera, settings, order.viewer)
-                        for camera, order in zip(cameras, orders, strict=True)
-                    ]
-                for order, each in zip(orders, seen, strict=True):
+                    seen = [self._seen(camera, own, order.viewer) for order, camera, own in asked]
+                for order, of in zip(orders, _shared_out(seen, orders), strict=True):
                     if order.viewer:
-                        self._loader.want(order.viewer, each.lacking)
+                        self._loader.want(order.viewer, [block for each in of for block in each.lacking])
                 looks = [
-                    Look(each.visible, camera, settings) for each, camera in zip(seen, cameras, strict=True)
+                    Look(each.visible, camera, own)
+                    for each, (_, camera, own) in zip(seen, asked, strict=True)
                 ]
-                pictures = render(looks)
+                painted = self._painted(looks, [order.depth for order, _, _ in asked], render)
                 break
             except BlockLost as error:
                 # It was evicted meanwhile, and can't be read again: once more, without it.
@@ -240,16 +273,31 @@ class Drawing:
                     raise
         took = time.perf_counter() - begun
         found = [
-            _Picture(pixels, camera, each.visible.revision, took, len(orders), each.settled, each.final)
-            for pixels, camera, each in zip(pictures, cameras, seen, strict=True)
-        ]
-        for order, picture, each in zip(orders, found, seen, strict=True):
+            _Picture(
+                tuple(eyes), of[0].visible.revision, order.lod_bias, took, len(orders),
+                all(each.settled for each in of), all(each.final for each in of),
+            )
+            for order, eyes, of in zip(orders, _shared_out(painted, orders), _shared_out(seen, orders), strict=True)
+        ]  # fmt: skip
+        for order, picture in zip(orders, found, strict=True):
             if order.viewer and picture.final and not order.still and order.rung.scale == 1.0:
                 self._last.keep(order.viewer, picture)
+        for (order, camera, own), each in zip(asked, seen, strict=True):
             if order.viewer and not each.lacking:
                 with suppress(RuntimeError):  # it closes
-                    self._pool.submit(self._look_ahead, picture.camera, settings, order.viewer)
+                    self._pool.submit(self._look_ahead, camera, own, order.viewer)
         return found
+
+    def _painted(self, looks: Sequence[Look], deep: Sequence[bool], render: _Render) -> list[_Painted]:
+        """The picture of each look; those that are ``deep`` one by one, with their depths."""
+        flat = [look for look, with_depth in zip(looks, deep, strict=True) if not with_depth]
+        pictures = iter(render(flat) if flat else ())
+        return [
+            _Painted(look.camera, *self._renderer.render_depth(look.visible, look.camera, look.settings))
+            if with_depth
+            else _Painted(look.camera, next(pictures), None)
+            for look, with_depth in zip(looks, deep, strict=True)
+        ]
 
     def _look_ahead(self, camera: Camera, settings: RenderSettings, viewer: str) -> None:
         """After a frame, and before the next one of anybody: what its viewer may see soon is read meanwhile."""
@@ -300,10 +348,18 @@ class Drawing:
         return pick(rendered, visible, around, middle, middle)
 
 
-def _sized(camera: Camera, rung: Rung) -> Camera:
-    """The camera with a picture as large as the rung says."""
-    if rung.scale == 1.0:
-        return camera
-    return camera.resized(
-        *(max(_LEAST_SIDE, round(side * rung.scale)) for side in (camera.width, camera.height))
+def _sized(order: Order) -> tuple[Camera, ...]:
+    """The cameras with pictures as large as the rung says."""
+    scale = order.rung.scale
+    if scale == 1.0:
+        return order.cameras
+    return tuple(
+        camera.resized(*(max(_LEAST_SIDE, round(side * scale)) for side in (camera.width, camera.height)))
+        for camera in order.cameras
     )
+
+
+def _shared_out(each: Sequence[_T], orders: Sequence[Order]) -> list[Sequence[_T]]:
+    """What belongs to cameras, by the orders that these are of."""
+    rest = iter(each)
+    return [[next(rest) for _ in order.cameras] for order in orders]

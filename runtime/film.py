@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -144,20 +145,46 @@ def drawn(
     settings: RenderSettings,
     on_frame: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[Picture]:
-    """The pictures of the cameras, in order, drawn in another thread a few ahead of whoever takes them."""
-    pending: deque[Future[Picture]] = deque()
+    """The pictures of the cameras, in order."""
     sight = all_of_it()
+    shots = (Shot(sight.whole(world, camera, settings), camera) for camera in cameras)
+    return drawn_ahead(painter, shots, settings, on_frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What one picture shows."""
+
+    visible: VisibleSet
+    camera: Camera
+
+
+def drawn_ahead(
+    painter: Painter,
+    shots: Iterable[Shot | None],
+    settings: RenderSettings,
+    on_frame: Callable[[int], None] = lambda _done: None,
+) -> Iterator[Picture]:
+    """The pictures of shots, in order, drawn in another thread a few ahead of whoever takes them; None: as before."""
+    pending: deque[Future[Picture]] = deque()
+    newest: Future[Picture] | None = None
+    taken = 0
     with ThreadPoolExecutor(1, thread_name_prefix="film") as pool:
         try:
-            for done, camera in enumerate(cameras):
-                visible = sight.whole(world, camera, settings)
-                pending.append(pool.submit(painter.render_color, visible, camera, settings))
+            for shot in shots:
+                if shot is not None:
+                    newest = pool.submit(painter.render_color, shot.visible, shot.camera, settings)
+                if newest is None:
+                    raise ValueError("the first shot of a film shows something")
+                pending.append(newest)
                 if len(pending) > _AHEAD:
                     yield pending.popleft().result()
-                    on_frame(done - _AHEAD + 1)
+                    taken += 1
+                    on_frame(taken)
             while pending:
                 yield pending.popleft().result()
-                on_frame(len(cameras) - len(pending))
+                taken += 1
+                on_frame(taken)
         finally:
             for future in pending:
                 future.cancel()

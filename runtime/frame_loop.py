@@ -5,10 +5,9 @@ when its viewer's camera or world changed, at most MAX_IN_FLIGHT of its frames a
 and its share of the renderer allow another (``pacing``); among those, and those of other rooms, the ring of
 ``turns`` decides (``lanes``). Where the renderer draws several pictures in one call for less, those who are due at
 the same moment share one; nobody waits for others to become due, and a call is kept short (CALL_S), as whoever becomes
-due during it waits for its end. Those who follow one leader in viewports of one size ride along: they are sent the very
-same picture, encoded once. What has
-not changed for STILL_AFTER_S is drawn once more, at full resolution and quality; after that a still view
-costs nothing at all.
+due during it waits for its end. Those who follow one leader in viewports of one size ride along (``riding``): they are
+sent the very same picture, encoded once. What has not changed for STILL_AFTER_S is drawn once more, at full resolution
+and quality; after that a still view costs nothing at all.
 
 A client that acknowledges nothing for STALLED_S is let go: its frames would only grow older.
 """
@@ -19,13 +18,14 @@ import asyncio
 import itertools
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wonderzoom.protocol.limits import MAX_IN_FLIGHT
 from wonderzoom.runtime.encoders import STILL_QUALITY
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.orders import Draw, Drawn, Order, Together, one_by_one
 from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.riding import TICK_S, Riding
 from wonderzoom.runtime.viewer import Dropped, Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 
@@ -33,10 +33,8 @@ STILL_AFTER_S = (
     0.12  # longer than between two moving frames, and well inside the 300 ms that a person forgives
 )
 STALLED_S = 10.0
-TICK_S = 1e-4  # timers may fire this much early: what is due within it is due now
 CALL_S = 1.0 / 30.0  # of frames that share a call: as long as between two frames of somebody who moves
 STILL = Rung(1.0, STILL_QUALITY)
-_SOON = 0.5  # of the time between two frames of a viewer, after which it takes one that is drawn for another
 LEAST_FPS = 2.0  # below this for everyone who moves, nobody is let in any more
 
 
@@ -65,6 +63,7 @@ class FrameLoop:
         on_stalled: Callable[[Viewer], None] = lambda _viewer: None,
         on_error: Callable[[Viewer, Exception], None] | None = None,
         on_dropped: Callable[[Dropped], None] = lambda _reason: None,
+        begin_video: Callable[[str], None] = lambda _viewer: None,
     ) -> None:
         """``together``: where several frames are drawn in one call, what does; ``draw`` draws one at a time."""
         self._together = together or Together(1, one_by_one(draw))
@@ -77,6 +76,7 @@ class FrameLoop:
         self._filled: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._riding = Riding(self._has_room, begin_video)
         self._ids = itertools.count(1)
         self._revision = 0
         self.cost = 0.0  # seconds that the last frames took, for whoever has not had one yet
@@ -104,6 +104,7 @@ class FrameLoop:
         """Stop feeding a viewer; nothing is sent to it after this returns."""
         if self._viewers.pop(viewer.id, None) is None:
             return
+        self._riding.left(viewer, self._viewers.values())
         self._lanes.turns.leave(self._prefix + viewer.id)
         self._filled.pop(viewer.id)
         sender = self._senders.pop(viewer.id)
@@ -137,14 +138,20 @@ class FrameLoop:
         seconds = (self.active + 1) * self.cost + elsewhere
         return not (self.active or elsewhere) or seconds * LEAST_FPS <= self._lanes.count
 
+    @property
+    def turn_s(self) -> float:
+        """Seconds from one frame of somebody who moves to the next, as far as drawing goes."""
+        busy = max(1, self.active) * self.cost + self._lanes.busy_seconds(beside=self)
+        return busy / self._lanes.count
+
     def wake(self) -> None:
         """Look for something to do."""
         self._wake.set()
 
     # ---- what happened ------------------------------------------------------------------------------
-    def look(self, viewer: Viewer, camera: Camera, seq: int) -> None:
-        """A viewer moved."""
-        if viewer.look(camera, seq, self._clock()):
+    def look(self, viewer: Viewer, camera: Camera, seq: int, beside: Camera | None = None) -> None:
+        """A viewer moved; ``beside`` is where the other eye looks, if there are two."""
+        if viewer.look(camera, seq, self._clock(), beside):
             self._wake.set()
 
     def follow(self, viewer: Viewer, camera: Camera, leader: str) -> None:
@@ -166,7 +173,12 @@ class FrameLoop:
     def look_again(self) -> None:
         """Every view could be drawn better than it was."""
         for viewer in self._viewers.values():
-            viewer.changed_at, viewer.still_shown = self._clock(), False
+            viewer.look_again(self._clock())
+        self._wake.set()
+
+    def wishes_changed(self, viewer: Viewer) -> None:
+        """What a viewer sees could be drawn as it is wanted now."""
+        viewer.look_again(self._clock())
         self._wake.set()
 
     # ---- the loop -----------------------------------------------------------------------------------
@@ -218,8 +230,10 @@ class FrameLoop:
     def begin(self, names: Sequence[str], now: float, share: float) -> list[str]:
         """See ``lanes.Drawer``."""
         viewers = [self._viewers[name.removeprefix(self._prefix)] for name in names]
-        frames = [self._begin(viewer, now, share) for viewer in viewers]
-        frames += self._riders(frames, now, share)
+        heads = [self._riding.head(viewer, self._viewers.values(), self._revision) for viewer in viewers]
+        frames = [self._begin(head, now, share) for head in {head.id: head for head in heads}.values()]
+        for frame in list(frames):
+            frames += self._along(frame, now, share)
         name = f"draw for {', '.join(frame.viewer.id for frame in frames)}"
         task = self._keep(asyncio.create_task(self._render(frames), name=name))
         task.add_done_callback(self._rendered)
@@ -230,7 +244,7 @@ class FrameLoop:
         if viewer.camera is None or not self._has_room(viewer):
             return None
         if viewer.moving(self._revision):
-            return viewer.begun_at + viewer.pacer.interval()
+            return viewer.begun_at + self._riding.interval(viewer)
         if not viewer.still_shown:
             return viewer.changed_at + STILL_AFTER_S
         return None
@@ -261,40 +275,26 @@ class FrameLoop:
 
     def _begin(self, viewer: Viewer, now: float, share: float) -> _Begun:
         still = not viewer.moving(self._revision)
-        return self._begun(viewer, STILL if still else viewer.pacer.choose(now, share), still, now)
+        rung = STILL if still else viewer.pacer.choose(now, share)
+        if rung.codec == "h264":
+            self._riding.begin(viewer, now)
+        # Each packet of H.264 needs those before it, and who wants coarser views sees other blocks arrive.
+        alone = rung.codec == "h264" or viewer.lod_bias != 0.0
+        whose = viewer.id if alone else viewer.sees
+        order = Order(viewer.cameras, rung, still, whose, viewer.pacer.wants_depth(still), viewer.lod_bias)
+        return self._begun(viewer, order, now)
 
-    def _begun(self, viewer: Viewer, rung: Rung, still: bool, now: float) -> _Begun:
+    def _begun(self, viewer: Viewer, order: Order, now: float) -> _Begun:
         viewer.begun_at, viewer.drawing = now, True
-        viewer.shown_seq, viewer.shown_revision, viewer.still_shown = viewer.camera_seq, self._revision, still
-        viewer.led = False
-        assert viewer.camera is not None
-        # Each packet of H.264 needs those before it: such frames are one viewer's alone.
-        order = Order(viewer.camera, rung, still, viewer.id if rung.codec == "h264" else viewer.sees)
+        viewer.shown_seq, viewer.shown_revision = viewer.camera_seq, self._revision
+        viewer.still_shown, viewer.led = order.still, False
         return _Begun(viewer, order, now, viewer.camera_seq, viewer.changed_at, viewer.begins)
 
-    def _riders(self, frames: Sequence[_Begun], now: float, share: float) -> list[_Begun]:
-        """What others are sent of the pictures of those frames."""
-        riders: list[_Begun] = []
-        orders: dict[str, list[Order]] = {}
-        for frame in frames:
-            orders.setdefault(frame.order.viewer, []).append(frame.order)
-        for viewer in self._viewers.values():
-            if viewer.drawing:
-                continue
-            for order in orders.get(viewer.sees, ()):
-                if viewer.camera == order.camera and self._rides(viewer, order, now, share):
-                    riders.append(self._begun(viewer, order.rung, order.still, now))
-                    break
-        return riders
-
-    def _rides(self, viewer: Viewer, order: Order, now: float, share: float) -> bool:
-        """Whether a viewer takes a picture that is drawn anyway: it would be due soon, and gets no other one then."""
-        if not self._has_room(viewer) or order.rung.codec == "h264":
-            return False
-        if not viewer.moving(self._revision):
-            return order.still and not viewer.still_shown
-        soon = viewer.begun_at + _SOON * viewer.pacer.interval()
-        return not order.still and now + TICK_S >= soon and viewer.pacer.choose(now, share) == order.rung
+    def _along(self, frame: _Begun, now: float, share: float) -> list[_Begun]:
+        """What others are sent of a picture."""
+        viewers = self._viewers.values()
+        along = self._riding.along(frame.order, frame.viewer, viewers, self._revision, now, share)
+        return [self._begun(viewer, frame.order, now) for viewer in along]
 
     def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         """A task that is stopped with the loop, and that may make something due when it ends."""
@@ -359,16 +359,18 @@ class FrameLoop:
         self._lanes.turns.pay(self._prefix + viewer.id, cost)
         if not order.still:  # a still may be had for nothing, and is nobody's measure
             self.cost += 0.25 * (cost - self.cost)
-            viewer.pacer.drawn(cost, len(drawn.payload), order.rung, key=drawn.key)
+            viewer.pacer.drawn(cost, drawn.picture_bytes, order.rung, depth=drawn.depth_bytes, key=drawn.key)
         if viewer.id not in self._viewers or viewer.begins != frame.begins:
             self._on_dropped("left")
             return
         if viewer.slot is not None:
             self._on_dropped("replaced")
+        views = drawn.views
+        if not viewer.pacer.wants_depth(order.still):  # it rode along with somebody who does
+            views = tuple(replace(view, depth=None) for view in views)
         viewer.slot = Frame(
-            next(self._ids), drawn.camera, frame.seq, drawn.revision, drawn.payload, order.still,
-            order.rung.quality, frame.at - frame.changed, drawn.render_s, drawn.encode_s, order.rung.codec,
-            drawn.key,
+            next(self._ids), views, frame.seq, drawn.revision, order.still, order.rung.quality,
+            frame.at - frame.changed, drawn.render_s, drawn.encode_s, order.rung.codec, drawn.key,
         )  # fmt: skip
         self._filled[viewer.id].set()
 
@@ -381,5 +383,5 @@ class FrameLoop:
             frame, viewer.slot = viewer.slot, None
             if frame is None:
                 continue
-            viewer.pacer.sent(frame.id, len(frame.payload), self._clock())
+            viewer.pacer.sent(frame.id, frame.nbytes, self._clock())
             await viewer.send(frame)

@@ -18,6 +18,7 @@ from wonderzoom.generation.zoom_queue import Phase
 from wonderzoom.protocol.limits import MAX_NAME, MAX_WORLDS
 from wonderzoom.runtime.metrics import Metrics, Serving, Status
 from wonderzoom.runtime.room import Parts, Room
+from wonderzoom.runtime.surfel_metrics import ROOMS, RoomKind, Streamed
 from wonderzoom.runtime.uploads import Create, Uploads
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.scene_graph.store_errors import StoreError
@@ -112,7 +113,10 @@ class Gallery:
             self._close_vacant()
             # Where the server begins somebody will zoom; the other worlds are mostly looked at.
             first = name == next(iter(self._worlds))
-            opening = Room.open(name, path, self._parts, self.uploads, lambda: self.names, ready=first)
+            kind: RoomKind = "first" if first else "other"
+            opening = Room.open(
+                name, path, self._parts, self.uploads, lambda: self.names, ready=first, kind=kind
+            )
             task = self._rooms[name] = asyncio.create_task(opening, name=f"open {name}")
             task.add_done_callback(lambda done: self._opened(name, done))
         try:
@@ -138,11 +142,14 @@ class Gallery:
             zooms.update(room.service.states())
         sessions = [room.session for room in rooms.values()]
         shown = rooms.get(first)
+        streamed: dict[RoomKind, Streamed] = {room: Streamed() for room in ROOMS}
+        for name, room in rooms.items():
+            streamed["first" if name == first else "other"] += room.session.streaming.streamed
         return Status(
             serving, first, shown.session.revision if shown else 0, sum(len(each.nodes) for each in sessions),
             sum(each.viewers for each in sessions), shown.executor.state if shown else "starting",
             sum(room.executor.restarts for room in rooms.values()), zooms,
-            sum(room.drawing.surfels for room in rooms.values()), self._parts.pages.statistics,
+            sum(room.drawing.surfels for room in rooms.values()), self._parts.pages.statistics, streamed=streamed,
         )  # fmt: skip
 
     def _close_vacant(self) -> None:

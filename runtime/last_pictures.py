@@ -6,20 +6,17 @@ import threading
 from collections import OrderedDict
 from typing import Generic, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wonderzoom.scene_graph.camera import Camera
 
 
 class Picture(Protocol):
-    """What is kept: a picture that a renderer made."""
+    """What is kept: a picture that a renderer made, or one for each eye."""
 
     @property
-    def pixels(self) -> NDArray[np.uint8]: ...
+    def nbytes(self) -> int: ...
 
     @property
-    def camera(self) -> Camera:
+    def cameras(self) -> tuple[Camera, ...]:
         """That it was drawn with, in the resolution of the picture."""
         ...
 
@@ -46,19 +43,19 @@ class LastPictures(Generic[P]):
         with self._lock:
             self._drop(viewer)
             self._pictures[viewer] = picture
-            self.nbytes += picture.pixels.nbytes
+            self.nbytes += picture.nbytes
             while self.nbytes > self.max_bytes:
                 self._drop(next(iter(self._pictures)))
 
-    def take(self, viewer: str, camera: Camera, revision: int) -> P | None:
-        """The viewer's last picture if it shows what ``camera`` sees of that revision. It is kept no longer."""
+    def take(self, viewer: str, cameras: tuple[Camera, ...], revision: int) -> P | None:
+        """The viewer's last picture if it shows what those cameras see of that revision. It is kept no longer."""
         with self._lock:
             picture = self._drop(viewer)
-        if picture is None or picture.camera != camera or picture.revision != revision:
+        if picture is None or picture.cameras != cameras or picture.revision != revision:
             return None
         return picture
 
     def _drop(self, viewer: str) -> P | None:
         picture = self._pictures.pop(viewer, None)
-        self.nbytes -= 0 if picture is None else picture.pixels.nbytes
+        self.nbytes -= 0 if picture is None else picture.nbytes
         return picture

@@ -29,7 +29,9 @@ from wonderzoom.generation.executors.executor import WorkerState
 from wonderzoom.generation.jobs import STAGES
 from wonderzoom.generation.zoom_queue import Phase
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
+from wonderzoom.runtime import surfel_metrics
 from wonderzoom.runtime.line import Ending, Unsaid
+from wonderzoom.runtime.surfel_metrics import RoomKind, Streamed
 from wonderzoom.runtime.viewer import Dropped, Frame
 from wonderzoom.scene_graph.page_cache import PageStatistics
 
@@ -67,6 +69,7 @@ class Status:
     surfels: int = 0  # of the worlds that are open
     pages: PageStatistics = PageStatistics(0, 0, 0, 0, 0)  # what of them is in memory
     send_buffer: int = 0  # bytes that connections have not taken yet
+    streamed: Mapping[RoomKind, Streamed] = field(default_factory=dict[RoomKind, Streamed])
 
 
 class Metrics:
@@ -130,6 +133,7 @@ class Metrics:
             f"{PREFIX}_event_loop_late_seconds", "Seconds by which a timer of the event loop was late.",
             registry=self.registry, buckets=LATE_BUCKETS,
         )  # fmt: skip
+        self.surfels = surfel_metrics.tallies(PREFIX, self.registry)  # by kind of room
         self._now = _Now()
         self.registry.register(self._now)
         self.error_counter: logging.Handler = _ErrorCounter(self._errors)  # to be added to a logger
@@ -149,7 +153,7 @@ class Metrics:
         """A frame is given to its connection."""
         kind = "still" if frame.still else "moving"
         self._frames[kind].inc()
-        self._sizes[kind].observe(len(frame.payload))
+        self._sizes[kind].observe(frame.nbytes)
         seconds = (max(0.0, frame.waited_s), frame.render_s, frame.encode_s)
         for step, spent in zip(self._steps[kind], seconds, strict=True):
             step.observe(spent)
@@ -270,6 +274,7 @@ class _Now:
         yield GaugeMetricFamily(
             f"{PREFIX}_send_buffer_bytes", "Bytes that connections have not taken yet.", now.send_buffer
         )
+        yield from surfel_metrics.now(PREFIX, now.streamed)
         jobs = GaugeMetricFamily(
             f"{PREFIX}_zoom_jobs", "Zooms that are not done, by how they stand.", labels=["state"]
         )

@@ -7,16 +7,25 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from wonderzoom.protocol.values import Depth
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.scene_graph.camera import Camera
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture of a frame, encoded."""
+
+    camera: Camera  # that it was drawn with, in the resolution of the picture
+    payload: bytes
+    depth: Depth | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """What ``draw`` made."""
 
-    payload: bytes
-    camera: Camera
+    views: tuple[Shown, ...]  # of each camera of the order
     revision: int
     render_s: float  # of the whole call of the renderer
     encode_s: float
@@ -29,25 +38,38 @@ class Drawn:
         """This frame's part of the time that it took."""
         return self.render_s / self.sharing + self.encode_s
 
+    @property
+    def picture_bytes(self) -> int:
+        """Of the pictures alone."""
+        return sum(len(view.payload) for view in self.views)
+
+    @property
+    def depth_bytes(self) -> int:
+        """Of their depths."""
+        return sum(len(view.depth.payload) for view in self.views if view.depth is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A frame to be drawn; ``camera`` has the viewport's resolution, ``rung`` says how much of it.
+    """A frame to be drawn.
 
-    ``viewer`` is in whose time what arrives in the world fades in: who it is for, or whom they follow. Equal orders are
-    one picture.
+    ``cameras``, one or an eye's each, have the viewport's resolution, ``rung`` says how much of it. ``viewer`` is in
+    whose time what arrives in the world fades in: who it is for, or whom they follow; ``depth``: with the depths of the
+    pictures; ``lod_bias``: octaves coarser. Equal orders are one frame.
     """
 
-    camera: Camera
+    cameras: tuple[Camera, ...]
     rung: Rung
     still: bool
-    viewer: str
+    viewer: str = ""
+    depth: bool = False
+    lod_bias: float = 0.0
 
 
 class Draw(Protocol):
-    """Renders and encodes one frame elsewhere; see ``Order``."""
+    """Renders and encodes one frame elsewhere."""
 
-    def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str) -> Awaitable[Drawn]: ...
+    def __call__(self, order: Order) -> Awaitable[Drawn]: ...
 
 
 class DrawTogether(Protocol):
@@ -70,7 +92,7 @@ def one_by_one(draw: Draw) -> DrawTogether:
     async def together(orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
         (order,) = orders
         made: asyncio.Future[Drawn] = asyncio.get_running_loop().create_future()
-        made.set_result(await draw(order.camera, order.rung, order.still, order.viewer))
+        made.set_result(await draw(order))
         return [made]
 
     return together

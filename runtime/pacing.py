@@ -12,6 +12,9 @@ an argument.
 
 Moving frames are H.264 instead of JPEG where the viewer can show that and the link could not take JPEG at its best:
 an eighth of the bytes, for a little more latency and work.
+
+Depth goes with moving frames while it takes a small part of the link, and with stills always. That drawing is slow is
+no reason to leave it out: the fewer frames there are, the more a client has to make of each.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ UP_EVERY_S = 0.5
 PING_EVERY_S = 5.0
 # Of the link, what JPEG at its best may need before H.264 takes over, and below which it takes over again.
 JPEG_FILLS, JPEG_FITS = 1.0, 0.5
+# The same of depth: what it may need while it is sent, and below which it is sent again.
+DEPTH_FILLS, DEPTH_FITS = 0.25, 0.15
 _VIDEO_BYTES = 0.125  # of JPEG's, until some were seen
 # A ping that comes back late has mostly waited behind frames; one that always does has a longer way.
 _LONGER_WAY = 1.1
@@ -86,12 +91,16 @@ class Pacer:
     max_fps: float = MOVING_FPS
     best_quality: int = 100  # JPEG, [1, 100]: what the viewer wishes at best of moving frames
     wish: Wish = "jpeg"  # of moving frames; auto is for those who can show both
+    eyes: int = 1  # pictures of a frame: two are JPEG, as a stream of video is of one
+    depth_wished: bool = False  # with frames, as far as the link allows
     # Seconds that an empty message takes there and back; None until a ping came back.
     rtt: float | None = None
     rung: int = START
     rate: float | None = None  # bytes a second
     latency: float = 0.0  # seconds from sending a frame to its acknowledgement, the last one
     _codec: Codec = "jpeg"  # that auto has chosen
+    _with_depth: bool = True  # the link has room for it
+    _depth_bytes: float | None = None  # of a frame at full resolution
     _bytes_a_weight: dict[Codec, float] = field(default_factory=dict[Codec, float])
     _cost: float | None = None  # seconds of drawing at full resolution
     _flying: dict[int, _Sent] = field(default_factory=dict[int, _Sent])
@@ -112,16 +121,24 @@ class Pacer:
         sent = self._flying.pop(frame, None)
         if sent is None:
             return None
-        arrived = at - (self.rtt or 0.0)
-        took = arrived - max(sent.at, self._last_arrival)
-        self._last_arrival = arrived
-        self.rate = _mean(self.rate, sent.size / max(took, _LEAST_S))
+        self.carried(sent.size, sent.at, at)
         self.latency = at - sent.at
         return self.latency
 
-    def drawn(self, seconds: float, size: int, rung: Rung, *, key: bool = False) -> None:
-        """A moving frame took that long to draw and has that many bytes. Key frames are rare, and no measure."""
+    def carried(self, size: int, sent_at: float, at: float) -> None:
+        """What was sent then is acknowledged now: that is what the link carries."""
+        arrived = at - (self.rtt or 0.0)
+        took = arrived - max(sent_at, self._last_arrival)
+        self._last_arrival = arrived
+        self.rate = _mean(self.rate, size / max(took, _LEAST_S))
+
+    def drawn(self, seconds: float, size: int, rung: Rung, *, depth: int = 0, key: bool = False) -> None:
+        """A moving frame took that long to draw and has that many bytes, and ``depth`` more of its depth.
+
+        Key frames are rare, and no measure."""
         self._cost = _mean(self._cost, seconds / _cost_share(rung))
+        if depth:
+            self._depth_bytes = _mean(self._depth_bytes, depth / rung.scale**2)
         if not key:
             before = self._bytes_a_weight.get(rung.codec)
             self._bytes_a_weight[rung.codec] = _mean(before, size / rung.weight)
@@ -129,7 +146,13 @@ class Pacer:
     @property
     def codec(self) -> Codec:
         """Of moving frames, now."""
+        if self.eyes > 1:
+            return "jpeg"
         return self._codec if self.wish == "auto" else self.wish
+
+    def wants_depth(self, still: bool) -> bool:
+        """Whether the next frame is to have its depth."""
+        return self.depth_wished and (still or self._with_depth)
 
     @property
     def current(self) -> Rung:
@@ -152,6 +175,7 @@ class Pacer:
     def choose(self, at: float, share: float = 1.0) -> Rung:
         """The rung for the next frame; ``share`` of the renderer's time is this viewer's, (0, 1]."""
         self._choose_codec()
+        self._choose_depth()
         best = next((i for i in range(len(LADDER)) if self._fills(i, share) <= 1.0), len(LADDER) - 1)
         if best > self.rung:
             self.rung, self._last_up = best, at
@@ -175,6 +199,16 @@ class Pacer:
         elif fills < JPEG_FITS:
             self._codec = "jpeg"
 
+    def _choose_depth(self) -> None:
+        """By what it would take of the link at the rung in force."""
+        if self.rate is None or self._depth_bytes is None:
+            return
+        fills = self._depth_bytes * self.current.scale**2 * self.max_fps / (HEADROOM * self.rate)
+        if fills > DEPTH_FILLS:
+            self._with_depth = False
+        elif fills < DEPTH_FITS:
+            self._with_depth = True
+
     def _at(self, rung: int, codec: Codec | None = None) -> Rung:
         """A rung of the ladder as this viewer wishes it: as large, and no better than wished."""
         return Rung(LADDER[rung].scale, min(LADDER[rung].quality, self.best_quality), codec or self.codec)
@@ -191,7 +225,8 @@ class Pacer:
         """Of a frame, as far as is known."""
         seen = self._bytes_a_weight
         guessed = _VIDEO_BYTES * seen.get("jpeg", 0.0) if rung.codec == "h264" else 0.0
-        return rung.weight * seen.get(rung.codec, guessed)
+        depth = (self._depth_bytes or 0.0) * rung.scale**2 if self.wants_depth(False) else 0.0
+        return rung.weight * seen.get(rung.codec, guessed) + depth
 
     def _drawing(self, rung: int) -> float:
         return self.cost_of(self._at(rung)) or 0.0

@@ -57,6 +57,8 @@ class Participant:
     shown: int = 0  # frames since the last stats
     bytes: int = 0
     shows_video: bool = False  # the program on this connection can
+    shows_frames: bool = True
+    reads_surfels: bool = False
     stats_at: float = 0.0
 
     @property
@@ -70,14 +72,22 @@ class Participant:
         """On a connection, with a program and what that can; a role that was granted stays."""
         self.name = " ".join(hello.name.split()) or self.name
         self.session, self.wake, self.waiting, self.role = session, wake, 0, self.granted or role
-        self.shows_video = "h264" in hello.codecs
+        self.shows_video, self.reads_surfels = (
+            "h264" in hello.codecs,
+            limits.SURFEL_FORMAT in hello.surfel_formats,
+        )
+        self.shows_frames = bool(hello.codecs) or not self.reads_surfels
         self.viewer.pacer.wish = "auto" if self.shows_video else "jpeg"
+        self.viewer.pacer.depth_wished, self.viewer.lod_bias = False, 0.0  # until it says otherwise
 
-    def configure(self, wishes: messages.Configure) -> None:
-        """What it wants from now on; H.264 only where it can show that."""
-        pacer = self.viewer.pacer
+    def configure(self, wishes: messages.Configure) -> bool:
+        """What it wants from now on; H.264 only where it can show that. Whether its still is to be another one."""
+        viewer, pacer = self.viewer, self.viewer.pacer
         pacer.max_fps, pacer.best_quality = wishes.max_fps, wishes.best_quality
         pacer.wish = wishes.codec if self.shows_video else "jpeg"
+        other = wishes.lod_bias != viewer.lod_bias or (wishes.depth and not pacer.depth_wished)
+        viewer.lod_bias, pacer.depth_wished = wishes.lod_bias, wishes.depth
+        return other
 
     def saw(self, frame: int, camera: Camera) -> None:
         """Remember what a frame showed."""

@@ -24,7 +24,10 @@ from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
+from wonderzoom.runtime.recorder import Recorder
 from wonderzoom.runtime.sight import FILL
+from wonderzoom.runtime.surfel_metrics import RoomKind
+from wonderzoom.runtime.tape import Tape, Unrecorded
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
@@ -49,6 +52,7 @@ class Parts:
     lanes: Lanes = field(default_factory=Lanes)  # of all rooms together
     pages: PageCache = field(default_factory=PageCache)  # of all rooms together
     budget: int | None = None  # surfels in a frame at most
+    recorder: Recorder | None = None  # of all rooms together
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -82,9 +86,10 @@ class Room:
         service: ZoomService,
         session: WorldSession,
         executor: Executor,
+        tape: Unrecorded,
     ) -> None:
         self.session, self.executor, self.service, self.drawing = session, executor, service, drawing
-        self._store, self._commits = store, commits
+        self._store, self._commits, self._tape = store, commits, tape
         self._frames = asyncio.create_task(session.frames.run(), name=f"frames of {session.name}")
         loop = asyncio.get_running_loop()
         drawing.when_finer(partial(_soon, loop, session.frames.look_again))
@@ -92,30 +97,34 @@ class Room:
     @classmethod
     async def open(
         cls, name: str, path: Path, parts: Parts, uploads: Uploads, worlds: Callable[[], list[str]],
-        *, ready: bool = True,
+        *, ready: bool = True, kind: RoomKind = "first",
     ) -> Self:  # fmt: skip
         """Open the world at ``path`` for writing; ``worlds`` are all that there are, by name. Raises StoreError.
 
         ``ready``: with a worker that waits for zooms; otherwise it is started when somebody points at something.
+        ``kind``: for the metrics.
         """
         loop = asyncio.get_running_loop()
         store = await loop.run_in_executor(None, lambda: WorldStore.open(path, write=True))
         try:
-            timed = _Timed(store, parts.pages, parts.metrics.store_appended)
-            world = await loop.run_in_executor(None, timed.load)
+            tape, executor = Unrecorded(), parts.executor(path)
+            if parts.recorder is not None:
+                tape = await loop.run_in_executor(None, Tape, parts.recorder, name, store, executor.workers)
+            durable = tape.store(_Timed(store, parts.pages, parts.metrics.store_appended))
+            world = await loop.run_in_executor(None, durable.load)
             replica = await loop.run_in_executor(None, world.copy)
             most = int(FILL * parts.pages.max_bytes)
             drawing = Drawing(replica, parts.renderer, budget=parts.budget, room=most)
             # The committer, the desk and the session know each other: what is named first is made last.
-            commits = CommitThread(Committer(timed, world, lambda commit: session.committed(commit)))
-            executor = parts.executor(path)
-            service = ZoomService(executor, lambda proposal, request: desk.commit(proposal, request))
+            commits = tape.commits(Committer(durable, world, lambda commit: session.committed(commit)))
+            executor = tape.executor(executor)
+            service = tape.service(executor, lambda proposal, request: desk.commit(proposal, request))
             desk = ZoomDesk(world.header, drawing, service, commits, parts.generator, parts.metrics)
-            session = WorldSession(
+            session = tape.session(
                 name, world, drawing, desk, uploads, parts.viewers, parts.metrics, worlds, parts.lanes,
-                await loop.run_in_executor(None, BookmarkShelf, path),
+                await loop.run_in_executor(None, BookmarkShelf, path), kind,
             )  # fmt: skip
-            room = cls(store, drawing, commits, service, session, executor)
+            room = cls(store, drawing, commits, service, session, executor, tape)
         except BaseException:
             store.close()
             raise
@@ -145,5 +154,6 @@ class Room:
         with contextlib.suppress(asyncio.CancelledError):
             await self._frames
         await loop.run_in_executor(None, self._commits.close)
+        self._tape.closed()
         await loop.run_in_executor(None, self.drawing.close)
         await loop.run_in_executor(None, self._store.close)

@@ -7,12 +7,15 @@ those that run finish, tells everyone, and leaves the worlds with all that was a
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,8 @@ from wonderzoom.runtime.logs import json_line, logged
 from wonderzoom.runtime.metrics import Serving, Status
 from wonderzoom.runtime.monitor import Monitor
 from wonderzoom.runtime.pictures import read_picture
+from wonderzoom.runtime.recorder import Recorder, check_new
+from wonderzoom.runtime.recording import Start
 from wonderzoom.runtime.room import Parts
 from wonderzoom.runtime.server import Listening, Server, page_files
 from wonderzoom.runtime.workers import worker_executor
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DISTRIBUTION = "wonderzoom-runtime"
 PORT, FURTHER_PORTS = 8700, 20  # where no port is asked for
 
 
@@ -51,8 +57,11 @@ class Ready:
     metrics_port: int | None = None
 
 
-def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) -> int:
-    """Serve until interrupted; ``lan``: on the network, encrypted, and not only on this machine."""
+def serve(
+    command: commands.Serve, maker: Maker, lan: LanOpening | None = None, now: datetime | None = None
+) -> int:
+    """Serve until interrupted; ``lan``: on the network, encrypted, and not only on this machine; ``now`` is told by
+    recordings."""
     if command.log_format == "json":  # also what is told before the log begins, and after it ends
         maker.reporter.tell_to(_told_to_programs)
     if lan is None and not on_this_machine(command.host):
@@ -60,6 +69,8 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
             f"--host {command.host} would let others in without encryption; add --lan, or reach this machine through"
             f" a tunnel, such as ssh -L {PORT}:127.0.0.1:{PORT} HOST"
         )
+    if command.record is not None:
+        check_new(command.record)
     worlds, folder = served(command, maker)
     renderer = maker.renderer
     maker.generator_name(command.generator)
@@ -85,19 +96,42 @@ def serve(command: commands.Serve, maker: Maker, lan: LanOpening | None = None) 
             lan.explain(links.of(address, Role.EDITOR), sys.stderr)
 
     async def whole() -> None:
-        gallery = Gallery(worlds, folder, parts, CreateInChild(command.generator))
         first, further = (PORT, FURTHER_PORTS) if command.port is None else (command.port, 0)
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, stop.set)
         listening = Listening(command.host, first, further, LOOPBACK)
-        await run(
-            gallery, links, lan.over(listening) if lan else listening, ready, stop, command.metrics_port
-        )
+        with recorded(command, maker, now, loop.time) as recorder:
+            made = replace(parts, recorder=recorder)
+            gallery = Gallery(worlds, folder, made, CreateInChild(command.generator))
+            over = lan.over(listening) if lan else listening
+            await run(gallery, links, over, ready, stop, command.metrics_port)
 
     with logged(command.log_format):
         asyncio.run(whole())
     return 0
+
+
+@contextmanager
+def recorded(
+    command: commands.Serve, maker: Maker, now: datetime | None, clock: Callable[[], float]
+) -> Generator[Recorder | None]:
+    """What records a server that is to be recorded; it ends with it. Raises CannotRecord."""
+    if command.record is None:
+        yield None
+        return
+    versions = {
+        "wonderzoom": importlib.metadata.version(DISTRIBUTION),
+        "generator": maker.generator_name(command.generator),
+        "renderer": maker.renderer.name,
+    }
+    at = "" if now is None else now.isoformat(timespec="seconds")
+    recorder = Recorder(command.record, Start(at, versions), clock)
+    log.info("the session is recorded into %s", command.record)
+    try:
+        yield recorder
+    finally:
+        recorder.close()
 
 
 def _told_to_programs(text: str) -> None:

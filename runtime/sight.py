@@ -216,13 +216,19 @@ def in_memory(block: Block) -> bool:
 def all_of_it() -> Sight:
     """For pictures that wait for everything, as ``render`` makes; what is lost is found and left out."""
 
-    def read(block: Block) -> bool:
-        try:
-            return len(block.surfels) == len(block.bounds)
-        except BlockLost:
-            return False  # told of by whoever opened the world
+    return Sight(in_memory, _read, 0, ahead=False)
 
-    return Sight(in_memory, read, 0, ahead=False)
+
+def everything() -> Sight:
+    """For films of what somebody saw: what comes fades in, and nothing is ever missing but what is lost."""
+    return Sight(_read, _read, 1 << 62, ahead=False)
+
+
+def _read(block: Block) -> bool:
+    try:
+        return len(block.surfels) == len(block.bounds)
+    except BlockLost:
+        return False  # told of by whoever opened the world
 
 
 def _is_live(block: Block, world: World) -> bool:

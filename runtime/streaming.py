@@ -21,6 +21,7 @@ from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.participants import Participant
 from wonderzoom.runtime.surfel_blocks import EncodedLevels
+from wonderzoom.runtime.surfel_metrics import Streamed, SurfelTally
 from wonderzoom.runtime.surfel_plan import Plan, heading, make_plan
 from wonderzoom.runtime.surfel_stream import DELTA_BYTES, IN_VIEW, Stream
 from wonderzoom.scene_graph.camera import Camera
@@ -36,6 +37,7 @@ PLAN_EVERY_S = 0.1  # of a camera that moves: a plan costs as much as a small fr
 STALLED_S = 10.0  # without an acknowledgement, as of frames
 LATE_S = 0.25  # beyond the way there and back: then too much was on its way
 LEAST_WINDOW, FIRST_WINDOW = 32 << 10, 128 << 10  # bytes that are not acknowledged
+QUICK = 2.5e6  # bytes a second: more than is made of surfels whose pyramids are made first
 _LEAST_DELTA = 8 << 10  # bytes of a delta, on the slowest link
 
 
@@ -67,14 +69,17 @@ class Credit:
     def sent(self, delta: int, size: int, now: float) -> None:
         self._flying[delta] = now, size
 
-    def acknowledged(self, delta: int, now: float, rtt: float) -> None:
-        """A delta has arrived; ``rtt``: seconds that an empty message takes there and back."""
+    def acknowledged(self, delta: int, now: float, rtt: float) -> tuple[float, int] | None:
+        """A delta has arrived; ``rtt``: seconds that an empty message takes there and back. When it was sent, and its
+        bytes; None for one that is not on its way."""
         full = self.in_flight >= self.window // 2
-        at, _ = self._flying.pop(delta, (now, 0))
-        if now - at > rtt + LATE_S:
+        if (sent := self._flying.pop(delta, None)) is None:
+            return None
+        if now - sent[0] > rtt + LATE_S:
             self.window = max(LEAST_WINDOW, self.window // 2)
         elif full:
             self.window = min(limits.MAX_UNACKED, self.window + self.window // 4)
+        return sent
 
     def forget(self) -> None:
         """On another connection nothing of it arrives."""
@@ -99,19 +104,28 @@ class _Feed:
     planned: tuple[object, ...] = ()  # what the plan is of
     planned_at: float = -1e9
     planned_seq: int = -1
+    whole: int = -1  # the last delta after which all of a view is there
     watch: asyncio.TimerHandle | None = None  # looks for an acknowledgement that never comes
+
+    def reconnected(self) -> None:
+        """On a new connection camera messages count from the beginning again."""
+        self.plan, self.planned, self.planned_seq = None, (), -1
+        self.stream.reconnected()
 
 
 class Streaming:
     """Of one room; belongs to its event loop."""
 
-    def __init__(self, world: Readable, header: WorldHeader, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, world: Readable, header: WorldHeader, clock: Callable[[], float], tally: SurfelTally
+    ) -> None:
         self.secret = secrets.token_urlsafe(32)  # of the addresses of payloads
-        self.encoded = EncodedLevels()
+        self.encoded, self._tally = EncodedLevels(tally=tally), tally
         self._world, self._header, self._clock = world, header, clock
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._feeds: dict[str, _Feed] = {}
         self._revision = 0
+        self.on_whole: Callable[[Participant], None] = lambda _who: None  # somebody has all of a view
         self._copy: World | None = (
             None  # the world's tree as it was last planned on: no frame waits for a plan
         )
@@ -166,9 +180,15 @@ class Streaming:
     def acknowledge(self, who: Participant, delta: int) -> None:
         """A delta has arrived."""
         feed = self._feeds.get(who.id)
-        if feed is not None:
-            feed.credit.acknowledged(delta, self._clock(), who.viewer.pacer.rtt or 0.0)
-            feed.wake.set()
+        if feed is None:
+            return
+        now, pacer = self._clock(), who.viewer.pacer
+        sent = feed.credit.acknowledged(delta, now, pacer.rtt or 0.0)
+        if sent is not None and sent[1] >= _LEAST_DELTA:  # small ones measure the way only
+            pacer.carried(sent[1], sent[0], now)
+        if delta == feed.whole:
+            self.on_whole(who)
+        feed.wake.set()
 
     def world_changed(self, revision: int) -> None:
         """The world has a new revision."""
@@ -181,9 +201,9 @@ class Streaming:
         """Somebody has connected, for the first time or again."""
         feed = self._feeds.get(who.id)
         if feed is not None:
-            feed.active, feed.looked, feed.motion = False, None, None
+            feed.active, feed.looked, feed.motion, feed.whole = False, None, None, -1
             feed.credit.forget()
-            feed.orders.append(feed.stream.reconnected)
+            feed.orders.append(feed.reconnected)
 
     def gone(self, who: Participant) -> None:
         """Somebody will not come back."""
@@ -200,9 +220,23 @@ class Streaming:
         """The payload of a level that was offered by that name (hexadecimal)."""
         try:
             known = bytes.fromhex(name)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, known)
+            found = await asyncio.get_running_loop().run_in_executor(self._pool, self.encoded.find, known)
         except (ValueError, BlockLost):
             return None
+        if found is not None:
+            self._tally.fetched(len(found))
+        return found
+
+    @property
+    def streamed(self) -> Streamed:
+        """How it stands."""
+        feeds = self._feeds.values()
+        return Streamed(
+            sum(feed.active and feed.who.session is not None for feed in feeds),
+            sum(len(feed.stream.held) for feed in feeds),
+            sum(feed.stream.count for feed in feeds),
+            sum(feed.credit.in_flight for feed in feeds),
+        )
 
     async def close(self) -> None:
         """End all tasks and the thread."""
@@ -227,6 +261,10 @@ class Streaming:
         while True:
             await feed.wake.wait()
             feed.wake.clear()
+            if feed.orders and not self._may_say(
+                feed
+            ):  # what nobody looks at is kept within bounds all the same
+                await loop.run_in_executor(self._pool, self._obey, feed)
             while (session := feed.who.session) is not None and self._may_say(feed):
                 camera, seq = feed.who.viewer.camera, feed.who.viewer.camera_seq
                 assert camera is not None
@@ -242,6 +280,9 @@ class Streaming:
                         loop.call_later(PLAN_EVERY_S, feed.wake.set)
                     break
                 feed.who.say(delta)
+                self._tally.sent(delta)
+                if delta.complete:
+                    feed.whole = delta.delta
                 feed.credit.sent(delta.delta, session.deltas.get(delta.delta, 0), self._clock())
                 self._watch(feed)
 
@@ -258,10 +299,15 @@ class Streaming:
     def _wanted(self, feed: _Feed, camera: Camera) -> tuple[object, ...]:
         return camera, self._revision, feed.wishes
 
-    def _next(self, feed: _Feed, camera: Camera, seq: int) -> messages.Surfels | None:
-        """In the thread: the next delta."""
+    @staticmethod
+    def _obey(feed: _Feed) -> None:
+        """In the thread: what its viewer has said."""
         while feed.orders:
             feed.orders.popleft()()
+
+    def _next(self, feed: _Feed, camera: Camera, seq: int) -> messages.Surfels | None:
+        """In the thread: the next delta."""
+        self._obey(feed)
         wanted, now = self._wanted(feed, camera), self._clock()
         moved = feed.planned[1:] == wanted[1:]
         if feed.plan is None or (
@@ -278,7 +324,8 @@ class Streaming:
         if feed.planned == wanted:
             feed.planned_seq = seq
         size = min(DELTA_BYTES, max(_LEAST_DELTA, feed.credit.window // 2))
-        return feed.stream.next(feed.plan, feed.planned_seq, size)
+        quick = feed.credit.window > FIRST_WINDOW or (feed.who.viewer.pacer.rate or 0.0) >= QUICK
+        return feed.stream.next(feed.plan, feed.planned_seq, size, quick)
 
     def _watch(self, feed: _Feed) -> None:
         """See to it that what was sent is acknowledged some time."""

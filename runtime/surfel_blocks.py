@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Protocol
 
 from wonderzoom.protocol import surfel_block
 from wonderzoom.protocol.limits import SURFEL_FORMAT
@@ -22,6 +24,29 @@ MAX_BYTES = 64 << 20  # of payloads that are kept: six million surfels
 MAX_OFFERED = 1 << 14  # levels that can be asked for by name: what some large views have
 
 
+class Tally(Protocol):
+    """Who is told what making takes."""
+
+    def encoded(self, seconds: float) -> None:
+        """A payload was made."""
+        ...
+
+    def merged(self, levels: int, seconds: float) -> None:
+        """So many levels of pyramids were made in one go."""
+        ...
+
+
+class _Nobody:
+    def encoded(self, seconds: float) -> None:
+        pass
+
+    def merged(self, levels: int, seconds: float) -> None:
+        pass
+
+
+NOBODY: Tally = _Nobody()
+
+
 def level_of(block: Block, number: int) -> Block | None:
     """A level of a pyramid, if it is made."""
     if number == 0:
@@ -30,13 +55,16 @@ def level_of(block: Block, number: int) -> Block | None:
     return mips[number - 1] if len(mips) >= number else None
 
 
-def make_levels(wanted: Sequence[tuple[Block, int]], cameras: Mapping[str, Sequence[Camera]]) -> list[Block]:
+def make_levels(
+    wanted: Sequence[tuple[Block, int]], cameras: Mapping[str, Sequence[Camera]], tally: Tally = NOBODY
+) -> list[Block]:
     """Make what is missing of the pyramids of some blocks, each to its level, node by node; those that are lost.
 
     ``cameras``: of each node's views.
     """
     lost: list[Block] = []
     lacking = sorted((each for each in wanted if each[1] > len(each[0].mips)), key=lambda each: each[0].node)
+    begun, before = time.perf_counter(), sum(len(block.mips) for block, _ in lacking)
     for node, group in groupby(lacking, lambda each: each[0].node):
         blocks, numbers = zip(*group, strict=True)
         left = list(blocks)
@@ -49,6 +77,9 @@ def make_levels(wanted: Sequence[tuple[Block, int]], cameras: Mapping[str, Seque
                 gone = [block for block in left if block.cell == error.cell] or left
                 lost += gone
                 left = [block for block in left if block not in gone]
+    if lacking:
+        made = sum(len(block.mips) for block, _ in lacking) - before
+        tally.merged(made, time.perf_counter() - begun)
     return lost
 
 
@@ -79,8 +110,8 @@ class EncodedLevels:
     Any thread may ask. ``offered`` are levels that clients may get by their names.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, max_bytes: int = MAX_BYTES, tally: Tally = NOBODY) -> None:
+        self.max_bytes, self.tally = max_bytes, tally
         self.nbytes = 0
         self.made = 0  # payloads so far
         self._payloads: OrderedDict[bytes, bytes] = OrderedDict()  # used last is last
@@ -94,7 +125,9 @@ class EncodedLevels:
             if known is not None:
                 self._payloads.move_to_end(name)
                 return known
+        begun = time.perf_counter()
         made = payload_of(level)
+        self.tally.encoded(time.perf_counter() - begun)
         with self._lock:
             self.made += 1
             if name not in self._payloads:

@@ -9,7 +9,7 @@ viewer that holds its plan is told nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -23,6 +23,7 @@ from wonderzoom.protocol.values import (
     index_bytes,
 )
 from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, make_levels, wire_name
+from wonderzoom.runtime.surfel_held import Held
 from wonderzoom.runtime.surfel_plan import Plan
 from wonderzoom.runtime.surfel_showing import NOTHING, Showing, lacks, residencies, span_of
 from wonderzoom.scene_graph.cells import Cell
@@ -33,23 +34,10 @@ DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then 
 FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
 _MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
-_MOST_MERGED, _MOST_PATCHED = 1 << 15, 100  # surfels into pyramids, bounds, for one delta: 0.1 s
+# Surfels into pyramids, for one delta: 0.1 s; bounds: what a commit brings is not to wait for them all.
+_MOST_MERGED, _MOST_PATCHED = 1 << 15, 30
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
 MOST_CLAIMED = 1 << 16  # levels that a viewer may say it holds of which nothing is known here: 4 MB
-
-
-@dataclass(slots=True)
-class _Held:
-    """A level that the viewer has."""
-
-    name: bytes
-    block: str  # hash of the block
-    key: tuple[str, Cell]
-    number: int
-    count: int
-    revision: int  # of its bounds
-    there: bool  # False: it is being fetched
-    used: int = 0  # the number of the last plan that asked for it
 
 
 class Stream:
@@ -59,27 +47,28 @@ class Stream:
         self.budget, self.fetch = budget, fetch
         self.count = 0  # surfels held
         self._encoded = encoded
-        self._held: dict[bytes, _Held] = {}
-        self._of: dict[str, dict[int, _Held]] = {}  # of each block: number -> level
-        self._before: dict[bytes, _Held] = {}  # sent on an earlier connection
+        self._held: dict[bytes, Held] = {}
+        self._of: dict[str, dict[int, Held]] = {}  # of each block: number -> level
+        self._before: dict[bytes, Held] = {}  # sent on an earlier connection
         self._claimed: dict[bytes, int] = {}  # what the viewer says it holds: name -> revision of its bounds
         self._drop: list[bytes] = []  # to be said
         self._shown: dict[str, ShownBlock] = {}
-        # Lost on the disk, too large, or too deep for the wire.
-        self._unsendable: set[tuple[str, int]] = set()
+        self._unsendable: set[tuple[str, int]] = (
+            set()
+        )  # lost on the disk, too large, or too deep for the wire
         self._anew = True
         self._delta = 0
         self._plan: Plan | None = None
         self._links: Links | None = None
         self._number = 0  # of the plan
         self._asked: set[tuple[str, int]] = set()  # by the plan: (block, number)
-        self._spare: list[_Held] | None = None  # not asked for; the next to give up is last
+        self._spare: list[Held] | None = None  # not asked for; the next to give up is last
         self._next = 0  # steps before it are done
         self._went_on = False  # the last steps needed no sending
-        self._old = False  # whether bounds of what is held may be older than the plan's
+        self._old = False  # bounds of what is held may be older than the plan's
         self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
         self._now, self._told = Showing.of(0), Showing.of(0)  # how the plan's blocks should be shown, and are
-        self._size = DELTA_BYTES
+        self._size, self._quick = DELTA_BYTES, False
         self._said: tuple[int, int, bool] | None = None  # revision, camera and completeness, when told last
 
     # ---- what the viewer says -------------------------------------------------------------------
@@ -123,11 +112,14 @@ class Stream:
         """Hash and key of each block of which something is held."""
         return {name: next(iter(levels.values())).key for name, levels in self._of.items()}
 
-    def next(self, plan: Plan, camera_seq: int = 0, size: int = DELTA_BYTES) -> messages.Surfels | None:
-        """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say."""
+    def next(
+        self, plan: Plan, camera_seq: int = 0, size: int = DELTA_BYTES, quick: bool = False
+    ) -> messages.Surfels | None:
+        """The next delta towards a plan, of about ``size`` bytes; None when there is nothing to say. ``quick``: the
+        link carries bytes sooner than pyramids are made: what is there already comes first."""
         if plan is not self._plan:
             self._turn_to(plan)
-        self._size = min(size, FIRST_BYTES if self._anew else DELTA_BYTES)
+        self._size, self._quick = min(size, FIRST_BYTES if self._anew else DELTA_BYTES), quick
         if not self._make_room(0):  # it has asked for less than it holds
             self._shrink(plan)
         for name in plan.gone:
@@ -144,7 +136,7 @@ class Stream:
         drop = [name for name in self._drop[: limits.MAX_SHOWN] if name not in self._held]
         self._drop = self._drop[limits.MAX_SHOWN :]
         here = all(held.there for held in self._held.values())
-        complete = here and said_all and not sending and not self._drop
+        complete = here and said_all and not (sending or self._old or self._drop)
         said = (plan.revision, camera_seq, complete)
         if not (levels or patches or show or drop or self._anew) and said == self._said:
             return None
@@ -177,7 +169,9 @@ class Stream:
         will be more."""
         passed = len(self._unsendable) - len(self._claimed)
         chosen, more = self._chosen(plan)
-        lost = make_levels([(plan.blocks[row], number) for row, number in chosen], plan.cameras)
+        lost = make_levels(
+            [(plan.blocks[row], number) for row, number in chosen], plan.cameras, self._encoded.tally
+        )
         self._unsendable.update(
             (block.hash, number) for block in lost for number in range(limits.MAX_PYRAMID)
         )
@@ -197,7 +191,7 @@ class Stream:
             name, old = wire_name(level, number), self._of.get(block.hash, {}).get(number)
             try:
                 if old is not None and old.name == name:
-                    patches.append(_patch(old, level))
+                    patches.append(old.patch(level))
                 elif name in self._claimed:
                     self._keep_level(name, block, level, number, self._claimed.pop(name))
                 elif not self._make_room(level.count):
@@ -212,15 +206,16 @@ class Stream:
 
     def _chosen(self, plan: Plan) -> tuple[list[tuple[int, int]], bool]:
         """The next steps that are not done, about as many as a delta takes, and whether there are more."""
-        chosen: list[tuple[int, int]] = []
+        if self._quick:
+            chosen = list(islice(self._there(plan), 1 + self._size // _BYTES_A_LEVEL))
+            if chosen:
+                return chosen, True
+        chosen = []
         expected = merging = 0
         for at in range(self._next, len(plan.steps)):
             row, number = plan.steps[at]
             block = plan.blocks[row]
-            if (block.hash, number) in self._unsendable:
-                continue
-            held = self._of.get(block.hash, {}).get(number)
-            if held is not None and (held.revision == block.limits.revision or number == 0):
+            if not self._is_asked(block, number):
                 continue
             if expected >= self._size or merging >= _MOST_MERGED:
                 return chosen, True
@@ -232,6 +227,24 @@ class Stream:
         if not chosen:
             self._next = len(plan.steps)
         return chosen, False
+
+    def _there(self, plan: Plan) -> Iterable[tuple[int, int]]:
+        """What can be sent without making a level first: for one that is not made the finest one of its block."""
+        named: set[tuple[int, int]] = set()
+        for row, number in plan.steps[self._next :]:
+            block = plan.blocks[row]
+            if number > len(block.mips):
+                number = int(plan.finest[row])
+            if number <= len(block.mips) and (row, number) not in named and self._is_asked(block, number):
+                named.add((row, number))
+                yield row, number
+
+    def _is_asked(self, block: Block, number: int) -> bool:
+        """Whether a step is not done yet, and can be."""
+        if (block.hash, number) in self._unsendable:
+            return False
+        held = self._of.get(block.hash, {}).get(number)
+        return held is None or (held.revision != block.limits.revision and number != 0)
 
     def _sent(self, name: bytes, block: Block, level: Block, number: int) -> SurfelLevel:
         """A level to send, which counts as held from now on. Raises BlockLost, and ValueError for what has no room."""
@@ -255,7 +268,7 @@ class Stream:
         old = self._of.get(block.hash, {}).get(number)
         if old is not None:
             self._give_up(old)
-        self._keep(_Held(name, block.hash, block.key, number, level.count, revision, there, self._number))
+        self._keep(Held(name, block.hash, block.key, number, level.count, revision, there, self._number))
 
     def _patches(self, plan: Plan) -> list[BoundsPatch]:
         """New bounds of blocks that are held; coarser levels whose bounds are old come with ``_levels``, or go."""
@@ -276,7 +289,7 @@ class Stream:
                         self._give_up(held)
                 elif size < DELTA_BYTES and len(patches) < _MOST_PATCHED:
                     try:
-                        patches.append(_patch(held, block))
+                        patches.append(held.patch(block))
                         size += len(patches[-1].bounds)
                     except BlockLost:
                         self._unsendable.add((name, 0))
@@ -362,17 +375,17 @@ class Stream:
             if held is not None and self.count > self.budget:
                 self._give_up(held)
 
-    def _is_shown(self, held: _Held) -> bool:
+    def _is_shown(self, held: Held) -> bool:
         known = self._shown.get(held.block)
         return known is not None and known.finest <= held.number <= known.coarsest
 
-    def _keep(self, held: _Held) -> None:
+    def _keep(self, held: Held) -> None:
         self._held[held.name] = held
         self._touched.add(held.block)
         self._of.setdefault(held.block, {})[held.number] = held
         self.count += held.count
 
-    def _give_up(self, held: _Held) -> None:
+    def _give_up(self, held: Held) -> None:
         self._forget(held.name)
         self._drop.append(held.name)
 
@@ -387,10 +400,3 @@ class Stream:
             del levels[held.number]
         if not levels:
             del self._of[held.block]
-
-
-def _patch(held: _Held, level: Block) -> BoundsPatch:
-    """Its bounds as they are now, which count as held. Raises BlockLost."""
-    made = BoundsPatch(hash=held.name, bounds=bounds_of(level), bounds_revision=level.limits.revision)
-    held.revision = level.limits.revision
-    return made

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from wonderzoom.runtime.orders import Shown
 from wonderzoom.runtime.pacing import Codec, Pacer
 from wonderzoom.scene_graph.camera import Camera
 
@@ -16,13 +17,12 @@ Dropped = Literal["replaced", "left", "no_credit"]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture for one viewer, and exactly what it shows."""
+    """A picture for one viewer, or one for each eye, and exactly what it shows."""
 
     id: int
-    camera: Camera  # that it was drawn with, in the resolution of the picture
+    views: tuple[Shown, ...]
     camera_seq: int  # of the camera message that asked for it
     revision: int  # of the world
-    payload: bytes
     still: bool
     quality: int
     waited_s: float  # from the camera message to the start of drawing
@@ -30,6 +30,11 @@ class Frame:
     encode_s: float
     codec: Codec = "jpeg"
     key: bool = False  # of H.264: a decoder may begin with it
+
+    @property
+    def nbytes(self) -> int:
+        """Of pictures and depths."""
+        return sum(len(each.payload) + (len(each.depth.payload) if each.depth else 0) for each in self.views)
 
 
 @dataclass(slots=True)
@@ -40,6 +45,8 @@ class Viewer:
     send: Callable[[Frame], Awaitable[None]]
     pacer: Pacer = field(default_factory=Pacer)
     camera: Camera | None = None  # the viewport's resolution; newest wins
+    beside: Camera | None = None  # of the other eye, if there are two
+    lod_bias: float = 0.0  # octaves that it wants everything coarser
     camera_seq: int = -1
     changed_at: float = 0.0  # when the camera, or the world in it, last changed
     begun_at: float = -1e9  # when the last frame was begun
@@ -51,6 +58,9 @@ class Viewer:
     settled: bool = True  # what was drawn last does not change by itself
     drawing: bool = False
     begins: int = 0  # how often it began anew: what was drawn before the last time is for nobody
+    video: str | None = None  # the viewer of whose H.264 it has had every packet since a key frame
+    keyed_at: float = -1e9  # when its own stream began anew
+    alone_until: float = -1e9  # takes no stream of somebody else before
     slot: Frame | None = None  # drawn, and not yet taken by the link; newest wins
 
     def __post_init__(self) -> None:
@@ -61,24 +71,34 @@ class Viewer:
         """Frames that are being drawn, wait, or are not acknowledged."""
         return self.pacer.in_flight + (self.slot is not None) + self.drawing
 
-    def look(self, camera: Camera, seq: int, at: float) -> bool:
-        """Take a camera, unless a newer one is known. Returns whether it was taken."""
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """Of each eye."""
+        return tuple(each for each in (self.camera, self.beside) if each is not None)
+
+    def look(self, camera: Camera, seq: int, at: float, beside: Camera | None = None) -> bool:
+        """Take a camera, or those of two eyes, unless newer ones are known. Returns whether they were taken."""
         if seq <= self.camera_seq:
             return False
         self.camera_seq = seq
-        self._moved(camera, at)
+        self._moved(camera, beside, at)
         self.sees = self.id
         return True
 
     def follow(self, camera: Camera, sees: str, at: float) -> None:
         """Take the camera of another viewer, whose id is ``sees``."""
-        self.led = self._moved(camera, at) or self.led
+        self.led = self._moved(camera, None, at) or self.led
         self.sees = sees
 
-    def _moved(self, camera: Camera, at: float) -> bool:
-        if camera == self.camera:
+    def look_again(self, at: float) -> None:
+        """What it sees could be drawn better, or as it is wanted now."""
+        self.changed_at, self.still_shown = at, False
+
+    def _moved(self, camera: Camera, beside: Camera | None, at: float) -> bool:
+        if camera == self.camera and beside == self.beside:
             return False
-        self.camera, self.changed_at, self.still_shown = camera, at, False
+        self.camera, self.beside, self.pacer.eyes = camera, beside, 1 if beside is None else 2
+        self.look_again(at)
         return True
 
     def show_again(self, *, counting: bool = False) -> None:
@@ -90,7 +110,7 @@ class Viewer:
         if not counting:
             self.camera_seq = -1
         self.shown_revision, self.still_shown, self.slot = -1, False, None
-        self.settled = True
+        self.settled, self.video = True, None
 
     def moving(self, revision: int) -> bool:
         """Whether something is to be shown that never was: another view, another world, or a step of what fades."""

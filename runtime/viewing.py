@@ -113,9 +113,8 @@ def _check_options(command: commands.Render, suffix: str) -> None:
         raise UsageError("a camera is for pictures and for --path orbit")
     if suffix == _FILM and path not in (DESCENT, ORBIT) and command.node is not None:
         raise UsageError("--node goes with the paths descent and orbit; a path file has cameras of its own")
-    if suffix == _FILM and command.size is not None and (command.size[0] % 2 or command.size[1] % 2):
-        width, height = command.size
-        raise UsageError(f"--size is {width}x{height}; both sides of a film must be even")
+    if suffix == _FILM:
+        check_even(command.size)
 
 
 def _given_camera(command: commands.Render) -> Camera | None:
@@ -155,6 +154,18 @@ def sized(camera: Camera, size: tuple[int, int] | None) -> Camera:
     return camera
 
 
+def check_even(size: tuple[int, int] | None) -> None:
+    """Raise UsageError for a size that no film has."""
+    if size is not None and (size[0] % 2 or size[1] % 2):
+        raise UsageError(f"--size is {size[0]}x{size[1]}; both sides of a film must be even")
+
+
+def even_size(camera: Camera, size: tuple[int, int] | None) -> tuple[int, int]:
+    """That of the pictures of a film: ``sized``, and even. Raises CommandError."""
+    own = sized(camera, size)
+    return max(2, own.width // 2 * 2), max(2, own.height // 2 * 2)
+
+
 def draw_film(command: commands.Render, given: Camera | None, world: World, maker: Maker) -> None:
     """A camera path, drawn and encoded."""
     from wonderzoom.runtime.film import FPS, drawn, write_film
@@ -182,20 +193,16 @@ def film_path(command: commands.Render, given: Camera | None, world: World) -> C
     from wonderzoom.runtime.paths import descent, path_errors
     from wonderzoom.scene_graph.motions import orbit, through
 
-    def size_of(camera: Camera) -> tuple[int, int]:
-        own = sized(camera, command.size)
-        return max(2, own.width // 2 * 2), max(2, own.height // 2 * 2)
-
     path = command.path or DESCENT
     if path == DESCENT:
         node = deepest(world) if command.node is None else node_of(world, command.node, command.world)
-        return descent(world, node, size_of(frame_of(world.path(node.id)[0], world.header)))
+        return descent(world, node, even_size(frame_of(world.path(node.id)[0], world.header), command.size))
     if path == ORBIT:
         node = newest(world) if command.node is None else node_of(world, command.node, command.world)
         camera = given or frame_of(node, world.header)
         with path_errors():
-            return orbit(covered(camera, *size_of(camera)))
+            return orbit(covered(camera, *even_size(camera, command.size)))
     stops = read_path(Path(path))
-    size = size_of(stops[0][0])
+    size = even_size(stops[0][0], command.size)
     with path_errors():
         return through([(covered(camera, *size), seconds) for camera, seconds in stops])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.protocol import limits, values
 from wonderzoom.runtime.encoders import encode_jpeg
+from wonderzoom.runtime.orders import Shown
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Position
 from wonderzoom.scene_graph.formats.wire_pose import camera_in, camera_out, place_out
@@ -42,6 +43,11 @@ def _within(plain: dict[str, Any], kind: type[_Value], name: str) -> _Value:
 def camera_of(pose: values.CameraPose) -> Camera:
     """The camera that a pose describes. Raises ValueError for one that can't be."""
     return camera_in(msgspec.to_builtins(pose, builtin_types=(bytes,)))
+
+
+def view_of(shown: Shown) -> values.View:
+    """A picture as a frame has it."""
+    return values.View(camera=pose(shown.camera), payload=shown.payload, depth=shown.depth)
 
 
 def preview_of(picture: NDArray[np.uint8]) -> bytes:

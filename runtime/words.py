@@ -146,6 +146,11 @@ def read_degrees(text: str) -> float:
     return _between(text, 0.5, 45.0, "views stand 0.5 to 45 degrees apart")
 
 
+def read_speed(text: str) -> float:
+    """How much faster than it was."""
+    return _between(text, 0.01, 10_000.0, "a film runs 0.01 to 10000 times as fast")
+
+
 def read_seed(text: str) -> int:
     """A whole number that chance follows from."""
     if not re.fullmatch(r"\d{1,19}", text) or int(text) >= MAX_SEED:

@@ -11,7 +11,15 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from wonderzoom.runtime.words import path_word, read_budget, read_detail, word
+from wonderzoom.runtime.words import (
+    path_word,
+    read_budget,
+    read_detail,
+    read_prompt,
+    read_size,
+    read_speed,
+    word,
+)
 
 World = Annotated[Positional[Path], path_word("WORLD", "WORLD")]
 NewWorld = Annotated[Path, path_word("--output", "WORLD"), arg(aliases=["-o"])]
@@ -153,3 +161,45 @@ class Import:
     """The file: .ply, .splat, .spz or .pth."""
     output: NewWorld
     """The directory to make; it holds the world."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Do a recorded session again: does the same world come of it? Or make a film of it.
+
+    serve --record FILE records. A replay begins with the world as it was then, and
+    does everything again: what people asked for, in the order and at the times of
+    then. Exit code 1: the log of the world comes out otherwise; each difference is
+    told. The embedded generator makes the same bytes again; generators with
+    models need not.
+
+      wonderzoom replay evening.wzr --list
+      wonderzoom replay evening.wzr
+      wonderzoom replay evening.wzr --world garden -o garden-again
+
+    A film shows what one viewer saw. It takes the zooms from the world, and needs no
+    generator.
+
+      wonderzoom replay evening.wzr --film evening.mp4 --viewer Ant --speed 4
+    """
+
+    file: Annotated[Positional[Path], path_word("FILE", "FILE")]
+    """The recording."""
+    list: bool = False
+    """Only say what the recording holds: sessions, people, zooms."""
+    world: Annotated[Path | None, path_word("--world", "WORLD"), _ABSENT] = None
+    """The world that was served, as it is now. Without it: the one of that name, here or beside the recording."""
+    session: Annotated[int | None, arg(metavar="N"), _ABSENT] = None
+    """Which session, where the recording holds several."""
+    output: Annotated[Path | None, path_word("--output", "WORLD"), arg(aliases=["-o"]), _ABSENT] = None
+    """Keep the world that comes of it, in this new directory."""
+    generator: Annotated[str | None, arg(metavar="NAME"), _ABSENT] = None
+    """What makes the zooms again, where a recipe's file did: that file. Without it: what made them then."""
+    film: Annotated[Path | None, path_word("--film", "FILE"), _ABSENT] = None
+    """Write a film (.mp4) of the session instead."""
+    viewer: Annotated[str | None, word(read_prompt, "--viewer", "NAME"), _ABSENT] = None
+    """Whose eyes a film looks through: a name, or an id such as v2. Without it: who moved most."""
+    speed: Annotated[float, word(read_speed, "--speed", "X")] = 1.0
+    """How much faster a film runs than the session did."""
+    size: Annotated[tuple[int, int] | None, word(read_size, "--size", "WxH"), _ABSENT] = None
+    """Width and height of a film in pixels. Default: those of the viewer's window."""

@@ -19,6 +19,7 @@ from wonderzoom.protocol.errors import CloseCode, ErrorCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.bookmarks import BookmarkShelf
+from wonderzoom.runtime.channels import Channels
 from wonderzoom.runtime.company import Company
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.frame_loop import STILL, FrameLoop
@@ -26,11 +27,13 @@ from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.hosting import LOCKED
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
+from wonderzoom.runtime.orders import Order
 from wonderzoom.runtime.participants import RESUME_S, Participant, Roster
 from wonderzoom.runtime.streaming import Streaming
+from wonderzoom.runtime.surfel_metrics import RoomKind
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Frame, Viewer
-from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose
+from wonderzoom.runtime.wire import camera_of, commit_parts, portions, pose, view_of
 from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.commit import Commit
@@ -56,9 +59,10 @@ class WorldSession:
         worlds: Callable[[], list[str]] = list,
         lanes: Lanes | None = None,
         bookmarks: BookmarkShelf | None = None,
+        kind: RoomKind = "first",
     ) -> None:
         """``lanes``: those of the whole server; without, as many as ``drawing`` has. ``bookmarks``: without, they last
-        as long as this does."""
+        as long as this does; ``kind``: of room, for the metrics."""
         self.name, self._drawing, self._header, self._desk = name, drawing, world.header, desk
         self.revision, self.nodes = world.revision, dict(world.nodes)
         self._uploads, self._worlds = uploads, worlds
@@ -72,8 +76,10 @@ class WorldSession:
             on_stalled=self._stalled,
             on_error=self._not_drawn,
             on_dropped=self.metrics.frame_dropped,
+            begin_video=drawing.begin_video,
         )
-        self.streaming = Streaming(drawing, world.header, self._loop.time)
+        self.streaming = Streaming(drawing, world.header, self._loop.time, self.metrics.surfels[kind])
+        self._channels = Channels(self.frames, self.streaming, self._beside)
         self._roster = Roster(self._show)
         shelf = bookmarks or BookmarkShelf(None)
         self._company = Company(self._roster, lambda: desk.pending, shelf, self._led, self._gone, self._renew)
@@ -116,17 +122,12 @@ class WorldSession:
             known.wake()
         known.arrived(hello, role, session, wake)
         known.draws = draws
-        self._drawing.begin_video(known.id)
         nodes = [self.summary(node) for node in self.nodes.values()]
         first, *rest = portions(nodes)
         session.welcome(self._welcome(known, first, surfels))
         for further in rest:
             known.say(messages.Commit(revision=self.revision, added=further))
-        if draws:
-            known.viewer.show_again()
-        else:
-            self.frames.join(known.viewer)
-        self.streaming.entered(known)
+        self._channels.entered(known)
         wake()
         self._desk.tell_again(known)
         self._company.entered(known)
@@ -163,7 +164,7 @@ class WorldSession:
             self._company.following.gone(participant)
             self._desk.left(participant)
             self._uploads.left(participant)
-            self.streaming.gone(participant)
+            self._channels.gone(participant)
             self._company.changed()
 
     @property
@@ -192,7 +193,7 @@ class WorldSession:
         """Draw the first picture for nobody: what it shows is then packed, and the first guest does not wait."""
         if (root := self._root()) is not None:
             first = frame_of(root, self._header)
-            await self._drawing.draw(first, STILL, True)
+            await self._drawing.draw(Order((first,), STILL, True))
             await self._drawing.foresee(first)
 
     # ---- what somebody says -----------------------------------------------------------------------
@@ -204,7 +205,7 @@ class WorldSession:
             case messages.Ack():
                 self._acknowledged(who, message)
             case messages.Configure():
-                self._configure(who, message)
+                self._channels.configure(who, message)
             case messages.Pick():
                 self._beside(self._desk.pick(who, message))
             case messages.Zoom():
@@ -248,22 +249,7 @@ class WorldSession:
                 who.say(stats)
         elif message.delta is not None:
             self.streaming.acknowledge(who, message.delta)
-
-    def _configure(self, who: Participant, message: messages.Configure) -> None:
-        """Frames or surfels, and how good: nobody is sent both."""
-        who.configure(message)
-        self._drawing.begin_video(who.id)
-        self.streaming.configure(who, message)
-        if message.stream == "frames":
-            who.draws = False
-            self.frames.join(who.viewer, connected=False)
-        else:
-            who.draws = True
-            self._beside(self._stop_frames(who))
-
-    async def _stop_frames(self, who: Participant) -> None:
-        if who.draws:
-            await self.frames.leave(who.viewer)
+        self._channels.looked(who)
 
     def worlds_changed(self) -> None:
         """There are other worlds on this server than everybody here was told."""
@@ -290,15 +276,16 @@ class WorldSession:
 
     def _look(self, who: Participant, message: messages.Camera) -> None:
         try:
-            camera = camera_of(message.cameras[0])
+            camera, *beside = map(camera_of, message.cameras)
         except ValueError as error:
             who.fail(ErrorCode.INVALID, str(error))
             return
         who.looked(message.seq, message.time, camera)
         who.viewport = camera.width, camera.height
         self._company.following.end(who)
-        self.frames.look(who.viewer, camera, message.seq)
+        self.frames.look(who.viewer, camera, message.seq, *beside)
         self.streaming.look(who)
+        self._channels.looked(who)
         self._company.looked(who)
 
     def _led(self, who: Participant, camera: Camera, leader: str) -> None:
@@ -310,21 +297,21 @@ class WorldSession:
         session = who.session
         if session is None or not session.may_send_frame:
             who.viewer.pacer.acknowledged(frame.id, self._loop.time())
-            self._drawing.begin_video(who.id)  # it depended on this one, if it was H.264
+            who.viewer.video = None  # the next one depended on this one, if it was H.264
             here = session is not None and session.closed is None
             self.metrics.frame_dropped("no_credit" if here else "left")
             return
         self.metrics.frame_sent(frame)
-        who.saw(frame.id, frame.camera)
+        who.saw(frame.id, frame.views[0].camera)
         who.shown += 1
-        who.bytes += len(frame.payload)
+        who.bytes += frame.nbytes
         who.say(
             messages.Frame(
                 frame=frame.id,
                 camera_seq=max(0, frame.camera_seq),
                 camera_time=0.0 if who.following else who.time_of(frame.camera_seq),
                 revision=frame.revision,
-                views=[messages.View(camera=pose(frame.camera), payload=frame.payload)],
+                views=[view_of(view) for view in frame.views],
                 codec=frame.codec,
                 key=frame.key,
                 still=frame.still,

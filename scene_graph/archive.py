@@ -84,14 +84,15 @@ def pack(path: Path, target: Path, *, compact: bool = False) -> Packed:
         lost = lost_by_compaction(store) if compact else Lost(0, 0)
         try:
             with written_durably(target) as file:
-                rows = _write(file, store.header, _made_anew(store) if compact else _as_they_are(store))
+                rows = _write(file, store.header, _made_anew(store) if compact else as_they_are(store))
                 return Packed(len(rows), file.tell(), lost)
         except OSError as error:
             raise translated(target, "pack the world", error) from error
 
 
-def _as_they_are(store: WorldStore) -> Iterator[tuple[Row, bytes]]:
-    for row in store.rows():
+def as_they_are(store: WorldStore, until: int | None = None) -> Iterator[tuple[Row, bytes]]:
+    """The files of the log up to a revision, each whole. Raises WorldDamaged, StoreError."""
+    for row in store.rows()[:until]:
         try:
             data = commit_file(store.path, row).read_bytes()
         except OSError as error:

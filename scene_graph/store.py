@@ -197,9 +197,9 @@ class WorldStore:
         """Another number as soon as somebody has appended; cheap to ask for."""
         return self._last if self._lock is not None else self._record.changes()
 
-    def rows(self) -> list[Row]:
-        """What the record says of each commit's file, oldest first."""
-        return self._record.rows()
+    def rows(self, after: int = 0) -> list[Row]:
+        """What the record says of each later commit's file, oldest first."""
+        return self._record.rows(after)
 
     @property
     def damaged(self) -> dict[str, str]:
@@ -241,24 +241,24 @@ class WorldStore:
         """What each revision brings and takes, oldest first, from the record alone."""
         return (self._entry(row) for row in self._record.rows())
 
-    def load(self, pages: PageCache | None = None) -> World:
-        """The live world: every commit applied in order.
+    def load(self, pages: PageCache | None = None, until: int | None = None) -> World:
+        """The live world: every commit applied in order; with ``until`` as it was at that revision.
 
         With ``pages`` the columns of blocks stay on disk, and are read through that cache when somebody asks for
         them; also after this store is closed.
         """
         from wonderzoom.scene_graph.world import World
 
-        world, rows = World(self.header), self._record.rows()
+        world = World(self.header)
+        rows = () if pages else [row for row in self._record.rows() if until is None or row.revision <= until]
         if pages is not None:
             self._stored = StoredBlocks(pages, self._losses)
-        with ReadAhead(rows if pages is None else (), self._file) as files, world.octree.together():
+        with ReadAhead(rows, self._file) as files, world.octree.together():
 
             def known(row: Row) -> Commit:
-                data = files.of(row)
-                return told(decode_commit(data), data, self._record.summary(row.revision))
+                return told(decode_commit(data := files.of(row)), data, self._record.summary(row.revision))
 
-            for commit in self._commits(0, None, known if pages is None else self._opened):
+            for commit in self._commits(0, until, known if pages is None else self._opened):
                 world.apply(commit)
         return world
 

@@ -21,6 +21,9 @@ def run(tmp_path: Path, repository: Path) -> Iterator[ModuleType]:
     shutil.copy(repository / "run.py", root)
     for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
         (root / name).write_text(name)
+    (root / "pyproject.toml").write_text(
+        "[project.optional-dependencies]\ndev = ['pytest>=8', 'torch']\ngpu = ['torch']"
+    )
     for folder in ("runtime", "scene_graph", "generation", "protocol", "clients"):
         (root / folder).mkdir()
         (root / folder / "__init__.py").write_text("")
@@ -108,13 +111,23 @@ def test_changed_pins_install_everything(run: ModuleType, calls: Calls) -> None:
 def test_an_extra_is_added_and_stays(run: ModuleType, calls: Calls) -> None:
     run.set_up(set())
     run.set_up({"dev"})
-    assert calls[-1][-1] == f"{run.ROOT}[dev]"
+    assert calls[-2][-1] == run.ROOT and calls[-1][2:] == ["pytest>=8", "torch"]
     calls.clear()
     run.set_up(set())  # the demo after the tests: nothing to do
     assert calls == []
     (Path(run.ROOT) / "constraints.txt").write_text("numpy==2.0")
-    run.set_up(set())
-    assert calls[-1][-1] == f"{run.ROOT}[dev]"
+    run.set_up({"gpu"})
+    assert calls[-2][-1] == run.ROOT and calls[-1][2:] == ["pytest>=8", "torch"]
+
+
+def test_the_package_runs_before_the_extras_are_there(run: ModuleType, calls: Calls) -> None:
+    installed: list[int] = []
+    run.set_up({"dev"}, lambda: installed.append(len(calls)))
+    assert installed == [len(calls) - 1]
+    (Path(run.ROOT) / "runtime" / "room.py").write_text("a = 1")
+    run.set_up({"dev"}, lambda: installed.append(len(calls)))
+    run.set_up({"dev"}, lambda: installed.append(-1))
+    assert installed[1:] == [len(calls)], "also when it alone is new, and not when nothing is"
 
 
 @pytest.mark.parametrize("change", ["first", "sources", "pins"])
@@ -190,11 +203,39 @@ def test_progress_shows_the_steps_that_take_time(run: ModuleType, line: str, ste
     assert run.describe(line) == step
 
 
+def test_kernels_are_compiled_before_the_tests(
+    run: ModuleType, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.ROOT)
+    compiling = [[sys.executable, "-c", f"open('compiled{half}', 'w')"] for half in (1, 2)]
+    monkeypatch.setattr(run, "compile_commands", lambda: compiling)
+    monkeypatch.setattr(run, "become", lambda _: len(list(Path(run.ROOT).glob("compiled?"))))
+    assert run.main(["test"]) == 2
+
+
+def test_a_failed_installation_leaves_no_compiler_behind(
+    run: ModuleType, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def install(arguments: list[str]) -> None:
+        if "torch" in arguments:
+            running.extend(compilers.running)
+            raise run.SetupError("no network")
+
+    compilers = run.Compilers([[sys.executable, "-c", "import time; time.sleep(600)"]])
+    monkeypatch.setattr(run, "Compilers", lambda _: compilers)
+    monkeypatch.setattr(run, "install", install)
+    assert run.main(["test"]) == 1
+    assert [process.returncode for process in running] == [-9], "killed, and waited for"
+
+
 def test_tests_and_programs_get_their_arguments(
     run: ModuleType, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     became: Calls = []
     monkeypatch.setattr(run, "become", lambda command: became.append(command) or 0)
+    monkeypatch.setattr(run, "compile_commands", list)
     monkeypatch.setattr(run.os, "chdir", lambda _: None)
     assert run.main(["test", "-k", "camera"]) == 0
     assert run.main(["render", "world", "-o", "film.mp4"]) == 0
@@ -202,6 +243,17 @@ def test_tests_and_programs_get_their_arguments(
     assert became[0][1:3] == ["-m", "not slow and not system and not models"]
     assert became[0][-2:] == ["-k", "camera"]
     assert became[1][1:] == ["render", "world", "-o", "film.mp4"]
+
+
+@pytest.mark.parametrize("said", ["", "1"])
+def test_bytecode_is_kept_and_not_beside_sources_where_somebody_wants_none(
+    run: ModuleType, calls: Calls, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(run.os, "environ", {"PYTHONDONTWRITEBYTECODE": said} if said else {})
+    monkeypatch.setattr(run, "become", lambda _: 0)
+    assert run.main(["info"]) == 0
+    wanted = {"PYTHONPYCACHEPREFIX": str(Path(run.VENV) / "bytecode")} if said else {}
+    assert run.os.environ == wanted
 
 
 def test_without_arguments_it_explains_itself(repository: Path) -> None:

@@ -71,7 +71,7 @@ def through_the_loop(
         if not all(got):
             raise Wrong(f"{sum(not frames for frames in got)} of {count} viewers were shown nothing")
         rates = [len(frames) / seconds for frames in got]
-        widths = [frame.camera.width for frames in got for frame in frames]
+        widths = [frame.views[0].camera.width for frames in got for frame in frames]
         how = "one frame a call"
         if shared:
             how = f"{np.mean(crowd.calls):.1f} frames a call"

@@ -273,8 +273,9 @@ class Desk:
                 if self._gone[-1] not in self._restoring:
                     self._restoring.add(self._gone[-1])
                     self.server.restore(self._gone[-1])
-            case "c" if self.zooms.waiting:
-                self.server.cancel(self.zooms.waiting[-1])
+            case "c":
+                if (request := self.zooms.call_off()) is not None:
+                    self.server.cancel(request)
             case "escape" if self.helping:
                 self.helping = False
             case "escape":

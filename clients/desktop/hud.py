@@ -36,6 +36,7 @@ HELP = (
     ("Q E R F", "orbit"),
     ("click, Enter", "ask for finer detail there"),
     ("U, Home", "up, to the first picture"),
+    ("C", "call a zoom off, close its card"),
     ("Delete, Z", "remove this node, bring it back"),
     ("O", "the left button orbits"),
     ("M", "surfels or frames"),

@@ -44,6 +44,7 @@ class Sheet:
     seq: int = 0  # of the camera that it shows
     still: bool = False
     revision: int = 0
+    zeta: NDArray[np.float32] | None = None  # [h, w] depth, of ``Picture.depth``
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ News = Shown | Told | Picked | Progress | Changed | Over
 
 
 class Remote:
-    """See the module docstring. ``surfel_budget``: be sent surfels, and keep that many, where the server has them.
+    """See the module docstring. ``surfel_budget``: be sent surfels, and keep that many, where the server has them;
+    ``auto``: or frames, as the server finds that it suits.
 
     Raises what ``aio.connect`` raises.
     """
@@ -110,6 +112,7 @@ class Remote:
         tls: ssl.SSLContext | None = None,
         patience: float = aio.PATIENCE_S,
         surfel_budget: int | None = None,
+        auto: bool = False,
     ) -> None:
         options: dict[str, Any] = {"name": name, "tls": tls, "patience": patience}
         self.wake: Callable[[], None] = lambda: None
@@ -118,7 +121,7 @@ class Remote:
         self._zooms: dict[int, jobs.Zooming] = {}
         self._thread = LoopThread("view")
         try:
-            self._context, self.world = self._thread.call(_enter(url, surfel_budget, options))
+            self._context, self.world = self._thread.call(_enter(url, surfel_budget, auto, options))
         except BaseException:
             self._thread.close()
             raise
@@ -262,11 +265,12 @@ class Remote:
 
 
 async def _enter(
-    url: str, budget: int | None, options: dict[str, Any]
+    url: str, budget: int | None, auto: bool, options: dict[str, Any]
 ) -> tuple[AbstractAsyncContextManager[aio.World], aio.World]:
-    """A conversation by surfels where the server has them, else by frames."""
+    """A conversation by surfels where the server has them, else by frames with depth."""
+    options = {"depth": True, **options}
     if budget is not None:
-        context = aio.connect(url, surfels=budget, **options)
+        context = aio.connect(url, surfels=budget, auto=auto, **options)
         try:
             return context, await context.__aenter__()
         except BadServer as error:
@@ -288,4 +292,5 @@ def _sheet(picture: Picture) -> Sheet:
         picture.seq,
         picture.still,
         message.revision,
+        picture.depth,
     )

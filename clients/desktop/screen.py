@@ -1,8 +1,8 @@
 """What a window shows, drawn with OpenGL: surfels or sheets, and the writing over them.
 
 The world is drawn into a picture of the window's size, surfels by the renderer that also serves without a window
-(``runtime.renderers.opengl``), sheets as what they are: pictures that hang in space where their camera saw them. Then
-it goes to the window with the writing over it.
+(``runtime.renderers.opengl``), sheets as what they are: pictures that hang in space where their camera saw them, in
+relief where their depth is known. Then it goes to the window with the writing over it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from wonderzoom.clients.desktop import hud, motions
 from wonderzoom.clients.desktop.hud import Hud
 from wonderzoom.clients.desktop.remote import Sheet
+from wonderzoom.clients.reprojection import clip_mesh
 from wonderzoom.runtime.renderers.opengl import SurfelPainter
 from wonderzoom.scene_graph.camera import NEAR, Camera
 from wonderzoom.scene_graph.cells import Position
@@ -28,15 +29,15 @@ _POOL_BYTES = 256 << 20  # surfels there
 _SHEET = (
     """#version 330 core
 in vec4 corner;  // clip coordinates
-in vec2 at;
-out vec2 uv;
-void main() { gl_Position = corner; uv = at; }
+in vec3 at;
+out vec3 uvw;
+void main() { gl_Position = corner; uvw = at; }
 """,
     """#version 330 core
 uniform sampler2D picture;
-in vec2 uv;
+in vec3 uvw;
 out vec4 shown;
-void main() { shown = vec4(texture(picture, uv).rgb, 1.0); }
+void main() { shown = vec4(textureProj(picture, uvw).rgb, 1.0); }
 """,
 )
 # Row 0 of a picture is its top; of OpenGL's windows it is the bottom.
@@ -65,8 +66,12 @@ class Screen:
         self._context = context
         self._painter: SurfelPainter | None = None
         self._sheet = context.program(*_SHEET)
-        self._corners = context.buffer(reserve=4 * 6 * 4)
-        self._quad = context.vertex_array(self._sheet, [(self._corners, "4f 2f", "corner", "at")])
+        self._corners = context.buffer(reserve=4 * 7 * 4)
+        self._relief = (
+            context.buffer(reserve=4),
+            context.buffer(reserve=4),
+        )  # corners and triangles, as long as needed
+        self._quad = context.vertex_array(self._sheet, [(self._corners, "4f 3f", "corner", "at")])
         self._over = context.vertex_array(context.program(*_OVER), [])
         self._size = (0, 0)
         self._world: Any = None  # framebuffer
@@ -99,7 +104,9 @@ class Screen:
                 continue
             self._texture(sheet).use(0)
             self._corners.write(corners.tobytes())
-            self._quad.render(self._context.TRIANGLE_STRIP)
+            self._quad.render(self._context.TRIANGLE_STRIP)  # also behind its relief, which may leave a rim
+            if sheet.zeta is not None:
+                self._in_relief(*clip_mesh(sheet.zeta, sheet.camera, camera))
 
     # ---- the window -----------------------------------------------------------------------------
     def present(self, writing: Hud, target: Any) -> None:
@@ -125,6 +132,24 @@ class Screen:
         rows = np.frombuffer(target.read(viewport=(0, 0, width, height), components=3, alignment=1), np.uint8)
         return rows.reshape(height, width, 3)[::-1].copy()
 
+    def _in_relief(self, corners: NDArray[np.float32], triangles: NDArray[np.uint32]) -> None:
+        """Draw the mesh of a sheet, whose texture is in use: what is nearer in front."""
+        context = self._context
+        for buffer, numbers in zip(self._relief, (corners, triangles), strict=True):
+            buffer.orphan(max(4, numbers.nbytes))
+            buffer.write(np.ascontiguousarray(numbers).tobytes())
+        array = context.vertex_array(
+            self._sheet, [(self._relief[0], "4f 3f", "corner", "at")], index_buffer=self._relief[1]
+        )
+        context.enable_only(context.DEPTH_TEST)
+        self._world.color_mask = (False,) * 4  # what is drawn already stays
+        self._world.clear(depth=1.0)
+        self._world.color_mask = (True,) * 4
+        self._world.use()
+        array.render(context.TRIANGLES, vertices=triangles.size)
+        array.release()
+        context.enable_only(0)
+
     # ---- parts ----------------------------------------------------------------------------------
     def _surfel_painter(self) -> SurfelPainter:
         if self._painter is None:
@@ -135,9 +160,14 @@ class Screen:
         if self._size != (width, height):
             if self._world is not None:
                 self._world.color_attachments[0].release()
+                self._world.depth_attachment.release()
                 self._world.release()
             self._size = (width, height)
-            self._world = self._context.framebuffer([self._context.texture(self._size, 4, dtype="f2")])
+            colors, depths = (
+                self._context.texture(self._size, 4, dtype="f2"),
+                self._context.depth_renderbuffer(self._size),
+            )
+            self._world = self._context.framebuffer([colors], depths)
         self._world.viewport = (0, 0, width, height)
 
     def _write(self, writing: Hud) -> None:
@@ -167,12 +197,12 @@ class Screen:
 
 
 def _clip_corners(sheet: Camera, camera: Camera) -> NDArray[np.float32] | None:
-    """[4, 6] clip coordinates (of a window whose first row is the lowest) and texture coordinates of a sheet's corners,
+    """[4, 7] clip coordinates (of a window whose first row is the lowest) and texture coordinates of a sheet's corners,
     as a strip; None where one of them is behind. With their depth, so that the picture keeps its perspective."""
-    made = np.empty((4, 6), np.float32)
+    made = np.empty((4, 7), np.float32)
     for row, (s, t) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
         u, v, w = motions.seen_at(camera, motions.place_at(sheet, s * sheet.width, t * sheet.height))
         if w <= NEAR:
             return None
-        made[row] = ((2 * u / camera.width - 1) * w, (2 * v / camera.height - 1) * w, 0.0, w, s, t)
+        made[row] = ((2 * u / camera.width - 1) * w, (2 * v / camera.height - 1) * w, 0.0, w, s, t, 1.0)
     return made if np.isfinite(made).all() else None

@@ -2,9 +2,9 @@
 
     wonderzoom view URL
 
-Where the server streams surfels they are drawn here, at the rate of the display and whatever the link does; else, and
-where no graphics card draws, the window shows the server's pictures, moved to where one looks by now. Same hands and
-keys as the page; F1 lists them.
+Where the server streams surfels they are drawn here, at the rate of the display and whatever the link does; where no
+graphics card draws, and where the server finds that they suit better, the window shows its pictures, moved to where one
+looks by now. Same hands and keys as the page; F1 lists them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tyro.conf import Positional, arg
 from wonderzoom.clients.aio import PATIENCE_S
 from wonderzoom.clients.desktop.desk import Desk
 from wonderzoom.clients.desktop.hud import Hud
-from wonderzoom.clients.desktop.remote import Remote, Told
+from wonderzoom.clients.desktop.remote import Remote, Shown, Told
 from wonderzoom.clients.desktop.screen import Screen
 from wonderzoom.clients.desktop.window import NoWindow, Window, open_window
 from wonderzoom.clients.errors import ClientError
@@ -44,7 +44,7 @@ _SHOT_WITHIN_S = 180.0  # that a picture may take to become whole
 class View:
     """Look at a served world in a window of its own.
 
-    Surfels are drawn here where the server streams them; else, and without a graphics card, the server's pictures are
+    Surfels are drawn here where the server finds that they suit; else, and without a graphics card, its pictures are
     shown.
     Needs the extra ``desktop`` and OpenGL 3.3. F1 lists the keys.
 
@@ -56,7 +56,7 @@ class View:
     name: Annotated[str, arg(help="what others see", help_behavior_hint="")] = ""
     stream: Annotated[
         Literal["auto", "surfels", "frames"],
-        arg(help="what to be sent; auto: surfels, where the server has them and a graphics card draws them"),
+        arg(help="what to be sent; auto: what suits the line, frames where no graphics card draws"),
     ] = "auto"
     budget: Annotated[int, arg(help="surfels to keep at most")] = 1_000_000
     width: Annotated[int, arg(help="of the window")] = 1280
@@ -156,7 +156,11 @@ class Viewer:
                 desk.enter(world.welcome, world.nodes)
             elif isinstance(news, Told) and isinstance(news.event, Sharpened):
                 desk.zooms.shown(news.event.revision if news.event.complete else 0)
+                if news.event.complete and world.streamed == "surfels" and self.stream == "frames":
+                    self._show("surfels")
             desk.hear(news, world.nodes)
+            if isinstance(news, Shown) and world.streamed == "frames" and self.stream == "surfels":
+                self._show("frames")
         self._asked_for()
         width, height = self._window.size
         if not width or not height:  # minimised
@@ -231,8 +235,8 @@ class Viewer:
         if desk.wants_other_stream:
             desk.wants_other_stream = False
             if self._remote.streams_surfels:
-                self._show("frames" if self.stream == "surfels" else "surfels")
-                self._remote.stream(self.stream)
+                other = "frames" if self._remote.world.streamed == "surfels" else "surfels"
+                self._remote.stream(other)  # it is shown when it is there
             else:
                 desk.notice("This server streams no surfels.")
         if desk.wants_picture:
@@ -297,7 +301,8 @@ def look(view: View) -> None:
     window = open_window("WonderZoom", view.width, view.height)
     try:
         surfels = view.stream == "surfels" or (view.stream == "auto" and not software(window.device))
-        remote = Remote(view.link, view.name, tls, view.patience, view.budget if surfels else None)
+        auto = surfels and view.stream == "auto"
+        remote = Remote(view.link, view.name, tls, view.patience, view.budget if surfels else None, auto)
         try:
             Viewer(view, window, remote, iter(lambda: secrets.randbits(32), -1)).run()
         finally:

@@ -35,7 +35,9 @@ class _Zoom:
     state: str = "asked"
     done: float = 0.0  # share of the whole
     problem: bool = False
-    gone_at: float = math.inf  # when its card goes
+    ended: bool = False
+    called_off: bool = False  # from this window
+    gone_at: float = math.inf  # when its card goes; that of a failure stays until it is closed
     preview: Sheet | None = None
     revision: int | None = None  # that it was committed with
 
@@ -57,7 +59,7 @@ class Zooms:
             return ""
         if status is None:
             # A failure that no status has told: the request itself was refused, or the conversation is over.
-            return self._failed(zoom, str(news.error), now) if zoom.gone_at == math.inf else ""
+            return "" if zoom.ended else self._failed(zoom, str(news.error))
         if status.state == "queued":
             eta = f", about {math.ceil(status.eta / 1e3)} s" if status.eta else ""
             zoom.state = f"{status.position} before it{eta}" if status.position else f"begins{eta}"
@@ -70,13 +72,24 @@ class Zooms:
         elif status.state == "committed":
             without = f", without: {', '.join(status.ignored)}" if status.ignored else ""
             zoom.state = f"it is here{without} {status.message}".strip()
-            zoom.done, zoom.revision = 1.0, status.revision
+            zoom.ended, zoom.done, zoom.revision = True, 1.0, status.revision
             zoom.gone_at = now + _SHOWN_S * (3.0 if without or status.message else 1.0)
+        elif status.state == "cancelled" and zoom.called_off:
+            zoom.ended, zoom.gone_at, zoom.preview = True, now, None
         elif status.state == "cancelled":
-            zoom.gone_at, zoom.preview = now, None
+            return self._failed(zoom, "the server has called it off")
         else:
-            return self._failed(zoom, status.message or "it could not be made", now)
+            return self._failed(zoom, status.message or "it could not be made")
         return ""
+
+    def call_off(self) -> int | None:
+        """The newest that has not ended, which is to be called off; else the card of the last failure closes."""
+        if waiting := self.waiting:
+            self._zooms[waiting[-1]].called_off = True
+            return waiting[-1]
+        for request in [request for request, zoom in self._zooms.items() if zoom.problem][-1:]:
+            del self._zooms[request]
+        return None
 
     def shown(self, revision: int) -> None:
         """The world itself is shown in a revision: no picture of a zoom that is in it is needed any more."""
@@ -93,7 +106,7 @@ class Zooms:
     @property
     def waiting(self) -> list[int]:
         """Those that have not ended, oldest first."""
-        return [request for request, zoom in self._zooms.items() if zoom.gone_at == math.inf]
+        return [request for request, zoom in self._zooms.items() if not zoom.ended]
 
     @property
     def previews(self) -> list[Sheet]:
@@ -106,9 +119,9 @@ class Zooms:
             Card(z.title, z.state, z.done, z.problem) for z in self._zooms.values() if now < z.gone_at
         )
 
-    def _failed(self, zoom: _Zoom, text: str, now: float) -> str:
-        zoom.state, zoom.problem, zoom.preview = text, True, None
-        zoom.gone_at = now + 3.0 * _SHOWN_S
+    def _failed(self, zoom: _Zoom, text: str) -> str:
+        """It stays to be read: a zoom may take minutes, in which nobody looks."""
+        zoom.state, zoom.problem, zoom.ended, zoom.preview = f"{text} (C closes this)", True, True, None
         return f"{zoom.title}: {text}"
 
 

@@ -168,14 +168,30 @@ export function lnMagnification(camera, origin) {
   return lnScale(origin) + (visible ? Math.log(w) : 0) - lnScale(camera) + Math.log(sides);
 }
 
+/** View coordinates of a place, pixels at the pivot. @param {Camera} camera @param {Place} place */
+export function viewPoint(camera, place) {
+  const pixels = boundedExp(-camera.pivot.level * LN2 - lnScale(camera));
+  const [a, b, c] = difference(place, camera.pivot);
+  return rotate(camera.quat, [a * pixels, b * pixels, c * pixels]);
+}
+
+/** View coordinates of another camera as those of this one: a matrix, row by row, and what is added to that.
+ * @param {Camera} camera @param {Camera} from @returns {{matrix: number[], origin: Vec3}} */
+export function mapFrom(camera, from) {
+  const ratio = boundedExp(lnScale(from) - lnScale(camera));
+  const back = conjugate(from.quat);
+  const columns = /** @type {Vec3[]} */ ([[ratio, 0, 0], [0, ratio, 0], [0, 0, ratio]])
+    .map((axis) => rotate(camera.quat, rotate(back, axis)));
+  const matrix = [0, 1, 2].flatMap((row) => columns.map((column) => column[row]));
+  return { matrix, origin: viewPoint(camera, from.pivot) };
+}
+
 /**
  * Where a place is: pixels u and v, depth w in D (below 2^-7 it is behind), zeta in pixels at the pivot.
  * @param {Camera} camera @param {Place} place
  */
 export function project(camera, place) {
-  const pixels = boundedExp(-camera.pivot.level * LN2 - lnScale(camera));
-  const [a, b, c] = difference(place, camera.pivot);
-  const [x, y, zeta] = rotate(camera.quat, [a * pixels, b * pixels, c * pixels]);
+  const [x, y, zeta] = viewPoint(camera, place);
   const f = lnF(camera);
   const w = 1 + zeta * boundedExp(-f);
   return {

@@ -49,6 +49,11 @@ export class Company {
     element("follow-stop", HTMLButtonElement).addEventListener("click", () => this.stop());
     this.places = element("bookmarks", HTMLElement);
     element("bookmarks-open", HTMLButtonElement).addEventListener("click", () => this.openPlaces(this.places.hidden));
+    this.places.addEventListener("keydown", (event) => event.key === "Escape" && this.openPlaces(false));
+    window.addEventListener("pointerdown", ({ target }) => {
+      const inside = target instanceof Element && target.closest("#bookmarks, #bookmarks-open");
+      if (!inside && !this.places.hidden) this.openPlaces(false);
+    }, true);
     element("bookmark-new", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.keep();
@@ -179,7 +184,8 @@ export class Company {
   openPlaces(open) {
     this.places.hidden = !open;
     element("bookmarks-open", HTMLButtonElement).setAttribute("aria-expanded", String(open));
-    if (open && this.role !== "viewer") element("bookmark-name", HTMLInputElement).focus();
+    const keyboard = !window.matchMedia("(pointer: coarse)").matches; // one on the screen would cover the places
+    if (open && keyboard && this.role !== "viewer") element("bookmark-name", HTMLInputElement).focus();
   }
 
   keep() {

@@ -162,6 +162,7 @@ export class Controls {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (document.querySelector("dialog[open]")) return; // it has the keys, Escape too
     const key = lower(event.key);
     const action = this.actions.keys[key];
     if (action) {

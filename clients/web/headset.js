@@ -1,6 +1,7 @@
 /**
- * The world in a headset, where the page draws it itself. What was the pivot is an arm's length away, and as large as it
- * looked; one walks around it, and grows and shrinks by the sticks.
+ * The world in a headset: surfels that the page draws itself, or the server's frames of both eyes, moved by their depth to
+ * where the eyes are by now. What was the pivot is an arm's length away, and as large as it looked; one walks around it, and
+ * grows and shrinks by the sticks.
  */
 
 import * as cameras from "./camera.js";
@@ -10,12 +11,14 @@ import { button, element, notice } from "./dom.js";
 /** @typedef {import("./camera.js").Quat} Quat */
 /** @typedef {import("./renderer.js").Viewport} Viewport */
 /** @typedef {{camera: Camera, viewport: Viewport}} Eye */
+/** @typedef {{gl: WebGL2RenderingContext | null, drawEyes: (eyes: Eye[]) => void}} Drawer */
 /** The parts of WebXR that are used here, which TypeScript's own types lack. @typedef {any} XRSession @typedef {any} XRFrame */
 /**
  * @typedef {object} World
  * @property {import("./stage.js").Stage} stage
- * @property {() => import("./surfelpicture.js").SurfelPicture | null} picture that draws; null: there is none
- * @property {(camera: Camera) => void} looked the server may know where one looks
+ * @property {() => Drawer | null} picture that draws; null: there is none
+ * @property {(left: Camera, right?: Camera) => void} looked the server may know where one looks
+ * @property {(worn: boolean) => void} worn it is put on, or off
  */
 
 const ARM_M = 0.8; // from the eyes to what was the pivot
@@ -24,6 +27,7 @@ const E_FOLDS = 0.9; // of size a second, by a stick
 const TURN = 1.0; // radians a second
 const DEAD = 0.15;
 const TOLD_EVERY_MS = 100;
+const MOST_SIDE = 640; // pixels of an eye's picture that a server draws: depth fits it to the display at any rate
 
 /**
  * The camera of an eye: `base` looked at from a pose in metres, whose origin is the eye of `base`.
@@ -59,6 +63,8 @@ export class Headset {
     this.at = 0;
     this.toldAt = 0;
     this.drawn = false;
+    /** @type {Drawer | null} of this session */
+    this.drawer = null;
     /** @type {Camera | null} whose eye is at the origin */
     this.base = null;
     /** @type {Pose | null} where the head was at first */
@@ -81,16 +87,18 @@ export class Headset {
     if (this.session) return this.session.end();
     const picture = this.world.picture();
     const { camera } = this.world.stage;
-    if (!picture || !camera) return undefined;
+    if (!picture?.gl || !camera) return undefined;
     const { xr } = /** @type {any} */ (navigator);
     const { XRWebGLLayer } = /** @type {any} */ (globalThis);
-    const { gl } = picture.renderer;
+    const { gl } = picture;
     try {
       const session = await xr.requestSession("immersive-vr", { optionalFeatures: ["local"] });
       await /** @type {any} */ (gl).makeXRCompatible();
       await session.updateRenderState({ baseLayer: new XRWebGLLayer(session, gl) });
       const space = await session.requestReferenceSpace("local");
       this.session = session;
+      this.drawer = picture;
+      this.world.worn(true);
       this.base = camera;
       this.origin = null;
       this.frames = 0;
@@ -111,16 +119,18 @@ export class Headset {
   ended() {
     this.session = null;
     delete document.body.dataset.headset;
-    const picture = this.world.picture();
-    picture?.renderer.gl.bindFramebuffer(picture.renderer.gl.FRAMEBUFFER, null);
+    const gl = this.drawer?.gl;
+    gl?.bindFramebuffer(gl.FRAMEBUFFER, null);
+    this.drawer = null;
+    this.world.worn(false);
     if (this.base) this.world.stage.look(this.base);
   }
 
   /** @param {XRFrame} frame @param {any} space @param {number} now milliseconds */
   frame(frame, space, now) {
-    const picture = this.world.picture();
+    const picture = this.drawer;
     const pose = frame.getViewerPose(space);
-    if (!picture || !pose || !this.base) return;
+    if (!picture?.gl || !pose || !this.base) return;
     this.base = this.hands(this.base, Math.min(0.1, (now - this.at) / 1000));
     this.at = now;
     const layer = frame.session.renderState.baseLayer;
@@ -133,14 +143,15 @@ export class Headset {
       const camera = eyeCamera(base, position, orientation, view.projectionMatrix, width, height, ARM_M);
       return { camera, viewport: { x, y, width, height } };
     });
-    const { gl } = picture.renderer;
+    const { gl } = picture;
     gl.bindFramebuffer(gl.FRAMEBUFFER, layer.framebuffer);
     if (eyes.length) picture.drawEyes(eyes);
     this.frames += 1;
     document.body.dataset.headsetFrames = String(this.frames);
     if (now - this.toldAt > TOLD_EVERY_MS && eyes.length) {
       this.toldAt = now;
-      this.world.looked(eyes[0].camera);
+      const [left, right] = eyes.map((/** @type {Eye} */ { camera }) => smaller(camera));
+      this.world.looked(left, right);
     }
   }
 
@@ -154,6 +165,13 @@ export class Headset {
     }
     return moved === base ? base : cameras.settled(moved);
   }
+}
+
+/** What a server is asked to draw for an eye. @param {Camera} camera */
+function smaller(camera) {
+  const ratio = MOST_SIDE / Math.max(camera.width, camera.height);
+  if (ratio >= 1) return camera;
+  return cameras.resized(camera, Math.round(ratio * camera.width), Math.round(ratio * camera.height));
 }
 
 /** @typedef {{position: Point, orientation: Turn}} Pose as WebXR says it */

@@ -12,6 +12,7 @@ import { button, element, jpeg, make, notice } from "./dom.js";
  * @property {any} message as it was sent
  * @property {any} status the newest one
  * @property {Card} card
+ * @property {boolean} [stopped] from here
  */
 /** @typedef {{root: HTMLElement, state: HTMLElement, fill: HTMLElement, image: HTMLImageElement, stop: HTMLButtonElement}} Card */
 /**
@@ -112,12 +113,14 @@ export class Jobs {
       const without = ignored.length ? `, without: ${ignored.join(", ")}` : "";
       card.state.textContent = without || status.message ? `here${without} ${status.message ?? ""}`.trim() : "it is here";
       this.end(job, without || status.message ? 3 * DONE_SHOWN_MS : DONE_SHOWN_MS);
-    } else if (status.state === "cancelled") {
+    } else if (status.state === "cancelled" && job.stopped) {
       this.end(job, 0);
     } else {
-      card.state.textContent = status.message || "it could not be made";
-      notice(`${job.prompt || "finer detail"}: ${status.message || "it could not be made"}`, "problem");
-      this.end(job, 3 * DONE_SHOWN_MS);
+      const why = status.message || (status.state === "cancelled" ? "the server has called it off" : "it could not be made");
+      card.root.dataset.state = "failed";
+      card.state.textContent = why;
+      notice(`${job.prompt || "finer detail"}: ${why}`, "problem");
+      this.end(job, Infinity); // a zoom may take minutes, in which nobody looks: it stays to be read
     }
   }
 
@@ -129,6 +132,7 @@ export class Jobs {
       job.card.root.remove();
     };
     if (job.status.state !== "committed") this.hooks.preview(job, null); // a committed one goes when a frame shows it
+    if (shown === Infinity) return;
     if (shown) setTimeout(away, shown);
     else away();
   }
@@ -157,7 +161,9 @@ export class Jobs {
 
   /** @param {string} request @param {HTMLElement} root */
   stop(request, root) {
-    if (!this.jobs.has(request)) root.remove();
+    const job = this.jobs.get(request);
+    if (job) job.stopped = true;
+    if (!job) root.remove();
     else if (!this.hooks.send({ type: "cancel", request })) notice("There is no connection; it is called off when you try again.");
   }
 }

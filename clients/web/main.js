@@ -32,6 +32,9 @@ class Page {
       send: (message) => this.send(message),
       changed: () => this.pictureChanged(),
       redraw: () => this.stage.redraw(),
+      recalled: () => {
+        if (this.stage.camera) this.tell(this.stage.camera);
+      },
     });
     this.overlay = new Overlay(element("overlay", HTMLCanvasElement), (context, camera) => this.views.drawPreviews(context, camera));
     this.where = new Whereabouts({
@@ -73,8 +76,9 @@ class Page {
     });
     this.headset = new Headset({
       stage: this.stage,
-      picture: () => (this.views.shown === "surfels" ? this.views.surfels : null),
-      looked: (camera) => this.tell(camera),
+      picture: () => this.views.forEyes,
+      worn: (worn) => this.views.wear(worn),
+      looked: (left, right) => this.tell(left, this.views.shown === "frames" ? right : undefined),
     });
     new Gamepads(this.stage, {
       pick: (at) => this.pick(at, (found) => this.pivot(found)),
@@ -183,6 +187,7 @@ class Page {
       case "worlds": return this.worlds(message.worlds);
       case "frame": return this.frame(message);
       case "surfels": return this.views.delta(message);
+      case "stream": return this.views.chosen(message);
       case "commit":
         this.where.commit(message);
         return this.stage.redraw();
@@ -243,7 +248,7 @@ class Page {
 
   /** Something else is shown than before. */
   pictureChanged() {
-    void this.headset.look(this.views.shown === "surfels");
+    void this.headset.look(this.views.forEyes !== null);
     this.views.showsPreviews((request) => this.jobs.jobs.has(request));
     this.stage.redraw();
   }
@@ -263,10 +268,12 @@ class Page {
     this.address.follow(camera);
   }
 
-  /** The server may know where one looks. @param {Camera} camera */
-  tell(camera) {
+  /** The server may know where one looks. @param {Camera} camera @param {Camera} [beside] of the other eye */
+  tell(camera, beside) {
+    if (this.views.recalling && this.views.asks === "surfels") return; // first it hears what is here
     this.seq += 1;
-    this.send({ type: "camera", seq: this.seq, cameras: [cameras.toWire(camera)], time: performance.now() });
+    const eyes = (beside ? [camera, beside] : [camera]).map(cameras.toWire);
+    this.send({ type: "camera", seq: this.seq, cameras: eyes, time: performance.now() });
     this.views.looked(this.seq);
   }
 

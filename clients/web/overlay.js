@@ -8,6 +8,7 @@ import * as cameras from "./camera.js";
 /** @typedef {{u: number, v: number}} Point */
 
 const LEAST = 14; // CSS pixels: a view that is smaller is a dot
+const LABEL = 19; // CSS pixels of its height
 const LARGEST = 6; // viewports: a frame that is larger is not seen
 
 export class Overlay {
@@ -25,6 +26,8 @@ export class Overlay {
     this.making = [];
     /** @type {Camera | null} what a zoom at the clicked spot would show */
     this.target = null;
+    /** Labels of this picture: none covers another. @type {{x: number, y: number, width: number}[]} */
+    this.labels = [];
   }
 
   /** @param {Camera} camera @param {{width: number, height: number, density: number}} size of the viewport */
@@ -38,6 +41,7 @@ export class Overlay {
     const { context } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
+    this.labels = [];
     this.under(context, camera);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const seen = (/** @type {Camera} */ view) => outline(camera, view, size);
@@ -134,13 +138,24 @@ export class Overlay {
     context.font = "600 12px system-ui, sans-serif";
     context.textBaseline = "middle";
     const width = context.measureText(shown).width + 14;
+    const row = free(this.labels, x, y, width);
+    this.labels.push({ x, y: row, width });
     context.fillStyle = "rgb(11 14 20 / 78%)";
     context.beginPath();
-    context.roundRect(x, y, width, 19, 6);
+    context.roundRect(x, row, width, LABEL, 6);
     context.fill();
     context.fillStyle = color;
-    context.fillText(shown, x + 7, y + 10);
+    context.fillText(shown, x + 7, row + 10);
   }
+}
+
+/** Where a label goes: at y, or below those that are there. @param {{x: number, y: number, width: number}[]} labels
+ * @param {number} x @param {number} y @param {number} width */
+export function free(labels, x, y, width) {
+  const beside = labels.filter((other) => x < other.x + other.width && other.x < x + width).sort((a, b) => a.y - b.y);
+  let row = y;
+  for (const other of beside) if (Math.abs(other.y - row) < LABEL + 2) row = other.y + LABEL + 2;
+  return row;
 }
 
 /** @typedef {{corners: [number, number][], middle: [number, number], size: number}} Outline CSS pixels */

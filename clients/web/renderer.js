@@ -199,7 +199,7 @@ function quads() {
 }
 
 /** @param {WebGL2RenderingContext} gl @param {string} vertex @param {string} fragment */
-function linked(gl, vertex, fragment) {
+export function linked(gl, vertex, fragment) {
   const program = gl.createProgram();
   for (const [kind, source] of /** @type {const} */ ([[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]])) {
     const made = gl.createShader(kind);

@@ -33,7 +33,7 @@ export const boundOf = (byte) => (byte === NO_BOUND ? Infinity : NEAREST * Math.
 export class BadBlock extends Error {}
 
 /** The bytes of a zlib stream, which have to be so many. @param {Uint8Array} bytes @param {number} size */
-async function inflated(bytes, size) {
+export async function inflated(bytes, size) {
   const stream = new Blob([new Uint8Array(bytes)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const reader = stream.getReader();
   const whole = new Uint8Array(size);

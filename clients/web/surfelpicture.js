@@ -40,6 +40,8 @@ export class SurfelPicture {
     this.world = world;
     this.changed = changed;
     this.stirred = stirred;
+    /** Hears of levels that the server has sent. @type {(coming: import("./blockstore.js").Coming, payload: Uint8Array, bounds: Uint8Array) => void} */
+    this.arrived = () => {};
     this.renderer = new SurfelRenderer(canvas);
     this.store = new BlockStore();
     this.centres = new Centres();
@@ -60,10 +62,16 @@ export class SurfelPicture {
     this.later = undefined;
     this.revision = 0;
     this.answers = -1; // the camera message whose view is here in full
+    this.whole = -1; // the last one of which that was said
     /** Frames in a row that showed all there is to show, at rest. */
     this.settled = 0;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => this.restored());
+  }
+
+  /** What draws for a headset; see `Headset`. */
+  get gl() {
+    return this.renderer.gl;
   }
 
   close() {
@@ -83,7 +91,10 @@ export class SurfelPicture {
       const { hash, block, node, cell, level: number, count, payload, bounds, bounds_revision: revision } = level;
       const coming = { hash: hex(hash), block: hex(block), node, cell: cameras.cellFromWire(cell), level: number, count, revision };
       if (this.store.held.has(coming.hash)) this.patch(coming.hash, bounds, revision);
-      else if (payload) this.add(coming, payload, bounds);
+      else if (payload) {
+        this.arrived(coming, payload, bounds);
+        this.add(coming, payload, bounds);
+      }
     }
     for (const { hash, bounds, bounds_revision } of delta.bounds ?? []) this.patch(hex(hash), bounds, bounds_revision);
     const showing = (delta.show ?? []).map((/** @type {any} */ shown) => ({
@@ -95,6 +106,7 @@ export class SurfelPicture {
     this.store.drop((delta.drop ?? []).map(hex));
     this.revision = delta.revision;
     this.answers = delta.complete ? (delta.camera_seq ?? 0) : -1;
+    this.whole = Math.max(this.whole, this.answers);
     this.touch();
   }
 
@@ -105,7 +117,9 @@ export class SurfelPicture {
 
   /** What is here, for a server that has been away. @returns {{hash: Uint8Array, bounds_revision: number}[]} */
   known() {
-    return [...this.store.held.values()].map(({ hash, revision }) => ({ hash: bytes(hash), bounds_revision: revision }));
+    return [...this.store.held.values()].map(({ hash, revision }) => ({
+      hash: bytes(hash), bounds_revision: revision < 0 ? Number.MAX_SAFE_INTEGER : revision, // of no revision: to be patched
+    }));
   }
 
   /** A block that has come. @param {import("./blockstore.js").Coming} coming @param {Uint8Array} payload

@@ -31,7 +31,7 @@ class WorkerLost(Exception):
 
     def __init__(self, reason: LossReason, message: str) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason: LossReason = reason
 
 
 class Executor(Protocol):

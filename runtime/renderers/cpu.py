@@ -123,10 +123,7 @@ class CpuRenderer(Closing):
         layers = np.empty((5, height * width), np.float32)
         ids = np.empty(height * width, np.int32)
         drawn = self._draw(visible, camera, settings, None, layers, ids)
-        alpha = layers[3].reshape(height, width)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            zeta = layers[4].reshape(height, width) / alpha
-        zeta[alpha < MIN_ALPHA] = np.nan
+        alpha, zeta = layers[3].reshape(height, width), _zeta(layers, height, width)
         color = np.ascontiguousarray(layers[:3].T).reshape(height, width, 3)
         return RenderedView(color, alpha.copy(), zeta, ids.astype(np.int64).reshape(height, width), drawn)
 
@@ -138,12 +135,22 @@ class CpuRenderer(Closing):
         self._draw(visible, camera, settings, picture, None, None)
         return picture.view(np.uint8).reshape(camera.height, camera.width, 4)
 
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[NDArray[np.uint8], F32]:
+        """The picture that ``render_color`` draws, and its expected zeta [H, W] as ``render`` gives it."""
+        height, width = camera.height, camera.width
+        picture, layers = np.empty(height * width, np.int32), np.empty((5, height * width), np.float32)
+        self._draw(visible, camera, settings, picture, layers, None)
+        return picture.view(np.uint8).reshape(height, width, 4), _zeta(layers, height, width)
+
     def warm_up(self, on_wait: Callable[[str], None]) -> None:
         """Load or compile the kernels now; ``on_wait`` hears why that takes a while, if it does."""
         camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.5, 0.5, 1, 1)
         with said_when_slow(_PATIENCE_S, lambda: on_wait(_FIRST_START)):
             self.render(one_surfel(), camera, RenderSettings())
             self.render_color(one_surfel(), camera, RenderSettings())
+            self.render_depth(one_surfel(), camera, RenderSettings())
 
     @property
     def memory_bytes(self) -> int:
@@ -171,7 +178,7 @@ class CpuRenderer(Closing):
         layers: F32 | None,
         ids: NDArray[np.int32] | None,
     ) -> int:
-        """Fill the picture, or layers and ids; returns the number of surfels drawn."""
+        """Fill the picture, layers, ids, whichever are given (see ``blend``); returns the number of surfels drawn."""
         with self._lock:
             if self._closed:
                 raise RuntimeError("this renderer is closed")
@@ -244,6 +251,15 @@ class CpuRenderer(Closing):
         drawn = int(work.found[:chunks].sum())
         self.statistics = FrameStatistics(chunks, drawn, entries, drawn * (RECORD * 4 + 12) + entries * 8)
         return drawn
+
+
+def _zeta(layers: F32, height: int, width: int) -> F32:
+    """Expected zeta [H, W] of ``layers``; NaN where there is next to nothing."""
+    alpha = layers[3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zeta = layers[4] / alpha
+    zeta[alpha < MIN_ALPHA] = np.nan
+    return zeta.reshape(height, width)
 
 
 def one_surfel() -> VisibleSet:

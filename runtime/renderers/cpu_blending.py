@@ -149,9 +149,9 @@ def blend(
 ):  # fmt: skip
     """Draw tiles until the counter runs out.
 
-    ``records`` and ``record_bits``, the same memory as integers, are flat. Either ``picture`` [H W] int32
-    (RGBA bytes) is given, or ``layers`` [5, H W] float32 (red, green, blue, alpha, sum of weight * zeta) and
-    ``ids`` [H W] int32; the others are None.
+    ``records`` and ``record_bits``, the same memory as integers, are flat. ``picture`` [H W] int32 (RGBA bytes) is
+    given, or ``layers`` [5, H W] float32 (red, green, blue, alpha, sum of weight * zeta), or both; with layers also
+    ``ids`` [H W] int32, or not. What is not given is None, and costs nothing.
     """
     tiles = tile_starts.shape[0] - 1
     tiles_x = (width + TILE - 1) // TILE
@@ -181,6 +181,8 @@ def blend(
             if layers is not None:
                 for x in range(_PITCH):
                     canvas[row + _Z + _u(x)] = _0
+            if ids is not None:
+                for x in range(_PITCH):
                     canvas[row + _BEST + _u(x)] = _0
                     canvas[row + _WHO + _u(x)] = bits_float(_NOBODY)
         live_row = 0  # rows above are finished
@@ -215,7 +217,9 @@ def blend(
             dx = splat(np.float32(x0 + left) + _HALF - records[j + _u(U)]) + lane_numbers()
             first_dy = np.float32(y0 + top) + _HALF - records[j + _u(V)]
             if layers is not None:
-                zeta, who = splat(records[j + _u(ZETA)]), splat(records[j + _u(ID)])
+                zeta = splat(records[j + _u(ZETA)])
+            if ids is not None:
+                who = splat(records[j + _u(ID)])
             x = left
             for _ in range((right - left + LANES) >> 3):
                 across = aa * dx * dx
@@ -232,6 +236,7 @@ def blend(
                     store(canvas, at + _B, fma(weight, blue, load(canvas, at + _B)))
                     if layers is not None:
                         store(canvas, at + _Z, fma(weight, zeta, load(canvas, at + _Z)))
+                    if ids is not None:
                         best = load(canvas, at + _BEST)
                         store(canvas, at + _BEST, select_greater(weight, best, weight, best))
                         store(canvas, at + _WHO, select_greater(weight, best, who, load(canvas, at + _WHO)))

@@ -97,10 +97,7 @@ class CudaRenderer(Closing):
             color = frame.shown[0, ..., :3] + (1.0 - frame.alphas[0, ..., None]) * self._sent(
                 settings.background
             )
-            alpha = frame.alphas[0].cpu().numpy()
-            with np.errstate(divide="ignore", invalid="ignore"):
-                zeta = frame.shown[0, ..., 3].cpu().numpy() / alpha
-            zeta[alpha < MIN_ALPHA] = np.nan
+            alpha, zeta = _depth(frame)
             ids = np.full(height * width, -1, np.int64)
             if len(frame.splats):
                 ids = _heaviest(library, frame, width, height).cpu().numpy()
@@ -126,6 +123,15 @@ class CudaRenderer(Closing):
                 for number, picture in zip(group, drawn, strict=True):
                     pictures[number] = picture
         return [picture for picture in pictures if picture is not None]
+
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The picture that ``render_color`` draws, and its expected zeta [H, W] as ``render`` gives it."""
+        with self._drawing() as library:
+            looks = [Look(visible, camera, settings)]
+            frame = self._frame(library, looks)
+            return self._bytes(looks, frame)[0], _depth(frame)[1]
 
     def warm_up(self, on_wait: Callable[[str], None]) -> None:
         """Have gsplat compiled and loaded now; ``on_wait`` hears why that takes a while, if it does."""
@@ -236,6 +242,15 @@ class _Frame:
     tiles: Tiles
     shown: Any  # float32 [I, H, W, 4] colour and zeta, weighted, over nothing
     alphas: Any  # float32 [I, H, W]
+
+
+def _depth(frame: _Frame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Alpha and expected zeta [H, W] of the first look; NaN where there is next to nothing."""
+    alpha = frame.alphas[0].cpu().numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zeta = frame.shown[0, ..., 3].cpu().numpy() / alpha
+    zeta[alpha < MIN_ALPHA] = np.nan
+    return alpha, zeta
 
 
 def _groups(looks: Sequence[Look]) -> list[list[int]]:

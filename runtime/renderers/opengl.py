@@ -112,6 +112,12 @@ class OpenGLRenderer(Closing):
         """The picture over its background as sRGB bytes, [H, W, 4] RGBA with A = 255: the fast path."""
         return self._run(self._render_color, visible, camera, settings)
 
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The picture that ``render_color`` draws, and its expected zeta [H, W] as ``render`` gives it."""
+        return self._run(self._render_depth, visible, camera, settings)
+
     def prepare(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> int:
         """What the CPU does for a picture, its tables uploaded, without the picture; how many surfels it has."""
         return self._run(self._painter.prepare, visible, camera, settings).count
@@ -179,6 +185,15 @@ class OpenGLRenderer(Closing):
         picture = np.empty((camera.height, camera.width, 4), np.uint8)
         target.finished.read_into(picture, components=4, alignment=1)
         return picture
+
+    def _render_depth(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> Any:
+        prepared = self._painter.prepare(visible, camera, settings)
+        self.sent = prepared.count
+        shown, alpha, zeta = self._painter.paint_layers(prepared, camera, settings)
+        color = shown + (np.float32(1.0) - alpha[..., None]) * np.asarray(settings.background, np.float32)
+        picture = np.full((camera.height, camera.width, 4), 255, np.uint8)
+        picture[..., :3] = np.clip(color, 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)
+        return picture, zeta
 
     def _render(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> RenderedView:
         self.check_ids()

@@ -16,6 +16,7 @@ from wonderzoom.clients.errors import NotAllowed, RequestFailed
 from wonderzoom.clients.load import Load
 from wonderzoom.clients.load import run as send_crowd
 from wonderzoom.clients.poses import position_of
+from wonderzoom.clients.reprojection import reprojected
 from wonderzoom.generation.executors.executor import Proposal
 from wonderzoom.generation.jobs import StageEvent, Watch, Zoomed
 from wonderzoom.generation.zoom_merging import ZoomWish
@@ -45,6 +46,57 @@ def served(path: Path, renderer: CpuRenderer, test: Callable[[str, str], Awaitab
             await test(made.link(), root)
 
     asyncio.run(run())
+
+
+def test_a_frame_with_depth_shows_what_another_camera_sees(tmp_path: Path, renderer: CpuRenderer) -> None:
+    async def test(link: str, root: str) -> None:
+        async with connect(link, depth=True) as world, connect(link) as plain:
+            camera = ROOT.resized(96, 72)
+            picture = await world.frame(world.look(camera))
+            assert picture.depth is not None and picture.depth.shape == (18, 24) and picture.beside is None
+            assert (await plain.frame(plain.look(camera))).depth is None
+            picked = await world.pick(picture.spot(0.25, 0.7))
+            assert picked.place is not None
+            assert float(picture.depth[12, 6]) == pytest.approx(picked.zeta, abs=2.0)
+            target = camera.orbited(0.15, 0.1)
+            truth = np.asarray(
+                Image.open(io.BytesIO((await world.frame(world.look(target))).jpeg)), np.float64
+            )
+            colors = np.asarray(Image.open(io.BytesIO(picture.jpeg)))
+            deep = reprojected(colors, picture.depth, picture.camera, target)
+            plane = reprojected(colors, np.zeros((2, 2), np.float32), picture.camera, target)
+            middle = deep.known & np.pad(np.ones((48, 72), np.bool_), 12)
+            errors = [np.mean((each.colors - truth)[middle] ** 2) for each in (deep, plane)]
+            assert middle.mean() > 0.45 and errors[0] < min(8.0, errors[1]), (
+                "39 dB, of a world without much relief"
+            )
+
+    served(tmp_path, renderer, test)
+
+
+def test_two_eyes_and_a_bias_of_detail(tmp_path: Path, renderer: CpuRenderer) -> None:
+    async def test(link: str, root: str) -> None:
+        async with connect(link, depth=True) as world, connect(link, lod_bias=8.0) as coarse:
+            left, right = ROOT.resized(96, 72).orbited(0.05, 0.0), ROOT.resized(96, 72).orbited(-0.05, 0.0)
+            picture = await world.frame(world.look(left, right))
+            beside = picture.beside
+            assert beside is not None and beside.beside is None
+            assert (picture.camera, beside.camera) == (left, right) and picture.jpeg != beside.jpeg
+            assert (
+                picture.depth is not None
+                and beside.depth is not None
+                and (picture.depth != beside.depth).any()
+            )
+            alone = await world.frame(world.look(right))
+            assert alone.jpeg == beside.jpeg and alone.beside is None
+            assert world.camera == right
+            await world.zoom("moss", at=alone.spot(0.5, 0.5))
+            near = ROOT.resized(96, 72).zoomed(4.0)
+            finer, coarser = [await each.frame(each.look(near)) for each in (world, coarse)]
+            assert finer.message.revision == coarser.message.revision == 2
+            assert finer.jpeg != coarser.jpeg, "the zoom is finer than it wants"
+
+    served(tmp_path, renderer, test)
 
 
 def test_look_pick_zoom_and_remove(tmp_path: Path, renderer: CpuRenderer) -> None:

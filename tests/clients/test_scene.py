@@ -28,6 +28,7 @@ from wonderzoom.protocol.messages import Spot
 from wonderzoom.runtime import streaming
 from wonderzoom.runtime.frames import settings_of
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.runtime.surfel_metrics import Streamed
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.residency import FADE_S
 from wonderzoom.scene_graph.visible_set import visible_set
@@ -221,6 +222,32 @@ def test_payloads_by_their_names(tmp_path: Path, renderer: CpuRenderer) -> None:
     served(tmp_path, renderer, test)
 
 
+def test_what_clients_are_sent_and_hold_is_counted(tmp_path: Path, renderer: CpuRenderer) -> None:
+    async def test(house: Served) -> None:
+        metrics = house.gallery.metrics
+
+        def count(name: str, **labels: str) -> float:
+            value = metrics.registry.get_sample_value(f"wonderzoom_{name}", {"room": "first"} | labels)
+            assert value is not None
+            return value
+
+        async with connect(house.link(), surfels=BUDGET) as world:
+            await settled(world, ROOT)
+            held = world.scene.held
+            streamed = house.gallery.status("ok").streamed["first"]
+            assert (streamed.viewers, streamed.surfels, streamed.unacked) == (1, held.count, 0)
+            levels = len(held.blocks())  # a level is a block of its own there
+            assert 0 < streamed.blocks <= levels == count("surfel_levels_sent_total")
+            assert count("surfels_sent_total") == held.count
+            sent = [count("surfel_sent_bytes_total", what=what) for what in ("payload", "bounds", "fetched")]
+            assert sent[0] + sent[1] == world.scene.bytes and sent[2] == 0
+            assert count("surfel_encode_seconds_count") == levels
+            assert count("surfel_pyramid_levels_total") > 0
+        assert house.gallery.status("ok").streamed["other"] == Streamed()
+
+    served(tmp_path, renderer, test)
+
+
 async def asked(house: Served) -> Line:
     """Somebody who asks for surfels and says nothing more."""
     link = Link.parse(house.link())
@@ -341,3 +368,20 @@ def test_a_server_without_surfels_or_with_too_many_is_a_bad_one() -> None:
     with pytest.raises(RequestFailed):
         asyncio.run(nobody.whole())
     assert told == [] and limits.SURFEL_FORMAT == 1
+
+
+def test_the_server_chooses_for_who_leaves_it_to_it(tmp_path: Path, renderer: CpuRenderer) -> None:
+    async def test(house: Served) -> None:
+        async with connect(house.link(), surfels=BUDGET, auto=True) as world:
+            assert world.streamed == "frames"
+            await world.frame(world.look(ROOT), still=False)  # the first picture, by which the line is known
+            await settled(world, ROOT)
+            assert world.streamed == "surfels"
+            assert decibels(drawn(world, ROOT, renderer), exact(tmp_path, ROOT, renderer)) >= 30.0
+            world.stream("frames")
+            assert (await world.frame(world.look(ROOT))).still and world.streamed == "frames"
+            world.stream("auto")
+            await settled(world, ROOT)
+            assert world.streamed == "surfels"
+
+    served(tmp_path, renderer, test)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from worlds import nested_world
 
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.frame_loop import Drawn
 from wonderzoom.runtime.frames import settings_of
+from wonderzoom.runtime.orders import Drawn, Order
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
@@ -36,10 +36,10 @@ def test_pyramids_are_made_beside_the_frames(budget: int | None) -> None:
     with CpuRenderer(1) as renderer:
         drawing = Drawing(world, renderer, budget=budget)
         try:
-            asyncio.run(drawing.draw(camera, FULL, False, "somebody"))
+            asyncio.run(drawing.draw(Order((camera,), FULL, False, "somebody")))
             first = renderer.statistics.drawn
             drawing._pyramids._thread.submit(lambda: None).result()  # what was asked before it is done
-            asyncio.run(drawing.draw(camera, FULL, False, "somebody"))
+            asyncio.run(drawing.draw(Order((camera,), FULL, False, "somebody")))
             second = renderer.statistics.drawn
         finally:
             drawing.close()
@@ -68,6 +68,13 @@ class Painted:
         self.seen.append(visible)
         return np.zeros((camera.height, camera.width, 4), np.uint8)
 
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        return self.render_color(visible, camera, settings), np.zeros(
+            (camera.height, camera.width), np.float32
+        )
+
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
@@ -94,7 +101,7 @@ def until_settled(drawing: Drawing, camera: Camera, now: list[float]) -> list[Dr
     frames: list[Drawn] = []
     while not frames or not frames[-1].settled:
         assert len(frames) < 500
-        frames.append(asyncio.run(drawing.draw(camera, FULL, False, "somebody")))
+        frames.append(asyncio.run(drawing.draw(Order((camera,), FULL, False, "somebody"))))
         now[0] += 0.02
         time.sleep(0.002)  # for the thread that reads
     return frames
@@ -152,7 +159,7 @@ def test_what_small_pictures_need_is_made_before_anybody_looks() -> None:
         try:
             asyncio.run(drawing.foresee(cameras[0]))
             drawing._pyramids._thread.submit(lambda: None).result()
-            made = asyncio.run(drawing.draw(cameras[0].resized(32, 32), FULL, False, "somebody"))
+            made = asyncio.run(drawing.draw(Order((cameras[0].resized(32, 32),), FULL, False, "somebody")))
         finally:
             drawing.close()
     assert made.settled and any(block.mips for block in world.blocks)
@@ -176,12 +183,13 @@ def test_a_still_of_what_was_just_drawn_is_not_drawn_again() -> None:
     def still(of: Camera) -> tuple[bytes, int, float]:
         """Its bytes, how many pictures were drawn for it, and for how long."""
         drawn.clear()
-        made = asyncio.run(drawing.draw(of, Rung(1.0, 92), True, "somebody"))
-        assert made.camera == of and made.revision == world.revision
-        return made.payload, len(drawn), made.render_s
+        made = asyncio.run(drawing.draw(Order((of,), Rung(1.0, 92), True, "somebody")))
+        (view,) = made.views
+        assert view.camera == of and made.revision == world.revision
+        return view.payload, len(drawn), made.render_s
 
     def moving(of: Camera, rung: Rung = FULL) -> None:
-        asyncio.run(drawing.draw(of, rung, False, "somebody"))
+        asyncio.run(drawing.draw(Order((of,), rung, False, "somebody")))
 
     with Counting(1) as renderer:
         drawing = Drawing(world, renderer)

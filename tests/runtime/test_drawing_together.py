@@ -32,17 +32,15 @@ class Several(CpuRenderer):
 def test_a_call_for_several_viewers_draws_for_each_what_it_would_see_alone() -> None:
     world, cameras = nested_world(1, width=36, height=27)
     orders = [
-        Order(cameras[0], STILL, True, "a"),
-        Order(cameras[1].orbited(0.1, 0.0), LADDER[3], False, "b"),
-        Order(cameras[1].resized(40, 20), LADDER[0], False, "c"),
+        Order((cameras[0],), STILL, True, "a"),
+        Order((cameras[1].orbited(0.1, 0.0),), LADDER[3], False, "b"),
+        Order((cameras[1].resized(40, 20),), LADDER[0], False, "c"),
     ]
 
     async def body() -> tuple[list[Drawn], list[Drawn]]:
         assert drawing.together is not None and drawing.together.most == 3
         shared = [await each for each in await drawing.together.draw(orders)]
-        return shared, [
-            await drawing.draw(order.camera, order.rung, order.still, order.viewer) for order in orders
-        ]
+        return shared, [await drawing.draw(order) for order in orders]
 
     with Several() as renderer:
         drawing = Drawing(world.copy(), renderer)
@@ -55,7 +53,7 @@ def test_a_call_for_several_viewers_draws_for_each_what_it_would_see_alone() -> 
             drawing.close()
         assert renderer.calls == [3]
     for one, other in zip(shared, alone, strict=True):
-        assert (one.payload, one.camera, one.revision) == (other.payload, other.camera, other.revision)
+        assert (one.views, one.revision) == (other.views, other.revision)
         assert (one.sharing, other.sharing) == (3, 1)
         assert one.cost_s == pytest.approx(one.render_s / 3 + one.encode_s)
     assert len({one.render_s for one in shared}) == 1

@@ -67,7 +67,7 @@ async def test_frames_of_a_call_are_each_for_the_viewer_who_asked_and_in_order()
         for client, end in zip(clients, last, strict=True):
             seqs = [frame.camera_seq for _, frame in client.shown]
             assert seqs == sorted(seqs) and client.most <= MAX_IN_FLIGHT
-            assert all(frame.camera == turned(frame.camera_seq) for _, frame in client.shown)
+            assert all(frame.views[0].camera == turned(frame.camera_seq) for _, frame in client.shown)
             still = client.shown[-1][1]
             assert still.still and still.camera_seq == end
         for cameras in stage.renderer.shared:

@@ -10,7 +10,7 @@ from virtual_time import run
 
 from wonderzoom.runtime.frame_loop import Drawn, FrameLoop, Order, Together
 from wonderzoom.runtime.lanes import Lanes
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.orders import Shown
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import ORIGIN
@@ -46,18 +46,18 @@ class Room:
         viewer.pacer.rtt = 0.005
         return viewer
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+    async def draw(self, order: Order) -> Drawn:
         self.running += 1
         _most.append(sum(room.running for room in _rooms))
         try:
             await asyncio.sleep(self.seconds)
         finally:
             self.running -= 1
-        return Drawn(b"x" * 1000, camera, 0, self.seconds, 0.0)
+        return Drawn((Shown(order.cameras[0], b"x" * 1000),), 0, self.seconds, 0.0)
 
     async def draw_together(self, orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
         """A call in which each frame takes as long as alone: nothing is gained, and nobody may lose."""
-        drawn = [await self.draw(order.camera, order.rung, order.still, order.viewer) for order in orders]
+        drawn = [await self.draw(order) for order in orders]
         took, sharing = self.seconds * len(orders), len(orders)
         return [_done(replace(each, render_s=took, sharing=sharing)) for each in drawn]
 

@@ -28,13 +28,16 @@ from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.codec import decode_from_server, encode
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
+from wonderzoom.protocol.values import BoundsPatch, CellAddress, SurfelLevel
 from wonderzoom.runtime.auth import Role, Tokens
 from wonderzoom.runtime.drawing import Drawing
-from wonderzoom.runtime.frame_loop import Drawn, FrameLoop
+from wonderzoom.runtime.frame_loop import Drawn, FrameLoop, Order
 from wonderzoom.runtime.line import Unsaid
 from wonderzoom.runtime.metrics import FRAME_BUCKETS, Metrics, Status
+from wonderzoom.runtime.orders import Shown
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.server import Listening, Server
+from wonderzoom.runtime.surfel_metrics import Streamed
 from wonderzoom.runtime.viewer import Dropped, Frame, Viewer
 from wonderzoom.runtime.wire import pose
 from wonderzoom.runtime.world_session import WorldSession
@@ -42,10 +45,10 @@ from wonderzoom.runtime.zoom_desk import ZoomDesk
 from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.page_cache import PageStatistics
 
-FRAME = Frame(1, None, 1, 1, b"x" * 5000, False, 80, 0.02, 0.03, 0.004)  # type: ignore[arg-type]
+FRAME = Frame(1, (Shown(ROOT, b"x" * 5000),), 1, 1, False, 80, 0.02, 0.03, 0.004)
 STATUS = Status(
     "ok", "garden", 7, 5, 3, "starting", 2, {"waiting": 4, "running": 1}, 1_500_000,
-    PageStatistics(900, 1000, 70, 30, 20), 4096,
+    PageStatistics(900, 1000, 70, 30, 20), 4096, {"other": Streamed(2, 40, 5000, 600)},
 )  # fmt: skip
 
 Values = dict[str, float]
@@ -161,6 +164,41 @@ def test_a_call_moves_its_numbers_and_no_others(
     assert moved(metrics, before) == expected
 
 
+DELTA = messages.Surfels(
+    delta=1, revision=1,
+    levels=[
+        SurfelLevel(
+            hash=bytes([number]) * 16, block=bytes(16), node="n", cell=CellAddress(level=0, x=b"\0", y=b"\0", z=b"\0"),
+            level=number, count=100, payload=payload, bounds=b"b" * 7, bounds_revision=1,
+        )
+        for number, payload in enumerate((b"p" * 1000, None))
+    ],
+    bounds=[BoundsPatch(hash=bytes(16), bounds=b"b" * 5, bounds_revision=1)], drop=[bytes(16), bytes(16)],
+)  # fmt: skip
+
+
+def test_surfels_are_counted_by_kind_of_room() -> None:
+    metrics = Metrics()
+    before = values(metrics)
+    metrics.surfels["first"].sent(DELTA)
+    metrics.surfels["other"].fetched(500)
+    metrics.surfels["other"].encoded(0.25)
+    metrics.surfels["first"].merged(12, 0.5)
+    assert moved(metrics, before) == {
+        "surfel_levels_sent_total{room=first}": 2,
+        "surfels_sent_total{room=first}": 200,
+        "surfel_sent_bytes_total{room=first,what=payload}": 1000,
+        "surfel_sent_bytes_total{room=first,what=bounds}": 19,
+        "surfel_sent_bytes_total{room=other,what=fetched}": 500,
+        "surfel_levels_dropped_total{room=first}": 2,
+        "surfel_encode_seconds_count{room=other}": 1,
+        "surfel_encode_seconds_sum{room=other}": 0.25,
+        "surfel_pyramid_levels_total{room=first}": 12,
+        "surfel_pyramid_seconds_count{room=first}": 1,
+        "surfel_pyramid_seconds_sum{room=first}": 0.5,
+    }
+
+
 def test_every_value_that_a_label_can_have_is_there_from_the_start_and_may_be_told() -> None:
     """So that the first one counts as an increase, and so that no call can fail."""
     metrics = Metrics()
@@ -211,6 +249,14 @@ def test_what_is_is_read_when_somebody_asks() -> None:
         "block_reads_total{from=disk}": 30,
         "block_evictions_total": 20,
         "send_buffer_bytes": 4096,
+        "surfel_viewers{room=first}": 0,
+        "surfel_viewers{room=other}": 2,
+        "surfel_blocks_held{room=first}": 0,
+        "surfel_blocks_held{room=other}": 40,
+        "surfels_held{room=first}": 0,
+        "surfels_held{room=other}": 5000,
+        "surfel_unacked_bytes{room=first}": 0,
+        "surfel_unacked_bytes{room=other}": 600,
         "zoom_jobs{state=waiting}": 4,
         "zoom_jobs{state=running}": 1,
         "zoom_jobs{state=committing}": 0,
@@ -307,9 +353,9 @@ def test_frames_that_are_drawn_for_nothing_are_told() -> None:
     told: list[Dropped] = []
     stuck = asyncio.Event()
 
-    async def draw(camera: Any, rung: Any, still: bool, viewer: str) -> Drawn:
+    async def draw(order: Order) -> Drawn:
         await asyncio.sleep(0.01)
-        return Drawn(b"picture", camera, 1, 0.01, 0.0)
+        return Drawn((Shown(order.cameras[0], b"picture"),), 1, 0.01, 0.0)
 
     async def send(_frame: Frame) -> None:
         await stuck.wait()

@@ -1,5 +1,6 @@
 """What ``serve`` is called with, and what it serves then."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ from desk import Desk
 from PIL import Image
 
 from wonderzoom.runtime import commands
-from wonderzoom.runtime.serving import served
+from wonderzoom.runtime.recording import Recording
+from wonderzoom.runtime.serving import recorded, served
 
 
 def serves(desk: Desk, place: str) -> tuple[list[str], str]:
@@ -53,3 +55,17 @@ def test_what_can_not_be_served_is_said_in_one_line(desk: Desk, place: str, said
 def test_strangers_are_not_let_in_by_a_host_alone(desk: Desk) -> None:
     desk.must("create", "photo.png", "-o", "garden")
     assert "encryption" in desk.fails("serve", "garden", "--host", "0.0.0.0", code=2)
+
+
+def test_a_recording_says_what_recorded_it(desk: Desk) -> None:
+    command, now = (
+        commands.Serve(Path("garden"), record=Path("evening.wzr")),
+        datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    with recorded(command, desk.maker, now, lambda: 0.0) as recorder:
+        assert recorder is not None
+    start = Recording.open(Path("evening.wzr")).start
+    assert start.at == "2026-01-02T00:00:00+00:00"
+    assert start.versions["generator"] == "planes/1" and start.versions["renderer"] == "points"
+    with recorded(commands.Serve(Path("garden")), desk.maker, now, lambda: 0.0) as nothing:
+        assert nothing is None

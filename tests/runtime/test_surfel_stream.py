@@ -126,7 +126,7 @@ def walk(renderer: CpuRenderer, steps: list[tuple[int, float, float, int, int, f
         camera = cameras[which].zoomed(2.0**octaves).orbited(turn, 0.3 * turn)
         viewer.look(camera)
         for _ in range(deltas):
-            viewer.hear(size)
+            viewer.hear(size, quick=size == 60_000)
             viewer.now += seconds
             assert cover(viewer, camera, renderer) < 0.25
 
@@ -170,6 +170,32 @@ def test_a_commit_brings_its_node_and_the_bounds_of_what_it_stands_for(renderer:
     assert decibels(viewer, camera, renderer) >= 30.0
     assert viewer.bytes - size < 2 * size  # what had been sent was not sent again
     assert viewer.see_all(camera) == []
+
+
+def test_on_a_quick_link_a_commit_is_shown_before_any_pyramid_is_made() -> None:
+    world, cameras = branching_world()
+    viewers = [SurfelViewer(world) for _ in range(2)]
+    for viewer in viewers:
+        viewer.see_all(cameras[0])
+    node = zoomed_into(world, cameras[0])
+    blocks = world.blocks_of(node)
+    camera = cameras[0].zoomed(4.0)
+    quick, slow = viewers
+    quick.look(camera)
+    delta = quick.hear(quick=True)
+    assert delta is not None
+    mine = {bytes.fromhex(block.hash) for block in blocks}
+    sent = [level for level in delta.levels if level.block in mine]
+    assert sent and {level.level for level in sent} == {0}
+    assert any(shown.block in mine and shown.residency > 0.0 for shown in delta.show)
+    assert not any(block.mips for block in blocks), "nothing was merged for it"
+    quick.see_all(camera, quick=True)
+    slow.see_all(camera)
+    assert any(block.mips for block in blocks)
+    for viewer in viewers:  # in the end both hold what the view asks for
+        assert viewer.plan is not None and viewer.held.complete
+        steps = {(viewer.plan.blocks[row].hash, number) for row, number in viewer.plan.steps}
+        assert steps <= {(held.block, held.number) for held in viewer.stream._held.values()}
 
 
 def test_what_is_removed_goes_and_its_levels_with_it(renderer: CpuRenderer) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from virtual_time import run
 
+from wonderzoom.protocol.values import Depth
 from wonderzoom.runtime.frame_loop import Drawn, FrameLoop, Order, Together
 from wonderzoom.runtime.lanes import Lanes
+from wonderzoom.runtime.orders import Shown
 from wonderzoom.runtime.pacing import Rung
 from wonderzoom.runtime.viewer import Frame, Viewer
 from wonderzoom.scene_graph.camera import Camera
@@ -30,6 +32,7 @@ class Renderer:
     loop: asyncio.AbstractEventLoop
     seconds: float = 0.02
     size: int = 40_000
+    depth: int = 10_000  # bytes of that of a picture at full resolution, where it is asked for
     revision: int = 0
     calls: int = 0
     running: int = 0
@@ -41,8 +44,25 @@ class Renderer:
     encoding: float = 0.0  # seconds after a call in which each of its frames is encoded
     broken: Camera | None = None  # that can't be drawn
     shared: list[list[Camera]] = field(default_factory=list[list[Camera]])  # each call's
+    # Streams of H.264, by their names: how often each began, its rung, and its packets since.
+    videos: dict[str, tuple[int, Rung | None, int]] = field(
+        default_factory=dict[str, tuple[int, Rung | None, int]]
+    )
 
-    async def __call__(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+    def begin_video(self, name: str) -> None:
+        """The next packet of a stream is one that a decoder can begin with."""
+        began, _, _ = self.videos.get(name, (0, None, 0))
+        self.videos[name] = began, None, 0
+
+    def packet(self, name: str, rung: Rung) -> bytes:
+        """The name of the next packet of a stream, which is a key where its number is 0."""
+        began, was, count = self.videos.get(name, (0, None, 0))
+        if was != rung:
+            began, count = began + 1, 0
+        self.videos[name] = began, rung, count + 1
+        return f"{name} {began} {count} ".encode()
+
+    async def __call__(self, order: Order) -> Drawn:
         self.calls += 1
         self.running += 1
         self.most = max(self.most, self.running)
@@ -52,15 +72,25 @@ class Renderer:
                 raise RuntimeError("no picture")
         finally:
             self.running -= 1
-        size = round(self.size * rung.weight)
         settled = self.loop.time() >= self.settles_at
-        return Drawn(
-            b"x" * size, camera, self.revision, 0.9 * self.seconds, 0.1 * self.seconds, settled=settled
-        )
+        views, key, took = self._views(order), False, (0.9 * self.seconds, 0.1 * self.seconds)
+        if order.rung.codec == "h264":
+            packet = self.packet(order.viewer, order.rung)
+            key = packet.endswith(b" 0 ")
+            size = len(views[0].payload) // (1 if key else 8)
+            views = (replace(views[0], payload=packet.ljust(size, b"x")),)
+        return Drawn(views, self.revision, *took, settled=settled, key=key)
+
+    def _views(self, order: Order) -> tuple[Shown, ...]:
+        payload = b"x" * round(self.size * order.rung.weight)
+        deep = None
+        if order.depth:
+            deep = Depth(width=1, height=1, step=1.0, payload=b"x" * round(self.depth * order.rung.scale**2))
+        return tuple(Shown(camera, payload, deep) for camera in order.cameras)
 
     async def all_at_once(self, orders: Sequence[Order]) -> list[Awaitable[Drawn]]:
         """Several frames in one call; see ``frame_loop.DrawTogether``."""
-        cameras = [order.camera for order in orders]
+        cameras = [order.cameras[0] for order in orders]
         self.shared.append(cameras)
         self.running += 1
         self.most = max(self.most, self.running)
@@ -75,8 +105,7 @@ class Renderer:
 
     async def _encoded(self, order: Order, seconds: float, sharing: int) -> Drawn:
         await asyncio.sleep(self.encoding)
-        size = round(self.size * order.rung.weight)
-        return Drawn(b"x" * size, order.camera, self.revision, seconds, self.encoding, sharing)
+        return Drawn(self._views(order), self.revision, seconds, self.encoding, sharing)
 
 
 @dataclass
@@ -103,18 +132,18 @@ class Client:
     async def take(self, frame: Frame) -> None:
         self.unacknowledged += 1
         self.most = max(self.most, self.unacknowledged)
-        self.held += len(frame.payload)
+        self.held += frame.nbytes
         if self.stuck:
             await asyncio.Event().wait()
         now = asyncio.get_running_loop().time()
-        self._free = max(self._free, now) + len(frame.payload) / self.rate
+        self._free = max(self._free, now) + frame.nbytes / self.rate
         task = asyncio.create_task(self._arrive(frame, self._free + self.latency - now))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _arrive(self, frame: Frame, after: float) -> None:
         await asyncio.sleep(after)
-        self.held -= len(frame.payload)
+        self.held -= frame.nbytes
         self.unacknowledged -= 1
         self.shown.append((asyncio.get_running_loop().time(), frame))
         assert self.loop is not None
@@ -153,6 +182,7 @@ async def staged(lanes: int = 1, **renderer: Any) -> AsyncGenerator[Stage, None]
         lanes=Lanes(lanes),
         on_stalled=lambda viewer: stalled.append((running.time(), viewer.id)),
         on_error=lambda viewer, error: failed.append(f"{viewer.id}: {error}"),
+        begin_video=drawing.begin_video,
     )
     task = asyncio.create_task(loop.run())
     stage = Stage(loop, drawing, stalled, failed)

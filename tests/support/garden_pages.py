@@ -49,13 +49,16 @@ class Garden:
             raise CreationFailed("this is no picture that can be read")
         small_world(world)
 
-    def page(self, role: Role = Role.HOST, *, link: str | None = None, **context: Any) -> Any:
-        """A page of somebody else."""
+    def page(
+        self, role: Role = Role.HOST, *, link: str | None = None, script: str = "", **context: Any
+    ) -> Any:
+        """A page of somebody else; ``script`` runs in it before its own."""
         made = self.chrome.new_context(**({"viewport": SIZE} | context))
         self.contexts.append(made)
         page = made.new_page()
         page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        page.add_init_script(script)
         page.goto(link or self.house.links.of(f"http://127.0.0.1:{self.house.port}", role))
         return page
 

@@ -7,9 +7,10 @@ says what it shows, revisions come one by one, a request is answered once.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from live_link import SEND_BUFFER, Link
+from live_surfels import LiveSurfels
 
 from wonderzoom.protocol import messages
 from wonderzoom.protocol.errors import CloseCode, ErrorCode
@@ -68,9 +69,12 @@ class Call:
 
     def __init__(
         self, name: str, scene: Scene, known: Known, hello: messages.Hello, rate: float, latency: float,
-        decode_s: float = 0.01,
+        decode_s: float = 0.01, surfels: LiveSurfels | None = None,
     ) -> None:  # fmt: skip
         self.name, self.known, self._scene, self._decode_s = name, known, scene, decode_s
+        self.surfels = surfels  # that the person holds, over all connections
+        self.wish, self.sent = "frames", "frames"  # what it asked for, and is sent
+        self.asked_at = 0.0  # when that was another one last
         self._loop = asyncio.get_running_loop()
         self.link = Link(rate, latency, self._hear, self._over)
         self.session = ClientSession(hello)
@@ -113,6 +117,14 @@ class Call:
         self.seq += 1
         self._said[self.seq] = camera
         self.say(messages.Camera(seq=self.seq, cameras=[camera], time=1e3 * self.now))
+
+    def stream(self, wish: Literal["frames", "surfels", "auto"], **more: Any) -> None:
+        """Ask for frames, for surfels, or for what suits."""
+        self.moves(moving=False)
+        self.wish, self.asked_at = wish, self.now
+        self.sent = "surfels" if wish == "surfels" else "frames" if wish == "frames" else self.sent
+        budget = self.surfels.held.budget if self.surfels else 1_000_000
+        self.say(messages.Configure(stream=wish, surfel_budget=budget, **more))
 
     def ask(self, asked: Asked) -> None:
         asked.said += 1
@@ -160,7 +172,7 @@ class Call:
         """Between these, a frame has to come again and again."""
         if not moving:
             self._no_gap()
-        self.moving_since = self.now if moving else None
+        self.moving_since = self.now if moving and self.sent == "frames" else None
 
     def _flush(self) -> None:
         for data in self.session.data_to_send():
@@ -179,6 +191,10 @@ class Call:
             match message:
                 case messages.Frame():
                     self._frame(message)
+                case messages.Surfels():
+                    self._surfels(message)
+                case messages.Streamed():
+                    self._streamed(message)
                 case messages.Presence():
                     self._presence(message)
                 case messages.Welcome():
@@ -255,6 +271,36 @@ class Call:
         self._scene.say(self.name, "sees", message.frame, message.camera_seq, message.revision, message.still)
         if self.acknowledges:
             self._loop.call_later(self._decode_s, self._acknowledge, message.frame)
+
+    def _surfels(self, message: messages.Surfels) -> None:
+        if self.surfels is None:
+            self._expect(False, "was sent surfels and can't read them")
+            return
+        self.surfels.take(message, self.now)
+        self._expect(message.camera_seq <= self.seq, "was sent surfels of a camera it never sent")
+        self._scene.say(self.name, "holds", message.delta, self.surfels.held.count, message.complete)
+        if self.acknowledges:
+            self._loop.call_later(self._decode_s, self._acknowledge_delta, message.delta)
+
+    def _streamed(self, message: messages.Streamed) -> None:
+        self._scene.say(self.name, "is sent", message.kind, message.why)
+        if self.wish != "auto":
+            return  # it was on its way
+        self.moves(moving=False)
+        self.sent, self.asked_at = message.kind, self.now
+        if self.surfels is not None:
+            self.surfels.told.append(message)
+
+    def _acknowledge_delta(self, delta: int) -> None:
+        if self.acknowledges and self.open and self.surfels is not None:
+            self.surfels.unacked.pop(delta, None)
+            self.say(messages.Ack(delta=delta))
+
+    def sees_all(self, seq: int, revision: int) -> bool:
+        """Whether a view is there at its best, in whichever way."""
+        if self.sent == "surfels" and self.surfels is not None:
+            return self.surfels.whole(seq, revision)
+        return self.sees_a_still(seq, revision)
 
     def _is_of(self, message: messages.Frame) -> bool:
         said, shown = self._said.get(message.camera_seq), message.views[0].camera

@@ -16,27 +16,32 @@ import numpy as np
 import virtual_time
 from live_call import IN_FLIGHT, RESUME_S, Call, Known
 from live_link import Link, is_a
-from live_person import EDITOR, HOST, VIEWER, Person
+from live_person import EDITOR, HOST, KINDS, VIEWER, Kind, Person
+from live_surfels import LiveSurfels
 from live_world import Disk, FakeDrawing, GardenExecutor, SlowCommits, places
 from rooms import NoUploads, OneRoom
 from zoom_scripts import WORKING, Fate, always, seeded_fates
 
 from wonderzoom.generation.committing import Committer
-from wonderzoom.generation.service import ServiceLimits, ZoomService
+from wonderzoom.generation.service import ServiceLimits
 from wonderzoom.generation.zoom_queue import QueueLimits
-from wonderzoom.protocol import messages
+from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode
 from wonderzoom.protocol.session import ServerSession
 from wonderzoom.protocol.values import CameraPose
 from wonderzoom.runtime.auth import Role, Tokens
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.participants import Participant
+from wonderzoom.runtime.recorder import Recorder
 from wonderzoom.runtime.server import Listening, Server
+from wonderzoom.runtime.tape import RecordedCommits, RecordedSession, Tape, Unrecorded
 from wonderzoom.runtime.uploads import Uploads
 from wonderzoom.runtime.viewer import Viewer
 from wonderzoom.runtime.wire import pose
 from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.runtime.zoom_desk import ZoomDesk
+from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.commit import Commit
 
 LIMITS = ServiceLimits(deadline_s=15.0, queue=QueueLimits(per_viewer=3, jobs=12))
 STEP_S = 0.1  # between two looks at everything
@@ -54,17 +59,21 @@ class WatchedSession(WorldSession):
     house: "House"
 
     def enter(
-        self, hello: messages.Hello, role: Role, session: ServerSession, wake: object
+        self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]
     ) -> Participant | None:
         before = [(each.participant.id, each.request) for each in self._desk.pending]
         known, here = {each.id for each in self._roster}, len(self._roster.present)
-        who = super().enter(hello, role, session, wake)  # type: ignore[arg-type]
+        who = super().enter(hello, role, session, wake)
         after = [(each.participant.id, each.request) for each in self._desk.pending]
         self.house.expect(after == before, "coming in changes what is waited for", before, after)
         if who is not None:
             self.house.gone.pop(who.id, None)
             self.house.expect(who.id in known or here < self.max_viewers, who.id, "comes into a full house")
         return who
+
+    def _tell(self, commit: Commit) -> None:
+        self.house.grown_at = self.house.now
+        super()._tell(commit)
 
     async def leave(self, participant: Participant, session: ServerSession, *, for_good: bool) -> None:
         if participant.session is session:
@@ -76,6 +85,14 @@ class WatchedSession(WorldSession):
     def _stalled(self, viewer: Viewer) -> None:
         self.house.say(viewer.id, "has stalled")
         super()._stalled(viewer)
+
+
+class _TapedSession(RecordedSession, WatchedSession):
+    """Watched and recorded."""
+
+
+class _Taped(RecordedCommits, SlowCommits):
+    """Slow and recorded."""
 
 
 @dataclass
@@ -97,6 +114,11 @@ class House:
     calls: list[Call] = field(default_factory=list[Call])
     people: list[Person] = field(default_factory=list[Person])
     full: bool = False  # the disk
+    grown_at: float = 0.0  # when the last commit was told
+    kinds: Sequence[Kind] = KINDS  # of people
+    recorder: Recorder | None = None
+    # With a recorder: when, who has looked where for a while.
+    looks: list[tuple[float, str, Camera]] = field(default_factory=list[tuple[float, str, Camera]])
     _connections: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
     @asynccontextmanager
@@ -121,16 +143,26 @@ class House:
         lanes = 1 if self.calm else int(rng.integers(1, 3))
         seconds = 0.02 if self.calm else float(rng.uniform(0.015, 0.04))
         luck = np.random.default_rng([self.seed, 1])
-        self.drawing = FakeDrawing(world.revision, luck, lanes, seconds, self.frame_bytes)
-        self.committer = Committer(self.disk, world, lambda commit: self.session.committed(commit))  # type: ignore[arg-type]
-        self.commits = SlowCommits(self.committer, 0.03)
+        self.drawing = FakeDrawing(
+            world.revision, luck, lanes, seconds, self.frame_bytes, lambda: self.committer.world
+        )
+        workers = int(rng.integers(1, 3))
+        tape = None if self.recorder is None else Tape(self.recorder, "garden", self.disk, workers)  # type: ignore[arg-type]
+        self.doors = doors = tape or Unrecorded()
+        store = doors.store(self.disk)  # type: ignore[arg-type]
+        self.committer = Committer(store, world, lambda commit: self.session.committed(commit))
+        self.commits = (
+            SlowCommits(self.committer, 0.03) if tape is None else _Taped(tape, self.committer, 0.03)
+        )
         drawn = seeded_fates(np.random.default_rng([self.seed, 2]), 0.12)
         fates = always(Fate(stage_s=1.0 / len(WORKING))) if self.calm else drawn
-        self.executor = GardenExecutor(fates, int(rng.integers(1, 3)), world=lambda: self.committer.world)
-        self.service = ZoomService(self.executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
+        self.executor = GardenExecutor(fates, workers, world=lambda: self.committer.world)
+        executor = doors.executor(self.executor)
+        self.service = doors.service(executor, lambda made, wish: self.desk.commit(made, wish), LIMITS)
         self.desk = ZoomDesk(world.header, self.drawing, self.service, self.commits, "plain")  # type: ignore[arg-type]
         drawing, uploads = cast(Drawing, self.drawing), cast(Uploads, NoUploads())
-        self.session = WatchedSession("garden", world, drawing, self.desk, uploads, self.most)
+        parts = "garden", world, drawing, self.desk, uploads, self.most
+        self.session = WatchedSession(*parts) if tape is None else _TapedSession(tape, *parts)
         self.session.house = self
         tokens = Tokens([(EDITOR, Role.EDITOR), (VIEWER, Role.VIEWER), (HOST, Role.HOST)])
         self.room = OneRoom(self.session)
@@ -145,6 +177,7 @@ class House:
         for result in await asyncio.gather(*self._connections, return_exceptions=True):
             self.expect(result is None, "a connection failed:", repr(result))
         self.commits.close()
+        self.doors.closed()
         self.drawing.close()
         await asyncio.sleep(1.0)
         self._check_end()
@@ -173,11 +206,19 @@ class House:
         rate: float = 1e7,
         latency: float = 0.01,
         token: str = EDITOR,
+        surfels: LiveSurfels | int | None = None,
+        codecs: Sequence[str] = ("jpeg",),
     ) -> Call:
-        """Somebody who is let in, and does what a test says."""
+        """Somebody who is let in, and does what a test says; ``surfels``: what it holds, or a budget to keep."""
         known = known or Known()
-        hello = messages.Hello(protocol=(1, 1), client="test", token=token, name=name, resume=known.resume)
-        call = Call(name, self, known, hello, rate, latency)
+        if isinstance(surfels, int):
+            surfels = LiveSurfels(surfels, lambda true, *law: self.expect(true, name, *law))
+        hello = messages.Hello(
+            protocol=(1, 1), client="test", token=token, name=name, resume=known.resume,
+            surfel_formats=[] if surfels is None else [limits.SURFEL_FORMAT],
+            codecs=[] if surfels is None else list(codecs),
+        )  # fmt: skip
+        call = Call(name, self, known, hello, rate, latency, surfels=surfels)
         self.connect(call)
         await call.answered.wait()
         return call
@@ -195,7 +236,9 @@ class House:
     async def evening(self, people: int, *, rest: bool) -> None:
         """That many people live until ``until``; then all come to rest, or the server stops in the middle of it."""
         for number in range(people):
-            self.people.append(Person(number, self, np.random.default_rng([self.seed, 3, number])))
+            self.people.append(
+                Person(number, self, np.random.default_rng([self.seed, 3, number]), self.kinds)
+            )
         await asyncio.gather(*(person.live() for person in self.people))
         if rest:
             await self._come_to_rest()
@@ -231,6 +274,9 @@ class House:
             for who in self.session._roster:
                 count = who.viewer.in_flight
                 self.expect(count <= IN_FLIGHT, who.id, "has", count, "frames under way")
+                camera, still = who.viewer.camera, self.now - who.viewer.changed_at > STEP_S
+                if self.recorder is not None and camera is not None and who.here and still:
+                    self.looks.append((self.now, who.id, camera))
             self._watch_jobs()
             for person in self.people:
                 if (call := person.call) is not None:
@@ -267,9 +313,9 @@ class House:
         if call is None or who is None or not person.well or not person.line.fit or who.viewer.camera is None:
             return
         viewer = who.viewer
-        if call.sees_a_still(max(0, viewer.camera_seq), self.session.revision):
+        if call.sees_all(max(0, viewer.camera_seq), self.session.revision):
             return
-        since = max(viewer.changed_at, call.well_since)
+        since = max(viewer.changed_at, call.well_since, call.asked_at, self.grown_at)
         free = self.now - since - (self.drawing.full_before(self.now) - self.drawing.full_before(since))
         patience = STILL_S + 2.0 * self.drawing.most_seconds + self._on_link(call.link) + person.line.decode_s
         self.expect(free <= patience, call.name, "stands still for", f"{free:.3f} s", "without a still")
@@ -281,7 +327,7 @@ class House:
         for person in here:
             self._check_person(person)
             assert person.call is not None
-            still = person.call.sees_a_still(person.call.seq, self.session.revision)
+            still = person.call.sees_all(person.call.seq, self.session.revision)
             self.expect(still, person.name, "has no still of the end")
 
     def _check_person(self, person: Person) -> None:
@@ -335,9 +381,15 @@ def play(house: House, body: Callable[[], Awaitable[None]]) -> House:
     return house
 
 
-def evening(seed: int, people: int, seconds: float) -> House:
+def evening(
+    seed: int,
+    people: int,
+    seconds: float,
+    kinds: Sequence[Kind] = KINDS,
+    recorder: Recorder | None = None,
+) -> House:
     """An evening of a crowd; every fourth ends with the server's stop while all are at it."""
     rng = np.random.default_rng([seed, 4])
     most, frame_bytes = max(2, people - int(rng.integers(3))), int(rng.uniform(10e3, 60e3))
-    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes)
+    house = House(seed, until=seconds, most=most, frame_bytes=frame_bytes, kinds=kinds, recorder=recorder)
     return play(house, lambda: house.evening(people, rest=seed % 4 != 3))

@@ -7,16 +7,26 @@ from typing import Literal, Protocol
 
 import numpy as np
 from live_call import RESUME_S, Asked, Call, Known, Scene
+from live_surfels import BUDGET, LiveSurfels
 
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.errors import CloseCode
-from wonderzoom.protocol.values import CameraPose
+from wonderzoom.protocol.values import CameraPose, KnownLevel
 
-Kind = Literal["guest", "slow", "restless", "stuck", "rude", "watcher"]
+Kind = Literal["guest", "slow", "restless", "stuck", "rude", "watcher", "drawer", "chooser", "hoarder"]
 # So many of each kind in a crowd, in this order.
 KINDS: tuple[Kind, ...] = (
     "guest", "restless", "slow", "stuck", "guest", "rude", "guest", "watcher", "restless", "guest",
 )  # fmt: skip
+# The same of a crowd in which many draw by themselves.
+SURFEL_KINDS: tuple[Kind, ...] = (
+    "drawer", "guest", "chooser", "slow", "drawer", "restless", "hoarder", "stuck", "chooser", "rude",
+)  # fmt: skip
+WISHES: dict[Kind, Literal["surfels", "auto"]] = {
+    "drawer": "surfels",
+    "chooser": "auto",
+    "hoarder": "surfels",
+}
 Act = Literal[
     "fly",
     "follow",
@@ -32,6 +42,9 @@ Act = Literal[
     "freeze",
     "mute",
     "rude",
+    "switch",
+    "forget",
+    "hoard",
 ]
 # What somebody does next, and how often of a hundred times.
 HABITS: dict[Kind, dict[Act, int]] = {
@@ -45,6 +58,11 @@ HABITS: dict[Kind, dict[Act, int]] = {
     },
     "stuck": {"fly": 50, "rest": 10, "zoom": 12, "freeze": 12, "mute": 16},
     "rude": {"fly": 40, "rest": 10, "zoom": 10, "rude": 40},
+    "drawer": {"fly": 33, "rest": 12, "zoom": 10, "remove": 2, "follow": 3, "pick": 3, "drop": 7, "vanish": 2,
+        "go": 2, "switch": 12, "forget": 14,
+    },
+    "chooser": {"fly": 50, "rest": 20, "zoom": 8, "follow": 4, "drop": 6, "freeze": 4, "switch": 4, "forget": 4},
+    "hoarder": {"fly": 40, "rest": 10, "hoard": 40, "drop": 10},
     "watcher": {"fly": 50, "rest": 20, "zoom": 10, "repeat": 5, "cancel": 5, "remove": 5, "pick": 5},
 }  # fmt: skip
 WORDS = ("moss", "ladybug", "", "gate")
@@ -86,16 +104,24 @@ def line_of(kind: Kind, rng: np.random.Generator) -> Line:
 class Person:
     """``live`` until the house comes to rest; then it stays as it is: here, away or gone."""
 
-    def __init__(self, number: int, house: Place, rng: np.random.Generator) -> None:
+    def __init__(
+        self, number: int, house: Place, rng: np.random.Generator, kinds: Sequence[Kind] = KINDS
+    ) -> None:
         self.name, self._house, self._rng = f"p{number}", house, rng
-        self.kind: Kind = KINDS[number % len(KINDS)]
+        self.kind: Kind = kinds[number % len(kinds)]
         self.line = line_of(self.kind, rng)
         self.known = Known()
+        self.surfels = self._empty()
         self.call: Call | None = None
         self.away_since = 0.0
         self._loop = asyncio.get_running_loop()
         self._step = int(rng.integers(len(house.places)))
         self._requests = 0
+
+    def _empty(self) -> LiveSurfels | None:
+        if self.kind not in WISHES:
+            return None
+        return LiveSurfels(BUDGET, lambda true, *law: self._house.expect(true, self.name, *law))
 
     @property
     def here(self) -> Call | None:
@@ -126,10 +152,12 @@ class Person:
         if self.kind == "rude" and self._rng.random() < 0.2:
             token = "no such token anywhere"
         hello = messages.Hello(
-            protocol=(1, 1), client="simulated", token=token, name=self.name, resume=resume
-        )
+            protocol=(1, 1), client="simulated", token=token, name=self.name, resume=resume,
+            codecs=["jpeg"], surfel_formats=[limits.SURFEL_FORMAT] if self.surfels else [],
+        )  # fmt: skip
         call = Call(
             self.name, self._house, self.known, hello, self.line.rate, self.line.latency, self.line.decode_s,
+            self.surfels,
         )  # fmt: skip
         if token not in (VIEWER, EDITOR):
             call.sins.add(CloseCode.WRONG_TOKEN)
@@ -145,6 +173,10 @@ class Person:
             away = self._loop.time() - self.away_since
             self._house.expect(resume is None or away > RESUME_S - 1.0, self.name, "is no longer", was)
             self.known.asked.clear()
+        if self.surfels is not None:
+            for have in self.surfels.begin():
+                call.say(have)
+            call.stream(WISHES[self.kind])
         call.look(self._house.places[self._step])
         for asked in self.known.asked.values():
             if not asked.ends and not asked.refused:
@@ -202,7 +234,7 @@ class Person:
             case "go":
                 self._house.say(self.name, "goes")
                 call.leave()
-                self.known = Known()
+                self.known, self.surfels = Known(), self._empty()
                 await call.ended.wait()
             case "freeze":
                 await self._freeze(call)
@@ -213,6 +245,22 @@ class Person:
             case "rude":
                 self._be_rude(call)
                 await asyncio.sleep(1.0)
+            case "switch":
+                wish = ("frames", "surfels", "auto")[int(rng.integers(3))]
+                self._house.say(self.name, "wants", wish)
+                call.stream(wish)
+                await asyncio.sleep(0.5)
+            case "forget" if self.surfels is not None:
+                names = [level.hash for level in self.surfels.held.known()]
+                self._house.say(self.name, "forgets", len(names[::3]))
+                if names:
+                    self.surfels.forget(names[::3])
+                    call.say(messages.Evicted(hashes=names[::3][: limits.MAX_NAMED]))
+            case "hoard":
+                self._hoard(call)
+                await asyncio.sleep(0.3)
+            case _:
+                pass
 
     async def _fly(self, call: Call, seconds: float, fps: float) -> None:
         call.moves(moving=call.silent_since is None)
@@ -250,8 +298,20 @@ class Person:
             case _:
                 call.link.say(bytes(limits.MAX_FROM_CLIENT + 1))
 
+    def _hoard(self, call: Call) -> None:
+        """Claims what it never had, gives up what nobody knows, and acknowledges what was never sent."""
+        self._house.say(self.name, "hoards")
+        names = [self._rng.bytes(16) for _ in range(50)]
+        call.say(messages.Have(levels=[KnownLevel(hash=name, bounds_revision=1) for name in names]))
+        call.say(messages.Evicted(hashes=names[25:]))
+        for delta in self._rng.integers(1_000_000, 2_000_000, 5).tolist():
+            call.say(messages.Ack(delta=delta))
+
     # ---- zooms ----------------------------------------------------------------------------------
     def _spot(self, call: Call) -> messages.Spot | None:
+        if call.sent == "surfels" and call.seq:
+            u, v = self._rng.uniform(0.05, 1.0, 2)
+            return messages.Spot(seq=call.seq, u=float(u), v=float(v))
         if call.last is None:
             return None
         u, v = self._rng.uniform(0.05, 1.0, 2)

@@ -6,8 +6,9 @@ The world, its committer and all that is proposed are real, of the smallest pict
 import asyncio
 import bisect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from worlds import Plane, facing, first_camera, joined, lift, make_node, plane_node, plane_view
@@ -17,14 +18,16 @@ from wonderzoom.generation.committing import Committer, CommitThread, Made
 from wonderzoom.generation.executors.executor import Proposal, WorkerLost
 from wonderzoom.generation.jobs import AlreadyCovered, StageEvent, Zoomed, ZoomRequest
 from wonderzoom.generation.zoom_merging import ZoomWish
-from wonderzoom.runtime.frame_loop import Drawn
-from wonderzoom.runtime.pacing import Rung
+from wonderzoom.runtime.orders import Drawn, Order, Shown
 from wonderzoom.scene_graph.camera import Camera
-from wonderzoom.scene_graph.commit import Commit, WorldHeader
+from wonderzoom.scene_graph.commit import Commit, LogEntry, WorldHeader
 from wonderzoom.scene_graph.picking import Pick
+from wonderzoom.scene_graph.store_codec import encode_commit
 from wonderzoom.scene_graph.store_errors import NoSpace
+from wonderzoom.scene_graph.store_record import Row, content_hash
 from wonderzoom.scene_graph.world import World
 
+T = TypeVar("T")
 SIDES = (24, 16)  # pixels of every node's picture: the least that a camera of the wire has
 ROOT = first_camera(*SIDES, 20.0)
 PLANE = facing(ROOT, 0.2)
@@ -51,6 +54,25 @@ class Disk:
 
     def settled(self, commit: Commit) -> Commit:
         return commit
+
+    @property
+    def header(self) -> WorldHeader:
+        return HEADER
+
+    @property
+    def revision(self) -> int:
+        return self.log[-1].revision
+
+    def rows(self, after: int = 0) -> list[Row]:
+        """As they would be on a disk."""
+        files = [(commit.revision, encode_commit(commit)) for commit in self.log[after:]]
+        return [Row(revision, len(data), content_hash(data)) for revision, data in files]
+
+    def entries(self) -> list[LogEntry]:
+        return [commit.entry for commit in self.log]
+
+    def commits(self, after: int = 0, until: int | None = None) -> Iterator[Commit]:
+        yield from self.log[after:until]
 
     def load(self) -> World:
         world = World(HEADER)
@@ -86,24 +108,29 @@ class GardenExecutor(ScriptedExecutor):
 
     async def run(self, wish: ZoomWish, on_event: Callable[[StageEvent], None]) -> Proposal:
         seen = self.world()
-        base, request = seen.revision, wish.request
-        camera = request.camera.resized(*SIDES)
-        parent = _parent(seen, camera)
-        if request.mode == "replace" and request.node is not None:
-            parent = seen.node(request.node).parent
-        plane = Plane(camera.pivot, PLANE.normal)
-        view = plane_view(camera, plane)
-        node = make_node([view], parent, request.prompt, request.seed)
-        if node.id in seen.nodes:
-            raise AlreadyCovered(node.id)
-        replaced = request.node if request.mode == "replace" else None
-        commit = seen.propose(node, joined([lift(view, plane)]), replaced)
+        zoomed = planted(seen, wish.request)
         try:
             await super().run(wish, on_event)
         except WorkerLost as lost:
             self.losses.append(lost.reason)
             raise
-        return Proposal(Zoomed(commit, node.id, ("unicorn",), (request.prompt,)), base)
+        return Proposal(zoomed, zoomed.commit.revision - 1)
+
+
+def planted(world: World, request: ZoomRequest) -> Zoomed:
+    """What the simplest generator makes: one more plane. Raises AlreadyCovered, UnknownNode."""
+    camera = request.camera.resized(*SIDES)
+    parent = _parent(world, camera)
+    if request.mode == "replace" and request.node is not None:
+        parent = world.node(request.node).parent
+    plane = Plane(camera.pivot, PLANE.normal)
+    view = plane_view(camera, plane)
+    node = make_node([view], parent, request.prompt, request.seed)
+    if node.id in world.nodes:
+        raise AlreadyCovered(node.id)
+    replaced = request.node if request.mode == "replace" else None
+    commit = world.propose(node, joined([lift(view, plane)]), replaced)
+    return Zoomed(commit, node.id, ("unicorn",), (request.prompt,))
 
 
 def _parent(world: World, camera: Camera) -> str:
@@ -126,9 +153,10 @@ class FakeDrawing:
     together = None  # one frame a call
 
     def __init__(
-        self, revision: int, rng: np.random.Generator, lanes: int, seconds: float, size: int
-    ) -> None:
-        self.revision, self.lanes = revision, lanes
+        self, revision: int, rng: np.random.Generator, lanes: int, seconds: float, size: int,
+        world: Callable[[], World] = World,
+    ) -> None:  # fmt: skip
+        self.revision, self.lanes, self.world = revision, lanes, world
         self._rng, self._seconds, self._size = rng, seconds, size
         self._loop = asyncio.get_running_loop()
         self.calls = self.running = 0
@@ -152,10 +180,15 @@ class FakeDrawing:
     async def foresee(self, camera: Camera) -> None:
         """There are no pyramids here."""
 
+    def reading(self, look: Callable[[World], T]) -> T:
+        """For who is sent surfels: those are real."""
+        return look(self.world())
+
     def begin_video(self, viewer: str) -> None:
         """Nobody here shows video."""
 
-    async def draw(self, camera: Camera, rung: Rung, still: bool, viewer: str = "") -> Drawn:
+    async def draw(self, order: Order) -> Drawn:
+        rung, (camera, *_) = order.rung, order.cameras
         self.calls += 1
         self.running += 1
         assert self.running <= self.lanes
@@ -173,9 +206,8 @@ class FakeDrawing:
                 now, before = self._loop.time(), self._full[-1][1] if self._full else 0.0
                 self._full.append((now, before + now - self._full_since))
             self.running -= 1
-        return Drawn(
-            bytes(round(self._size * rung.weight * more)), sized, revision, 0.9 * seconds, 0.1 * seconds
-        )
+        payload = bytes(round(self._size * rung.weight * more))
+        return Drawn((Shown(sized, payload),), revision, 0.9 * seconds, 0.1 * seconds)
 
     def full_before(self, at: float) -> float:
         """Seconds before ``at`` in which no lane was free."""

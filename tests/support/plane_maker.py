@@ -65,9 +65,14 @@ class PointRenderer:
         return RenderedView(color, alpha, zeta, ids, len(point))
 
     def render_color(self, visible: VisibleSet, camera: Camera, settings: RenderSettings) -> np.ndarray:
-        color = self.render(visible, camera, settings).color
-        opaque = np.full((*color.shape[:2], 1), 255, np.uint8)
-        return np.concatenate([(color * 255.0 + 0.5).astype(np.uint8), opaque], -1)
+        return self.render_depth(visible, camera, settings)[0]
+
+    def render_depth(
+        self, visible: VisibleSet, camera: Camera, settings: RenderSettings
+    ) -> tuple[np.ndarray, np.ndarray]:
+        view = self.render(visible, camera, settings)
+        opaque = np.full((*view.color.shape[:2], 1), 255, np.uint8)
+        return np.concatenate([(view.color * 255.0 + 0.5).astype(np.uint8), opaque], -1), view.zeta
 
 
 class PlaneMaker:

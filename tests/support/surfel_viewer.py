@@ -40,10 +40,10 @@ class SurfelViewer:
         self.plan = make_plan(self.world, camera, self.settings, view, before, ahead, held)
         return self.plan
 
-    def hear(self, size: int = DELTA_BYTES) -> Surfels | None:
+    def hear(self, size: int = DELTA_BYTES, *, quick: bool = False) -> Surfels | None:
         """Take the next delta, as it arrives."""
         assert self.plan is not None
-        delta = self.stream.next(self.plan, 0, size)
+        delta = self.stream.next(self.plan, 0, size, quick)
         if delta is None:
             return None
         data = encode(delta)
@@ -58,11 +58,11 @@ class SurfelViewer:
         assert not known or self.held.count == self.stream.count
         return arrived
 
-    def see_all(self, camera: Camera) -> list[Surfels]:
+    def see_all(self, camera: Camera, *, quick: bool = False) -> list[Surfels]:
         """Look, and wait until nothing more comes and nothing fades."""
         self.look(camera)
         heard: list[Surfels] = []
-        while (delta := self.hear()) is not None:
+        while (delta := self.hear(quick=quick)) is not None:
             heard.append(delta)
             assert len(heard) < 1000
         self.now += 2.0 * FADE_S

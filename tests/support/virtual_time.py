@@ -1,51 +1,13 @@
-"""An event loop whose clock jumps: an hour of timers passes in the time that the code between them takes.
-
-Nothing is waited for, so the same seed gives the same log. What would wait for the world outside has no
-place here: work for a thread is done at once, in no time, and a loop with nothing left to happen says so
-instead of hanging.
-"""
+"""``asyncio.run`` on the clock that jumps (``runtime.virtual_time``), strict about what is left behind."""
 
 import asyncio
-import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from wonderzoom.runtime.virtual_time import Deadlock as Deadlock
+from wonderzoom.runtime.virtual_time import VirtualTimeLoop as VirtualTimeLoop
+
 T = TypeVar("T")
-
-
-class Deadlock(Exception):
-    """Everything waits, and no timer is set."""
-
-
-class _JumpingSelector(selectors.SelectSelector):
-    loop: "VirtualTimeLoop"
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise Deadlock("everything waits for something that no timer will bring")
-        self.loop.now += max(timeout, 0.0)
-        return super().select(0.0)
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Starts at second 0. ``now`` may be read at any time."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        selector = _JumpingSelector()
-        selector.loop = self
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now
-
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":  # type: ignore[override]
-        done: asyncio.Future[T] = self.create_future()
-        try:
-            done.set_result(func(*args))
-        except Exception as error:
-            done.set_exception(error)
-        return done
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -260,6 +260,28 @@ def test_a_zoom_that_fails_says_why_and_one_that_is_called_off_is_gone(room: Roo
     assert hud.problem and "frost" in hud.notice and "too many wait" in hud.notice and hud.cards[0].problem
 
 
+def test_what_a_zoom_failed_with_stays_until_it_is_closed(room: Room) -> None:
+    """Nobody looks at a window for as long as a zoom may take on a busy machine."""
+    begun(room)
+    room.hear(Progress(3, status("failed", code=ErrorCode.LOST, message="the worker was lost")))
+    room.hear(Progress(3, None, error=RequestFailed(ErrorCode.LOST, "the worker was lost")))
+    room.pass_time(3600.0)
+    (card,) = room.desk.hud().cards
+    assert card.problem and "the worker was lost" in card.state and "C closes" in card.state
+    assert room.desk.zooms.waiting == []
+    room.desk.key("c")
+    assert room.desk.hud().cards == () and room.asked.all("cancel") == []
+    room.desk.key("c")  # nothing is left
+
+
+def test_a_zoom_that_somebody_else_calls_off_says_so(room: Room) -> None:
+    begun(room)
+    room.hear(Progress(3, status("cancelled")))
+    room.pass_time(60.0)
+    (card,) = room.desk.hud().cards
+    assert card.problem and "called it off" in card.state
+
+
 def test_stages_go_on_and_never_back() -> None:
     words = "observe describe upscale edit depth segment auxiliary lift optimise commit"
     shares = [progress(stage, fraction) for stage in words.split() for fraction in (0.0, 0.5, 1.0)]

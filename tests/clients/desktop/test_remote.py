@@ -101,6 +101,24 @@ def test_surfels_come_and_settle_and_frames_again(served: Served) -> None:
         remote.close()
 
 
+def test_the_server_chooses_and_says_so(served: Served) -> None:
+    remote = Remote(served.link(), surfel_budget=100_000, auto=True)
+    try:
+        heard = Heard(remote)
+        remote.look(VIEW)
+        heard.until(Shown)
+        told = heard.until(
+            Told, lambda news: isinstance(news.event, messages.Streamed) and news.event.kind == "surfels"
+        )
+        assert told and remote.world.streamed == "surfels"
+        end = time.monotonic() + WITHIN_S
+        while not (remote.settled and remote.drawn().surfel_count > 50):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    finally:
+        remote.close()
+
+
 def test_a_zoom_that_no_server_takes_is_told_as_one_that_failed(remote: Remote) -> None:
     heard = Heard(remote)
     request = remote.zoom(ROOT, "x" * 100_000, 1)

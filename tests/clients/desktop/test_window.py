@@ -82,6 +82,31 @@ def test_a_window_shows_what_the_server_shows(
 
 
 @needs_display
+def test_a_window_goes_over_from_surfels_to_frames_and_back(
+    served: Served, environment: dict[str, str], tmp_path: Path
+) -> None:
+    words = [*SIZE, "--bare", "--stream", "surfels"]
+    with (
+        blocking.connect(served.link()) as world,
+        Program(environment, tmp_path, MODULE, served.link(), *words) as program,
+    ):
+        expected = servers_picture(world, motions.covering(world.camera, 480, 320))
+        hand = Hand(environment, "WonderZoom", program)
+        until(lambda: camera_of_other(world), "the window looks nowhere")
+        for number, key in enumerate(("", "m", "m")):
+            hand.key(*([key] if key else []), "F12")  # what was there stays until the other is whole
+            name = "wonderzoom.png" if not number else f"wonderzoom-{number + 1}.png"
+            until((tmp_path / name).exists, "no picture was kept")
+            time.sleep(1.5)
+        hand.key("F12")
+        until((tmp_path / "wonderzoom-4.png").exists, "no picture was kept")
+        hand.key("Escape")
+        assert program.ended() == 0, program.said()
+    for name in ("wonderzoom-2.png", "wonderzoom-3.png", "wonderzoom-4.png"):
+        assert psnr(np.asarray(Image.open(tmp_path / name)), expected) >= 30.0, name
+
+
+@needs_display
 @pytest.mark.parametrize("stream", ["surfels", "frames"])
 def test_hands_move_ask_remove_and_bring_back(
     served: Served, environment: dict[str, str], tmp_path: Path, stream: str

@@ -40,7 +40,7 @@ const wrongBytes = {
     "bytes that claim 4 GB", "text that is no UTF-8", "revision 2^53", "a clock of NaN", "a node magnified by NaN",
     "a first camera of NaN", "encoded in NaN milliseconds", "a place at NaN", "an infinite depth",
     "somebody who looks from NaN", "stats of NaN", "a background of NaN", "bounds of revision 2^53",
-    "a block replaced by NaN", "led to NaN",
+    "a block replaced by NaN", "led to NaN", "depth in steps of NaN",
   ]),
 };
 for (const [side, wrong] of Object.entries(wrongBytes)) {

@@ -131,3 +131,51 @@ def test_everyone_sees_what_others_wait_for_in_the_order_of_the_queue(garden: Ga
     until(bob, lambda: magnification(bob) > 1.5 * seen)
     garden.go.set()
     row.first.wait_for(state="detached")
+
+
+def test_on_a_phone_a_host_reaches_everything_and_nothing_covers_it(garden: Garden) -> None:
+    phone = garden.looks(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    garden.looks()
+    other(phone)
+    reached = (
+        "#world-name, #people .person, #photo-label, #lock, #bookmarks-open, #help-open, #stream, .side .tool"
+    )
+    outside = phone.evaluate(
+        """(reached) => [...document.querySelectorAll(reached)].filter((each) => {
+            const { left, right, top, bottom } = each.getBoundingClientRect();
+            const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+            const seen = left >= 0 && right <= innerWidth && top >= 0 && bottom <= innerHeight && right > left;
+            return !seen || !(each.contains(hit) || hit?.contains(each));
+        }).map((each) => each.id || each.className)""",
+        reached,
+    )
+    assert outside == []
+    phone.tap("#help-open")
+    box = phone.locator("#help").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and phone.locator("#help h1").is_visible()
+    phone.get_by_role("button", name="Explore").tap()
+    phone.tap("#bookmarks-open")
+    phone.locator("#bookmarks").wait_for()
+    assert (
+        phone.evaluate("document.activeElement.id") != "bookmark-name"
+    )  # its keyboard would cover the places
+    phone.touchscreen.tap(100, 500)
+    phone.locator("#bookmarks").wait_for(state="hidden")
+
+
+def test_escape_and_other_keys_are_those_of_what_is_open(garden: Garden) -> None:
+    page = garden.looks()
+    page.keyboard.press("?")
+    page.locator("#help").wait_for()
+    page.keyboard.press("Enter")  # of the world it would ask for finer detail
+    page.locator("#help").wait_for(state="hidden")
+    page.keyboard.press("?")
+    page.locator("#help").wait_for()
+    seen = magnification(page)
+    page.keyboard.press("w", delay=200)
+    page.keyboard.press("Escape")
+    page.locator("#help").wait_for(state="hidden")
+    assert magnification(page) == seen and page.locator("#prompt").is_hidden()
+    page.locator("#bookmarks-open").click()
+    page.locator("#bookmark-name").press("Escape")
+    page.locator("#bookmarks").wait_for(state="hidden")

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from garden_pages import STILL, Garden
 from PIL import Image
 from played_surfels import PlayedSurfels, complaints
 from worlds import Plane, facing, first_camera, plane_node
 
+from wonderzoom.runtime.auth import Role
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.ports import RenderSettings
 from wonderzoom.scene_graph.world import World
@@ -87,10 +90,54 @@ def test_two_eyes_see_the_world_from_where_they_are(chrome: Any) -> None:
         context.close()
 
 
+def test_two_eyes_see_the_servers_frames_moved_to_where_they_are(tmp_path: Path, chrome: Any) -> None:
+    """The server draws both; between its frames, and once it is away, their depth keeps up with the head."""
+    emulator = iwer()
+    with CpuRenderer(1) as renderer:
+        garden = Garden(tmp_path / "garden", renderer, chrome)
+        garden.house.start()
+        try:
+            context = chrome.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+            garden.contexts.append(context)
+            page = context.new_page()
+            said = complaints(page)
+            page.add_init_script(emulator + PUT_ON)
+            page.goto(
+                garden.house.links.of(f"http://127.0.0.1:{garden.house.port}", Role.VIEWER).replace(
+                    "/#", "/?stream=frames#"
+                )
+            )
+            page.locator(STILL).wait_for()
+            assert page.locator("body").get_attribute("data-eyes") == "1"
+            page.locator("#headset").click()
+            page.locator("body[data-headset=on][data-eyes='2'][data-shown=still]").wait_for()
+            left, right = eyes(page)
+            if kept := os.environ.get("WONDERZOOM_SCREENSHOTS"):  # for whoever wants to look
+                (Path(kept) / "headset-frames.png").write_bytes(page.screenshot())
+            apart, expected = found_at(left) - found_at(right), disparity(page)
+            assert expected > 5 and abs(apart - expected) < 0.3 * expected + 1, (
+                f"{apart} pixels, not {expected}"
+            )
+            garden.house.stop()
+            page.locator("body:not([data-line=open])").wait_for()
+            page.evaluate("headset.position.set(0.1, 0, 0)")
+            moved, _ = eyes(page)
+            assert found_at(moved) < found_at(left) - 10, (
+                "the last frame goes to the left where one goes to the right"
+            )
+            assert [each for each in said if "WebSocket" not in each] == []
+            page.evaluate("headset.activeSession?.end()")
+            page.locator("body:not([data-headset])").wait_for()
+        finally:
+            garden.close()
+
+
 def eyes(page: Any) -> tuple[np.ndarray, np.ndarray]:
     """What each eye sees, some frames later."""
-    count = int(page.evaluate("document.body.dataset.headsetFrames ?? 0"))
-    page.wait_for_function(f"Number(document.body.dataset.headsetFrames) > {count + 5}")
+    drawn = "Number(document.body.dataset.headsetFrames ?? 0)"
+    count = int(page.evaluate(drawn))
+    while page.evaluate(drawn) <= count + 5:
+        page.wait_for_timeout(20)
     shot = page.screenshot()  # the canvas is all there is to see
     both = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.float64)
     half = both.shape[1] // 2

@@ -266,6 +266,16 @@ def test_a_renderer_shows_what_the_oracle_shows(renderer: Any, name: str) -> Non
     assert got.surfel_ids.max() < scene.visible.surfel_count
 
 
+@pytest.mark.parametrize("name", ["crowded", "telephoto", "mips, near", "blocks of 2^40 pixels", "nothing"])
+def test_a_picture_with_depth_is_the_picture_and_the_depth(renderer: Any, name: str) -> None:
+    scene, _, _ = oracle(name)
+    picture, zeta = renderer.render_depth(scene.visible, scene.camera, scene.settings)
+    plain = renderer.render_color(scene.visible, scene.camera, scene.settings)
+    assert picture.dtype == np.uint8 and zeta.dtype == np.float32
+    assert np.abs(picture.astype(int) - plain).max() <= 1  # a half, rounded either way
+    np.testing.assert_array_equal(zeta, drawn(renderer, scene).zeta)
+
+
 def test_scenes_test_something() -> None:
     """Most of them cover their picture, and the blocks of 2^40 pixels are that large."""
     covered = [name for name in SCENES if oracle(name)[1].alpha.mean() > 0.1]
