@@ -119,7 +119,8 @@ def joined(some: list[Block]) -> tuple[Surfels, Bounds, list[int]]:
     """The columns of blocks one after the other."""
     names = ("parent", "child", "parent_owner", "child_owner")
     columns = (np.concatenate([getattr(block.bounds, name) for block in some]) for name in names)
-    return concatenate([block.surfels for block in some]), Bounds(*columns), [block.count for block in some]
+    bounds = Bounds(*columns)  # type: ignore[arg-type]
+    return concatenate([block.surfels for block in some]), bounds, [block.count for block in some]
 
 
 @pytest.mark.parametrize("which", [0, -1])
