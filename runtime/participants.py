@@ -72,10 +72,8 @@ class Participant:
         """On a connection, with a program and what that can; a role that was granted stays."""
         self.name = " ".join(hello.name.split()) or self.name
         self.session, self.wake, self.waiting, self.role = session, wake, 0, self.granted or role
-        self.shows_video, self.reads_surfels = (
-            "h264" in hello.codecs,
-            limits.SURFEL_FORMAT in hello.surfel_formats,
-        )
+        self.shows_video = "h264" in hello.codecs
+        self.reads_surfels = limits.SURFEL_FORMAT in hello.surfel_formats
         self.shows_frames = bool(hello.codecs) or not self.reads_surfels
         self.viewer.pacer.wish = "auto" if self.shows_video else "jpeg"
         self.viewer.pacer.depth_wished, self.viewer.lod_bias = False, 0.0  # until it says otherwise

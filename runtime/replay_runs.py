@@ -64,10 +64,9 @@ class RecordedRuns:
         self._world, self._maker, self._generator = world, maker, generator
         self._seen: dict[int, World] = {}  # as it was at the revisions that are still needed
         self._moved = asyncio.Event()
-        self._jobs: list[
-            tuple[r.Wish, asyncio.Future[_Run]]
-        ] = []  # that wait for the run that they were then
-        self._begun: list[_Run] = []  # that wait for their job
+        # Jobs that wait for the run that they were then, and runs that wait for their job.
+        self._jobs: list[tuple[r.Wish, asyncio.Future[_Run]]] = []
+        self._begun: list[_Run] = []
         self.differences: list[str] = []
         self._main = asyncio.current_task()
         self.world_moved()

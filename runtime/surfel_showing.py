@@ -6,8 +6,10 @@ to 1 where all that is finer is there, and to more where it is not.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,3 +95,28 @@ def residencies(plan: Plan, finest: I64, shown: Mask, linked: Links | None) -> t
     child = there.astype(np.float64)
     np.minimum.at(child, coarser, resident[finer])
     return there, child
+
+
+def outside(
+    plan: Plan, shown: Mapping[str, ShownBlock], touched: Iterable[str], numbers: Callable[[str], set[int]]
+) -> dict[str, ShownBlock]:
+    """News of blocks that are shown and not in the plan, of which something was given up; ``numbers``: the levels of a
+    block that are held."""
+    news: dict[str, ShownBlock] = {}
+    for name in touched:
+        known = shown.get(name)
+        if known is None or name in plan.index:
+            continue
+        held = numbers(name)
+        if not held:
+            news[name] = msgspec.structs.replace(known, residency=0.0, child_residency=0.0)
+        elif not set(range(known.finest, known.coarsest + 1)) <= held:
+            low, high = span_of(held, known.finest, known.coarsest)
+            news[name] = msgspec.structs.replace(known, finest=low, coarsest=high)
+    if any(each.residency == 0.0 for each in news.values()):
+        # It may have replaced a part of what is coarser and out of sight.
+        for name, known in shown.items():
+            each = news.get(name, known)
+            if name not in plan.index and each.child_residency > 0.0:
+                news[name] = msgspec.structs.replace(each, child_residency=0.0)
+    return news

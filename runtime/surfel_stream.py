@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-import msgspec
-
 from wonderzoom.protocol import limits, messages
 from wonderzoom.protocol.values import (
     BoundsPatch,
@@ -25,7 +23,7 @@ from wonderzoom.protocol.values import (
 from wonderzoom.runtime.surfel_blocks import EncodedLevels, bounds_of, level_of, make_levels, wire_name
 from wonderzoom.runtime.surfel_held import Held
 from wonderzoom.runtime.surfel_plan import Plan
-from wonderzoom.runtime.surfel_showing import NOTHING, Showing, lacks, residencies, span_of
+from wonderzoom.runtime.surfel_showing import NOTHING, Showing, lacks, outside, residencies, span_of
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.residency import Links
 from wonderzoom.scene_graph.surfels import Block, BlockLost
@@ -33,9 +31,11 @@ from wonderzoom.scene_graph.surfels import Block, BlockLost
 DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then newer wishes count
 FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
-_MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
-# Surfels into pyramids, for one delta: 0.1 s; bounds: what a commit brings is not to wait for them all.
-_MOST_MERGED, _MOST_PATCHED = 1 << 15, 30
+_MOST_SHOWN, _MOST_PATCHED = (
+    4_000,
+    30,
+)  # blocks, bounds in one delta: 0.2 MB; what a commit brings is not to wait
+_MOST_MERGED = 1 << 15  # surfels into pyramids, for one delta: 0.1 s
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
 MOST_CLAIMED = 1 << 16  # levels that a viewer may say it holds of which nothing is known here: 4 MB
 
@@ -53,9 +53,7 @@ class Stream:
         self._claimed: dict[bytes, int] = {}  # what the viewer says it holds: name -> revision of its bounds
         self._drop: list[bytes] = []  # to be said
         self._shown: dict[str, ShownBlock] = {}
-        self._unsendable: set[tuple[str, int]] = (
-            set()
-        )  # lost on the disk, too large, or too deep for the wire
+        self._unsendable: set[tuple[str, int]] = set()  # lost on the disk, too large, too deep for the wire
         self._anew = True
         self._delta = 0
         self._plan: Plan | None = None
@@ -63,7 +61,7 @@ class Stream:
         self._number = 0  # of the plan
         self._asked: set[tuple[str, int]] = set()  # by the plan: (block, number)
         self._spare: list[Held] | None = None  # not asked for; the next to give up is last
-        self._next = 0  # steps before it are done
+        self._next, self._searched = 0, False  # steps before it are done; all that needs no making is
         self._went_on = False  # the last steps needed no sending
         self._old = False  # bounds of what is held may be older than the plan's
         self._touched: set[str] = set()  # blocks of which other levels are held than when that was told
@@ -104,7 +102,7 @@ class Stream:
         for name in names:
             self._forget(name)
             self._claimed.pop(name, None)
-        self._next = 0
+        self._next, self._searched = 0, False
 
     # ---- what to say next -----------------------------------------------------------------------
     @property
@@ -148,7 +146,8 @@ class Stream:
         )  # fmt: skip
 
     def _turn_to(self, plan: Plan) -> None:
-        self._plan, self._links, self._spare, self._next, self._number = plan, None, None, 0, self._number + 1
+        self._plan, self._links, self._spare, self._number = plan, None, None, self._number + 1
+        self._next, self._searched = 0, False
         self._asked = {(plan.blocks[row].hash, number) for row, number in plan.steps}
         for name, number in self._asked:
             held = self._of.get(name, {}).get(number)
@@ -169,9 +168,8 @@ class Stream:
         will be more."""
         passed = len(self._unsendable) - len(self._claimed)
         chosen, more = self._chosen(plan)
-        lost = make_levels(
-            [(plan.blocks[row], number) for row, number in chosen], plan.cameras, self._encoded.tally
-        )
+        steps = [(plan.blocks[row], number) for row, number in chosen]
+        lost = make_levels(steps, plan.cameras, self._encoded.tally)
         self._unsendable.update(
             (block.hash, number) for block in lost for number in range(limits.MAX_PYRAMID)
         )
@@ -206,10 +204,10 @@ class Stream:
 
     def _chosen(self, plan: Plan) -> tuple[list[tuple[int, int]], bool]:
         """The next steps that are not done, about as many as a delta takes, and whether there are more."""
-        if self._quick:
-            chosen = list(islice(self._there(plan), 1 + self._size // _BYTES_A_LEVEL))
-            if chosen:
+        if self._quick and not self._searched:
+            if chosen := list(islice(self._there(plan), 1 + self._size // _BYTES_A_LEVEL)):
                 return chosen, True
+            self._searched = True
         chosen = []
         expected = merging = 0
         for at in range(self._next, len(plan.steps)):
@@ -222,7 +220,7 @@ class Stream:
             if not chosen:
                 self._next = at
             chosen.append((row, number))
-            merging += block.count if number > len(block.mips) else 0
+            merging += block.count * (number > len(block.mips))
             expected += _BYTES_A_SURFEL * max(1, block.count >> (2 * number)) + _BYTES_A_LEVEL
         if not chosen:
             self._next = len(plan.steps)
@@ -308,7 +306,7 @@ class Stream:
         if self._links is None and not self._anew and lacks(plan, now.levels[:, 0]):
             self._links = plan.links()  # the first delta does not wait for that
         now.there, now.child = residencies(plan, now.levels[:, 0], told.there, self._links)
-        news = list(self._beside(plan, touched))
+        news = list(outside(plan, self._shown, touched, self._numbers).items())
         for row in now.differing(told).tolist():
             low, high = (now if now.there[row] else told).levels[row].tolist()
             name = plan.blocks[row].hash
@@ -328,31 +326,14 @@ class Stream:
         return [each for _, each in news[:_MOST_SHOWN]], len(news) <= _MOST_SHOWN
 
     def _span(self, name: str, plan: Plan, row: int) -> tuple[int, int]:
-        numbers = {number for number, held in self._of.get(name, {}).items() if held.there}
+        numbers = self._numbers(name)
         if not numbers:
             return NOTHING, NOTHING
         return span_of(numbers, int(plan.finest[row]), int(plan.coarsest[row]))
 
-    def _beside(self, plan: Plan, touched: set[str]) -> Iterable[tuple[str, ShownBlock]]:
-        """News of blocks that are shown and not in the plan, of which something was given up."""
-        news: dict[str, ShownBlock] = {}
-        for name in touched:
-            known = self._shown.get(name)
-            if known is None or name in plan.index:
-                continue
-            numbers = {number for number, held in self._of.get(name, {}).items() if held.there}
-            if not numbers:
-                news[name] = msgspec.structs.replace(known, residency=0.0, child_residency=0.0)
-            elif not set(range(known.finest, known.coarsest + 1)) <= numbers:
-                low, high = span_of(numbers, known.finest, known.coarsest)
-                news[name] = msgspec.structs.replace(known, finest=low, coarsest=high)
-        if any(each.residency == 0.0 for each in news.values()):
-            # It may have replaced a part of what is coarser and out of sight.
-            for name, known in self._shown.items():
-                each = news.get(name, known)
-                if name not in plan.index and each.child_residency > 0.0:
-                    news[name] = msgspec.structs.replace(each, child_residency=0.0)
-        return news.items()
+    def _numbers(self, name: str) -> set[int]:
+        """The levels of a block that can be shown."""
+        return {number for number, held in self._of.get(name, {}).items() if held.there}
 
     # ---- the account ----------------------------------------------------------------------------
     def _make_room(self, count: int) -> bool:

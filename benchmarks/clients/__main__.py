@@ -4,9 +4,9 @@
     python -m benchmarks.clients --viser FOLDER [--world WORLD] [--mbit 20] [--round-trip 0.02] [--runs 1]
 
 The same surfels for all: those of the demo's picture (or of WORLD without its newest zoom); then a zoom is committed.
-All go over lines of their own (``slow_line``). Two tables: *clients* speak a protocol or take a file, and draw nothing,
-so that nobody waits for a renderer (viser's page takes minutes for a picture of so many splats without a card);
-and *pages*, ours in a headless Chromium, judged by what it shows (``pages``). Runs are interleaved.
+All go over lines of their own (``slow_line``). Two tables: *clients* speak a protocol or take a file and draw nothing,
+so that nobody waits for a renderer (without a graphics card viser's page takes minutes to draw so many); and *our
+page* in a headless Chromium, judged by what it shows (``pages``). Runs are interleaved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -118,7 +118,7 @@ async def our_client(told: Told, line: SlowLine, link: str, scenes: Scenes, host
 
 
 @asynccontextmanager
-async def looker(viser: list[str], port: int) -> AsyncIterator[asyncio.StreamReader]:
+async def looker(viser: list[str], port: int) -> AsyncGenerator[asyncio.StreamReader]:
     """Who looks at viser's scene; what it prints."""
     process = await asyncio.create_subprocess_exec(*viser, "look", str(port), stdout=asyncio.subprocess.PIPE)
     try:

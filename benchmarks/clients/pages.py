@@ -1,4 +1,4 @@
-"""What a page shows over time, judged from outside and for every page alike: by the pictures of its screencast.
+"""What our page shows over time, of surfels and of frames, judged from outside: by the pictures of its screencast.
 
 A page is *usable* from the moment at which the middle of its picture is 25 dB from what it shows in the end, and
 *complete* from when it stays 40 dB from it. (The middle: panels and bars lie at the rims.) It has come to its end when
@@ -14,7 +14,7 @@ import io
 import math
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +51,7 @@ class Came:
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Any]:
+async def chromium() -> AsyncGenerator[Any]:
     """A browser without a window and without a graphics card."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
@@ -74,7 +74,7 @@ class Watched:
 
     @staticmethod
     @asynccontextmanager
-    async def open(browser: Any, line: SlowLine) -> AsyncIterator[Watched]:
+    async def open(browser: Any, line: SlowLine) -> AsyncGenerator[Watched]:
         """A new one, at no address yet."""
         context = await browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]})
         try:

@@ -66,7 +66,7 @@ def prepare(world: Path, folder: Path) -> Scenes:
         f"{part}_{name}": values for part, cloud in parts.items() for name, values in _columns(cloud).items()
     }
     splats = folder / "splats.npz"
-    np.savez(splats, **columns, **pose)
+    np.savez(splats, allow_pickle=False, **columns, **pose)
     files = {name: folder / name for name in ("scene.ply", "scene.spz")}
     for file in files.values():
         wonderzoom("export", mine, "-o", file)

@@ -6,8 +6,8 @@
 FOLDER is where ``pip install --target FOLDER viser`` has put viser: it is no dependency, and this module imports
 nothing of ours. SIGUSR1 adds the splats that the scene is to grow by under a name of their own, so that only they are
 sent, and what they should replace stays; SIGUSR2 says the whole scene anew, without what was replaced. Who looks speaks
-viser's wire format, draws nothing, and prints a line of JSON when it connects, and for each message with splats when it
-had come whole.
+viser's wire format, draws nothing, and prints a line of JSON when it connects, and one for each message with splats:
+when it had come whole.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ News = Shown | Told | Picked | Progress | Changed | Over
 
 class Remote:
     """See the module docstring. ``surfel_budget``: be sent surfels, and keep that many, where the server has them;
-    ``auto``: or frames, as the server finds that it suits.
+    ``auto``: or frames, as the server finds that it suits. ``depth``: with frames.
 
     Raises what ``aio.connect`` raises.
     """
@@ -113,8 +113,9 @@ class Remote:
         patience: float = aio.PATIENCE_S,
         surfel_budget: int | None = None,
         auto: bool = False,
+        depth: bool = False,
     ) -> None:
-        options: dict[str, Any] = {"name": name, "tls": tls, "patience": patience}
+        options: dict[str, Any] = {"name": name, "tls": tls, "patience": patience, "depth": depth}
         self.wake: Callable[[], None] = lambda: None
         self._news: deque[News] = deque()
         self._requests = 0
@@ -267,8 +268,7 @@ class Remote:
 async def _enter(
     url: str, budget: int | None, auto: bool, options: dict[str, Any]
 ) -> tuple[AbstractAsyncContextManager[aio.World], aio.World]:
-    """A conversation by surfels where the server has them, else by frames with depth."""
-    options = {"depth": True, **options}
+    """A conversation by surfels where the server has them, else by frames."""
     if budget is not None:
         context = aio.connect(url, surfels=budget, auto=auto, **options)
         try:

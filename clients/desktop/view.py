@@ -300,9 +300,11 @@ def look(view: View) -> None:
     tls = tls_context(view.certificate) if link.secure else None
     window = open_window("WonderZoom", view.width, view.height)
     try:
-        surfels = view.stream == "surfels" or (view.stream == "auto" and not software(window.device))
+        card = not software(window.device)
+        surfels = view.stream == "surfels" or (view.stream == "auto" and card)
         auto = surfels and view.stream == "auto"
-        remote = Remote(view.link, view.name, tls, view.patience, view.budget if surfels else None, auto)
+        budget = view.budget if surfels else None
+        remote = Remote(view.link, view.name, tls, view.patience, budget, auto, depth=card)
         try:
             Viewer(view, window, remote, iter(lambda: secrets.randbits(32), -1)).run()
         finally:

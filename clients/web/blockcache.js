@@ -41,7 +41,8 @@ export class BlockCache {
     this.others = 0; // bytes of other worlds
     /** @type {Row[]} */
     this.waiting = [];
-    this.writing = false;
+    /** @type {IDBDatabase | null} */
+    this.opened = null;
   }
 
   /**
@@ -55,7 +56,7 @@ export class BlockCache {
     this.kept = new Set();
     this.waiting = [];
     try {
-      const database = await this.database;
+      const database = this.opened = await this.database;
       if (!database) return [];
       const reading = database.transaction(["worlds", "levels"]);
       const worlds = /** @type {Visited[]} */ (await answer(reading.objectStore("worlds").getAll()));
@@ -95,26 +96,22 @@ export class BlockCache {
     world.bytes += payload.length + bounds.length + LEVEL_BYTES;
     // Copies: what comes is a view of a whole message.
     this.waiting.push({ ...coming, root: world.root, at: world.count, payload: payload.slice(), bounds: bounds.slice() });
-    if (!this.writing) void this.write();
+    if (this.waiting.length === 1) queueMicrotask(() => void this.write());
   }
 
+  /** Begins at once, so that what has come is kept also where the page is closed soon, or busy drawing. */
   async write() {
-    this.writing = true;
+    const { opened: database, world, waiting } = this;
+    this.waiting = [];
+    if (!database || !world) return;
     try {
-      const database = await this.database;
-      while (database && this.world && this.waiting.length) {
-        const { world, waiting } = this;
-        this.waiting = [];
-        if (this.others + world.bytes > this.most && !(await this.makeRoom(database, world))) break;
-        const transaction = database.transaction(["worlds", "levels"], "readwrite", { durability: "relaxed" });
-        for (const row of waiting) transaction.objectStore("levels").put(row);
-        transaction.objectStore("worlds").put(world);
-        await written(transaction);
-      }
+      if (this.others + world.bytes > this.most && !(await this.makeRoom(database, world))) return;
+      const transaction = database.transaction(["worlds", "levels"], "readwrite", { durability: "relaxed" });
+      for (const row of waiting) transaction.objectStore("levels").put(row);
+      transaction.objectStore("worlds").put(world);
+      await written(transaction);
     } catch (error) {
       this.give(error);
-    } finally {
-      this.writing = false;
     }
   }
 

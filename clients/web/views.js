@@ -324,6 +324,7 @@ export class Views {
       dataset.revision = String(shown?.revision ?? 0);
       dataset.codec = shown?.codec ?? "";
       dataset.eyes = shown?.beside ? "2" : "1";
+      dataset.depth = shown?.depth ? "known" : "none";
     }
   }
 }

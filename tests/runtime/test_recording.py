@@ -208,7 +208,7 @@ def test_a_camera_that_is_said_again_is_written_down_again(tmp_path: Path) -> No
 # ---- who saw what -------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def lived() -> Evening:
-    return recorded_evening(1, 6, 6.0)
+    return recorded_evening(9, 6, 6.0)
 
 
 def all_records(evening: Evening, path: Path) -> list[r.AnyRecord]:

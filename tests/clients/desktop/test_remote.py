@@ -54,6 +54,19 @@ class Heard:
         raise AssertionError(f"no {kind.__name__} in {self.all}")
 
 
+def test_sheets_have_depth_where_it_is_asked_for(served: Served, remote: Remote) -> None:
+    deep = Remote(served.link(), depth=True)
+    try:
+        for each, has in ((remote, False), (deep, True)):
+            each.look(VIEW)
+            sheet = Heard(each).until(Shown, lambda news: news.sheet.still).sheet
+            assert (sheet.zeta is not None) == has
+            if has:
+                assert sheet.zeta.shape == (-(-VIEW.height // 4), -(-VIEW.width // 4))
+    finally:
+        deep.close()
+
+
 def test_look_pick_zoom_remove_and_restore(remote: Remote) -> None:
     heard, woken = Heard(remote), list[int]()
     remote.wake = lambda: woken.append(1)

@@ -6,12 +6,14 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from bench_page import BenchPage, bench_page
+from garden_pages import STILL, Garden, moves
 from numpy.typing import NDArray
 from PIL import Image
 from worlds import Plane, facing, first_camera, plane_node
@@ -20,6 +22,7 @@ from wonderzoom.clients.poses import pose_of
 from wonderzoom.clients.reprojection import Reprojected, reprojected
 from wonderzoom.protocol.depth_map import decode_depth
 from wonderzoom.protocol.values import Depth
+from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.encoders import depth_of, encode_jpeg
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.scene_graph.camera import Camera
@@ -141,6 +144,18 @@ def _pose(camera: Camera) -> bytes:
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def test_the_page_asks_for_depth_where_it_is_told_to(garden: Garden) -> None:
+    """By itself only with a graphics card, which no test has."""
+    link = garden.house.links.of(f"http://127.0.0.1:{garden.house.port}", Role.VIEWER)
+    for words, depth in (("?stream=frames", "none"), ("?stream=frames&depth=on", "known")):
+        page = garden.page(link=link.replace("/#", f"/{words}#"))
+        page.locator(f"{STILL}[data-depth={depth}]").wait_for()
+        page.mouse.move(300, 300)
+        moves(page, partial(page.mouse.wheel, 0, -200))
+        page.locator(f"{STILL}[data-depth={depth}]").wait_for()
+    garden.said[:] = [each for each in garden.said if "GPU stall" not in each]  # as it has none
 
 
 @pytest.mark.parametrize("deep", [0, 700], ids=["at the top", "700 octaves down"])
