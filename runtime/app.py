@@ -58,7 +58,7 @@ GENERATORS: dict[str, Callable[[int], Stages]] = {DEFAULT_GENERATOR: _embedded}
 # Those whose zooms have kernels to compile -> how that is begun in another thread.
 WARM_UPS: dict[str, Callable[[], threading.Thread]] = {DEFAULT_GENERATOR: _warm_embedded}
 _BOUNDS, _CHOICES = "bounds", "choices"  # among what is warmed up
-_WARMING = "Preparing zooms: their kernels are compiled once on a machine (about a minute), then kept."
+_WARMING = "Preparing what comes next: kernels are compiled once on a machine (about a minute), then kept."
 
 
 def _opengl(memory: int) -> OpenGLRenderer:
@@ -116,7 +116,7 @@ class App:
             self._renderer.warm_up(self.reporter.note)
             from wonderzoom.runtime.renderers.selection_kernels import warm_up_in_background
 
-            self._warming.setdefault(_CHOICES, warm_up_in_background())
+            self._warming[_CHOICES] = warm_up_in_background()
         return self._renderer
 
     def _fitter(self) -> Fitter:

@@ -8,7 +8,7 @@ import sys
 
 
 def drawing() -> None:
-    from wonderzoom.runtime.renderers import coverage_kernels
+    from wonderzoom.runtime.renderers import coverage_kernels, selection_kernels
     from wonderzoom.runtime.renderers.cpu import CpuRenderer
     from wonderzoom.runtime.renderers.cpu_fitter import CpuFitter
 
@@ -16,6 +16,7 @@ def drawing() -> None:
         renderer.warm_up(print)
     CpuFitter(1).warm_up()
     coverage_kernels.warm_up()
+    selection_kernels.warm_up()
 
 
 def zooming() -> None:
