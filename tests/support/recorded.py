@@ -78,7 +78,7 @@ def recorded_evening(seed: int, people: int, seconds: float) -> Evening:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "evening.wzr"
         recorder = Recorder(path, START, loop_time)
-        house = evening(seed, people, seconds, recorder)
+        house = evening(seed, people, seconds, recorder=recorder)
         recorder.close()
         assert recorder.stopped == ""
         (session,) = sessions_of(Recording.open(path)).values()
