@@ -83,6 +83,7 @@ def test_a_program_that_is_sent_frames_settles_zooms_and_comes_back(
 ) -> None:
     async def test(link: str, cut: Callable[[World], None]) -> None:
         async with connect(link) as world:
+            seq = 0
             for step in range(20):  # it flies
                 seq = world.look(ROOT.orbited(0.02 * step, 0.0))
                 await asyncio.sleep(0.05)
@@ -101,6 +102,7 @@ def test_a_program_that_is_sent_surfels_settles_zooms_and_comes_back(
 ) -> None:
     async def test(link: str, cut: Callable[[World], None]) -> None:
         async with connect(link, surfels=100_000) as world:
+            seq = 0
             for step in range(20):
                 seq = world.look(ROOT.orbited(0.02 * step, 0.0))
                 await asyncio.sleep(0.05)

@@ -1,7 +1,7 @@
 """One encode serves all who follow one camera, also as H.264, whose packets need those before them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -51,7 +51,14 @@ async def decoded(lanes: int = 1, **renderer: float) -> AsyncGenerator[Stage, No
         assert [each.lost for each in stage.clients if isinstance(each, Watcher) and each.lost] == []
 
 
-async def led(stage: Stage, leader: Client, followers: list[Client], seconds: float, start: int = 0) -> int:
+def joined(stage: Stage, watcher: Watcher) -> Watcher:
+    stage.join(watcher)
+    return watcher
+
+
+async def led(
+    stage: Stage, leader: Client, followers: Sequence[Client], seconds: float, start: int = 0
+) -> int:
     """Sixty cameras a second of the leader, whom the others follow."""
     seq = start
     for _ in range(round(60 * seconds)):
@@ -70,7 +77,7 @@ def moving(client: Client, since: float = 0.0) -> int:
 @on_virtual_time
 async def test_one_encode_serves_all_followers() -> None:
     async with decoded(seconds=0.01) as stage:
-        ada, *others = [stage.join(Watcher(name)) for name in ("a", "b", "c", "d", "e")]
+        ada, *others = [joined(stage, Watcher(name)) for name in ("a", "b", "c", "d", "e")]
         seq = await led(stage, ada, others, 2.0)
         calls, shown = stage.renderer.calls, [moving(each) for each in (ada, *others)]
         await led(stage, ada, others, 5.0, seq)
@@ -83,9 +90,9 @@ async def test_one_encode_serves_all_followers() -> None:
 @on_virtual_time
 async def test_who_comes_late_is_shown_something_at_once_and_joins_with_the_next_key() -> None:
     async with decoded(seconds=0.005) as stage:
-        ada, bob = stage.join(Watcher("a")), stage.join(Watcher("b"))
+        ada, bob = joined(stage, Watcher("a")), joined(stage, Watcher("b"))
         seq = await led(stage, ada, [bob], 2.0)
-        late = stage.join(Watcher("c"))
+        late = joined(stage, Watcher("c"))
         seq = await led(stage, ada, [bob, late], 0.2, seq)
         assert moving(late) >= 3
         seq = await led(stage, ada, [bob, late], KEY_EVERY_S, seq)
@@ -99,7 +106,7 @@ async def test_who_comes_late_is_shown_something_at_once_and_joins_with_the_next
 @on_virtual_time
 async def test_who_could_not_take_every_packet_for_a_while_goes_on_with_a_key() -> None:
     async with decoded(seconds=0.005) as stage:
-        ada, bob = stage.join(Watcher("a")), stage.join(Watcher("b"))
+        ada, bob = joined(stage, Watcher("a")), joined(stage, Watcher("b"))
         seq = await led(stage, ada, [bob], 1.0)
         bob.latency = 0.12  # its acknowledgements are late, for a moment
         seq = await led(stage, ada, [bob], 0.1, seq)
@@ -113,8 +120,8 @@ async def test_a_follower_on_a_slow_link_drops_out_and_the_leader_sees_what_it_w
     alone = 0
     for links in ([], [20_000.0, 5_000.0]):
         async with decoded(seconds=0.005) as stage:
-            ada = stage.join(Watcher("a"))
-            slow = [stage.join(Watcher(f"s{k}", rate=rate, latency=0.1)) for k, rate in enumerate(links)]
+            ada = joined(stage, Watcher("a"))
+            slow = [joined(stage, Watcher(f"s{k}", rate=rate, latency=0.1)) for k, rate in enumerate(links)]
             await led(stage, ada, slow, 8.0)
             if not links:
                 alone = moving(ada)
@@ -128,7 +135,7 @@ async def test_a_follower_on_a_slow_link_drops_out_and_the_leader_sees_what_it_w
 async def test_without_the_leader_followers_share_among_themselves() -> None:
     """Whose viewport is another one, or who is sent surfels, encodes for nobody else."""
     async with decoded(seconds=0.005) as stage:
-        others = [stage.join(Watcher(name)) for name in ("b", "c", "d")]
+        others = [joined(stage, Watcher(name)) for name in ("b", "c", "d")]
         absent = Client("a")
         seq = 0
         for seconds in (2.0, 5.0):
@@ -171,7 +178,7 @@ def test_whatever_happens_on_many_evenings_every_packet_can_be_decoded(
 def evening(rates: list[float], happenings: list[tuple[str, int]], lanes: int) -> None:
     async def body() -> None:
         async with decoded(lanes, seconds=0.008) as stage:
-            crowd = [stage.join(Watcher(f"v{k}", rate=rate, latency=0.02)) for k, rate in enumerate(rates)]
+            crowd = [joined(stage, Watcher(f"v{k}", rate=rate, latency=0.02)) for k, rate in enumerate(rates)]
             here, seq, own = set(range(1, 5)), 0, set[int]()
             for act, who in happenings:
                 client = crowd[who]

@@ -1,8 +1,9 @@
 """Viewers who draw by themselves, on the simulated server: what the server chooses for them, and who can harm whom."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -273,7 +274,9 @@ HARM = [
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_who_means_harm_is_bounded_and_slows_nobody(harm: Callable[[House, Call], Awaitable[None]]) -> None:
+def test_who_means_harm_is_bounded_and_slows_nobody(
+    harm: Callable[[House, Call], Coroutine[Any, Any, None]],
+) -> None:
     house = House(calm=True)
 
     async def body() -> None:
