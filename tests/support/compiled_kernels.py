@@ -15,6 +15,7 @@ def drawing() -> None:
     with CpuRenderer(1) as renderer:
         renderer.warm_up(print)
     CpuFitter(1).warm_up()
+    CpuFitter(1, "float64").warm_up()  # a test compares
     coverage_kernels.warm_up()
     selection_kernels.warm_up()
 
