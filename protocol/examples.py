@@ -146,7 +146,7 @@ SERVER: dict[str, FromServer] = {
     "welcome to surfels": Welcome(
         protocol=1, viewer="v2", name="Bob", color="#648fff", role="viewer", resume="r" * 43, world="garden",
         revision=2, h_ref=512, clock=1000.0, surfel_format=1, blocks="b" * 43, metric="radial",
-        background=(0.25, 0.5, 0.75),
+        background=(0.25, 0.5, 0.75), recorded=True,
     ),
     "worlds": Worlds(worlds=["garden", "beach-day"]),
     "stream": Streamed(kind="surfels", why="motions don't wait for a frame, which takes 60 ms"),

@@ -243,6 +243,7 @@ class Welcome(ServerMessage, frozen=True, kw_only=True, tag="welcome"):
     blocks: Token = ""  # payloads are at /s/<blocks>/blocks/<hash, hexadecimal>
     metric: Literal["depth", "radial"] = "depth"  # what the scale of a point grows with
     background: tuple[Share, Share, Share] = (0.0, 0.0, 0.0)  # behind all surfels: red, green, blue, sRGB
+    recorded: bool = False  # what people do is kept in a file; they are told so
 
 
 class Frame(ServerMessage, frozen=True, kw_only=True, tag="frame"):

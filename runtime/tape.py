@@ -92,6 +92,11 @@ class Tape(Unrecorded):
         """See ``Recorder.put``."""
         self._recorder.put(make)
 
+    @property
+    def running(self) -> bool:
+        """Whether what happens is written down."""
+        return not self._recorder.stopped
+
     def stop(self, why: str) -> None:
         """See ``Recorder.stop``."""
         self._recorder.stop(why)
@@ -161,6 +166,10 @@ class RecordedSession(WorldSession):
     def __init__(self, tape: Tape, *parts: Any) -> None:
         super().__init__(*parts)
         self._tape = tape
+
+    @property
+    def recorded(self) -> bool:
+        return self._tape.running
 
     def enter(
         self, hello: messages.Hello, role: Role, session: ServerSession, wake: Callable[[], None]

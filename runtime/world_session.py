@@ -370,6 +370,11 @@ class WorldSession:
     def _root(self) -> ScaleNode | None:
         return next((node for node in self.nodes.values() if node.parent is None), None)
 
+    @property
+    def recorded(self) -> bool:
+        """Whether it is written down what people do here; they are told."""
+        return False
+
     def _welcome(self, who: Participant, nodes: list[values.NodeSummary], surfels: bool) -> messages.Welcome:
         root = self._root()
         start = who.viewer.camera or (None if root is None else frame_of(root, self._header))
@@ -380,5 +385,5 @@ class WorldSession:
             camera=None if start is None else pose(start), worlds=self._worlds()[: limits.MAX_WORLDS],
             ln_metres=math.log(self._header.root_edge * self._header.metres_per_unit),
             surfel_format=limits.SURFEL_FORMAT if surfels else None, blocks=self.streaming.secret if surfels else "",
-            metric=self._header.metric, background=self._header.background,
+            metric=self._header.metric, background=self._header.background, recorded=self.recorded,
         )  # fmt: skip

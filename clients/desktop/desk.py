@@ -93,6 +93,8 @@ class Desk:
         self.world, self.viewer, self.role = welcome.world, welcome.viewer, welcome.role
         self.tree.update(nodes.values())
         self.line = ""
+        if welcome.recorded:
+            self.notice("This session is recorded: who is here, where they look, what they ask for.")
         if self.hands.camera is None and welcome.camera is not None:
             self.hands.look(motions.covering(camera_of(welcome.camera), self.width, self.height))
         self._said = None

@@ -213,6 +213,7 @@ class Page {
     document.title = `${welcome.world} · WonderZoom`;
     this.world = welcome.world;
     this.worlds(welcome.worlds ?? [welcome.world]);
+    element("recorded", HTMLElement).hidden = !welcome.recorded;
     this.views.welcome(welcome);
     const begin = this.wanted ?? (welcome.camera ? cameras.fromWire(welcome.camera) : null);
     if (!this.stage.camera && begin) this.stage.look(this.stage.fitted(begin));

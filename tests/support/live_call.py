@@ -57,6 +57,7 @@ class Scene(Protocol):
     gone: dict[str, float]  # viewer -> from when on nobody is to be told of it
     views: dict[str, CameraPose]  # of nodes, by their name
     places: Sequence[CameraPose]  # where people look
+    is_recorded: bool  # what happens
 
     def say(self, *what: object) -> None: ...
     def expect(self, true: object, *law: object) -> None: ...
@@ -244,6 +245,7 @@ class Call:
         if message.camera is not None:
             self._said[0] = message.camera
         self._scene.say(self.name, "enters as", message.viewer, message.revision)
+        self._expect(message.recorded == self._scene.is_recorded, "is not told whether this is recorded")
         self.well_since = self.now
         self.answered.set()
 

@@ -121,6 +121,10 @@ class House:
     looks: list[tuple[float, str, Camera]] = field(default_factory=list[tuple[float, str, Camera]])
     _connections: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
 
+    @property
+    def is_recorded(self) -> bool:
+        return self.recorder is not None
+
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
         """As ``serving`` does: start, ready; then drain and stop, and the laws of the end."""

@@ -208,6 +208,13 @@ def test_the_pivot_goes_to_what_is_under_the_pointer(room: Room) -> None:
     assert camera is not None and camera.view_point(place)[2] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_whoever_is_recorded_is_told_so() -> None:
+    room = Room()
+    assert "recorded" not in room.desk.hud().notice
+    room.desk.enter(msgspec.structs.replace(WELCOME, recorded=True), room.nodes)
+    assert "This session is recorded" in room.desk.hud().notice
+
+
 def test_who_may_only_look_is_told_so() -> None:
     room = Room("viewer")
     room.click()

@@ -24,6 +24,7 @@ from wonderzoom.protocol.codec import encode
 from wonderzoom.runtime.auth import Role
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.wire import pose
+from wonderzoom.runtime.world_session import WorldSession
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.picking import Pick
 
@@ -158,6 +159,12 @@ def test_a_restart_of_the_server_is_survived(garden: Garden) -> None:
     assert magnification(page) == at
     assert np.abs(picture(page) - before).mean() < 1.0, "and shows the same"
     no_server_said(garden)
+
+
+def test_whoever_is_recorded_is_told_so(garden: Garden, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert garden.looks().locator("#recorded").is_hidden()
+    monkeypatch.setattr(WorldSession, "recorded", True)
+    assert "recorded" in garden.looks().locator("#recorded").inner_text()
 
 
 def test_what_is_under_the_pointer_stays_there(garden: Garden) -> None:
