@@ -1,9 +1,11 @@
 """The documents tell the truth: their commands exist, with these options, and their links lead somewhere."""
 
+import io
 import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from wonderzoom.runtime import plans
 from wonderzoom.runtime.camera_file import read_camera
+from wonderzoom.runtime.cli import main
 from wonderzoom.runtime.plans import read_plan
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -34,12 +37,10 @@ def commands(document: Path, program: str) -> list[str]:
 
 @cache
 def help_of(*subcommand: str) -> str:
-    code = "from wonderzoom.runtime.cli import main; main()"
-    result = subprocess.run(
-        [sys.executable, "-c", code, *subcommand, "--help"], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    told = io.StringIO()
+    with redirect_stdout(told):
+        assert main([*subcommand, "--help"]) == 0
+    return told.getvalue()
 
 
 EXAMPLES = [(document, line) for document in DOCUMENTS for line in commands(document, "wonderzoom")]

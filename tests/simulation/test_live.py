@@ -12,7 +12,7 @@ import pytest
 from live_house import House, evening
 
 CROWD = 50
-FAST = (*range(8), 15, 18)  # in these everything of HAPPENINGS happens
+FAST = (0, 1, 2, 4, 5, 15, 18)  # in these everything of HAPPENINGS happens
 SLOW = [seed for seed in range(220) if seed not in FAST]
 SEEDS_THAT_FAILED: list[int] = []
 # What an evening is about, as its log says it.
