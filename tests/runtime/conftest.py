@@ -1,6 +1,8 @@
 """Fixtures of the command line's tests."""
 
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     Image.fromarray(picture).save("photo.png")
     return Desk(capsys)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """It interrupts, also where a shell runs the tests in its background, and has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ def test_a_recording_that_is_cut_off_anywhere_gives_what_it_tells_of(tmp_path: P
         assert world.revision == 1 + len(told)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_zoom_that_is_being_made_again(tmp_path: Path) -> None:
     evening, asked = fast_evening(21), list[bool]()
 

@@ -87,6 +87,7 @@ def test_a_full_disk_is_an_error_and_the_zoom_may_be_made_again(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to oneself are POSIX")
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_calls_the_zoom_off(desk: Desk) -> None:
     ended = threading.Event()
 
