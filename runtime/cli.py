@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from wonderzoom.runtime import DISTRIBUTION
 from wonderzoom.runtime.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from wonderzoom.runtime.lan_opening import LanOpening
 
 PROGRAM = "wonderzoom"
-DISTRIBUTION = "wonderzoom-runtime"
 _HELP_INDENT = 8 * " "  # by which tyro sets off the help texts of options that it misses
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # 130: what shells report for Ctrl-C
 

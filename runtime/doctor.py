@@ -19,6 +19,7 @@ from pathlib import Path
 
 import wonderzoom.runtime.renderers
 from wonderzoom.generation.models.recipes import SHIPPED
+from wonderzoom.runtime import DISTRIBUTION
 from wonderzoom.runtime.generators import locks, recipe_of
 from wonderzoom.runtime.models import needs, state_of
 from wonderzoom.runtime.platform import total_memory_bytes, usable_threads
@@ -84,7 +85,7 @@ def _python() -> Finding:
 
 def _distribution() -> Finding:
     try:
-        return Finding("WonderZoom", Status.OK, importlib.metadata.version("wonderzoom-runtime"))
+        return Finding("WonderZoom", Status.OK, importlib.metadata.version(DISTRIBUTION))
     except importlib.metadata.PackageNotFoundError:
         return Finding("WonderZoom", Status.WARNING, "runs from loose files", "install it: see the README")
 

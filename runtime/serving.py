@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wonderzoom.runtime import commands
+from wonderzoom.runtime import DISTRIBUTION, commands
 from wonderzoom.runtime.auth import LOOPBACK, Role, on_this_machine
 from wonderzoom.runtime.authoring import create
 from wonderzoom.runtime.build import Maker
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DISTRIBUTION = "wonderzoom-runtime"
 PORT, FURTHER_PORTS = 8700, 20  # where no port is asked for
 
 

@@ -31,10 +31,8 @@ from wonderzoom.scene_graph.surfels import Block, BlockLost
 DELTA_BYTES = 64 << 10  # of a delta, about: 26 ms of a link of 20 Mbit/s, then newer wishes count
 FIRST_BYTES = 16 << 10  # of the first: something is to be seen soon
 IN_VIEW = 0.75  # of the budget: the rest is for what was seen before, and for what may come
-_MOST_SHOWN, _MOST_PATCHED = (
-    4_000,
-    30,
-)  # blocks, bounds in one delta: 0.2 MB; what a commit brings is not to wait
+_MOST_SHOWN = 4_000  # blocks in one delta: 0.2 MB
+_MOST_PATCHED = 30  # bounds in one delta: what a commit brings is not to wait
 _MOST_MERGED = 1 << 15  # surfels into pyramids, for one delta: 0.1 s
 _BYTES_A_SURFEL, _BYTES_A_LEVEL = 12, 170  # expected
 MOST_CLAIMED = 1 << 16  # levels that a viewer may say it holds of which nothing is known here: 4 MB

@@ -189,8 +189,7 @@ export class Views {
 
   /** Says what the server is to send; its video begins anew. */
   configure() {
-    const { asks: stream, codec, budget } = this;
-    const { deep: depth } = this;
+    const { asks: stream, codec, budget, deep: depth } = this;
     this.hooks.send({ type: "configure", stream, max_fps: 30, best_quality: 85, codec, depth, surfel_budget: budget.surfels });
   }
 
