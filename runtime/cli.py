@@ -173,7 +173,7 @@ def carry_out(command: commands.Command, make: _Make) -> int:
     from wonderzoom.runtime import commands
 
     match command:
-        case commands.Info():
+        case commands.Info() if not command.holes:
             from wonderzoom.runtime.viewing import info
 
             return info(command)
@@ -219,6 +219,10 @@ def _carry_out_with(command: commands.Command, maker: Maker) -> int:
     from wonderzoom.runtime import commands
 
     match command:
+        case commands.Info():
+            from wonderzoom.runtime.viewing import info
+
+            return info(command, maker)
         case commands.Render():
             from wonderzoom.runtime.viewing import render
 

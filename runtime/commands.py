@@ -207,6 +207,7 @@ class Info:
       wonderzoom info garden --json
       wonderzoom info garden --verify
       wonderzoom info garden --check
+      wonderzoom info garden --holes
     """
 
     world: World
@@ -217,6 +218,8 @@ class Info:
     """Compare every byte with its checksum: are the files what was written? Exit code 1: they are not."""
     check: bool = False
     """Work all bounds out anew: do the laws of a world hold? Exit code 1: one does not."""
+    holes: bool = False
+    """Draw each node's frame with it and without it: does more show through with it? Exit code 1: it does."""
 
 
 @dataclass(frozen=True, slots=True)

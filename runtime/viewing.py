@@ -29,8 +29,11 @@ DESCENT, ORBIT = "descent", "orbit"
 # ---- info ---------------------------------------------------------------------------------------
 
 
-def info(command: commands.Info) -> int:
-    """The tree of nodes; with ``verify`` or ``check`` also whether the world is whole, and 1 where it is not."""
+def info(command: commands.Info, maker: Maker | None = None) -> int:
+    """The tree of nodes; with ``verify``, ``check`` or ``holes`` also whether the world is whole, 1 where it is not.
+
+    ``maker`` draws what ``holes`` looks at.
+    """
     from wonderzoom.runtime.world_report import as_json, as_tree
 
     verified = verify(command.world) if command.verify else None
@@ -38,7 +41,8 @@ def info(command: commands.Info) -> int:
         print(f"{command.world}: {line}", file=sys.stderr)
     world, damaged = loaded(command.world, None if command.check else PageCache(0))
     wrong = world.check() if command.check else []
-    for line in wrong:
+    open_at = _holes(world, maker) if maker is not None else []
+    for line in (*wrong, *open_at):
         print(f"wrong: {line}", file=sys.stderr)
     if command.json:
         values = as_json(world)
@@ -46,6 +50,8 @@ def info(command: commands.Info) -> int:
             values["verify"] = asdict(verified)
         if command.check:
             values["check"] = {"damaged": damaged, "wrong": wrong, "digest": world.digest()}
+        if command.holes:
+            values["holes"] = open_at
         print(json.dumps(values))
     else:
         from rich.console import Console
@@ -55,7 +61,16 @@ def info(command: commands.Info) -> int:
             print(f"{verified.commits} files, {verified.size:,} bytes: every byte is as it was written")
         if command.check and not (damaged or wrong):
             print(f"all laws hold, digest {world.digest()}")
-    return int(bool((verified and verified.wrong) or (command.check and (damaged or wrong))))
+        if command.holes and not open_at:
+            print("no node opens a hole in its frame")
+    return int(bool((verified and verified.wrong) or (command.check and damaged) or wrong or open_at))
+
+
+def _holes(world: World, maker: Maker) -> list[str]:
+    from wonderzoom.runtime.holes import holes
+
+    with maker.reporter.task("looking at node", len(world.nodes)) as done:
+        return holes(world, maker.renderer, done)
 
 
 def loaded(path: Path, pages: PageCache | None = None) -> tuple[World, dict[str, str]]:

@@ -10,7 +10,8 @@ Everything that a world keeps beside its nodes and write-once columns is a cache
 * The octree has the cells that its blocks need, each with the aggregate of its subtree (what laws 4 and 8
   are pruned by).
 
-Laws about a camera or a renderer (2, 3, 8 to 11, 13) hold for every sound world and are tests alone.
+Laws about a camera or a renderer (2, 3, 8 to 11, 13) hold for every sound world and are tests alone; 4 (c), whether
+surfels are there where a view covers, shows in pictures: ``runtime.holes``.
 """
 
 from __future__ import annotations

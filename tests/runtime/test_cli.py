@@ -205,6 +205,11 @@ def test_check_asks_whether_the_laws_hold_and_gives_the_digest(garden: Desk) -> 
     assert values["check"] == {"damaged": {}, "wrong": [], "digest": loaded().digest()}
 
 
+def test_holes_are_looked_for_in_pictures(garden: Desk) -> None:
+    assert "no node opens a hole in its frame" in garden.must("info", "garden", "--holes")
+    assert json.loads(garden.must("info", "garden", "--holes", "--json"))["holes"] == []
+
+
 def test_verify_asks_whether_the_files_are_what_was_written(garden: Desk) -> None:
     size = sum(file.stat().st_size for file in Path("garden/commits").iterdir())
     line = f"2 files, {size:,} bytes: every byte is as it was written"
