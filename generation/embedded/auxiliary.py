@@ -1,12 +1,13 @@
 """The auxiliary stage: what a view can't show of its new things, so that they are whole from the side.
 
-Owns: the layer behind new things (the picture without them), and views from around them that keep only what no
-view before saw. Things are traced again, so their other sides are exact, not guessed. Does not own: tracing.
+Owns: what goes on behind edges, the layer behind new things (the picture without them), and views from around them that
+keep only what no view before saw. Things are traced again, so their other sides are exact, not guessed. Does not own: tracing.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from wonderzoom.generation.depth_registration import fill_from_nearest
 from wonderzoom.generation.embedded.editing import PROMPTED, Prompted
+from wonderzoom.generation.embedded.hidden_layers import behind_edges
 from wonderzoom.generation.embedded.memory import PlacedThing
 from wonderzoom.generation.embedded.standing import SOLID, Standing, draw_things
+from wonderzoom.generation.jobs import MIN_FACTOR
 from wonderzoom.generation.stages import Edited, Layer, ZoomContext
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.ports import Control
@@ -41,14 +44,15 @@ class AuxiliaryStage:
     """``stages.AuxiliaryViews`` of the embedded generator; holds no state between calls."""
 
     def synthesise(self, context: ZoomContext, edited: Edited, main: Layer, control: Control) -> list[Layer]:
-        """The layer behind new things and the further views of them. Raises Cancelled."""
+        """What is behind edges and new things, and further views of these. Raises Cancelled."""
         prompted = context.shared.get(PROMPTED)
+        finer = context.observation.factor >= MIN_FACTOR  # else no edge is sharper than it was
         if not isinstance(prompted, Prompted) or not prompted.things or not edited.structure.any():
-            return []
-        layers: list[Layer] = []
+            further = behind_edges(main, control) if finer else None
+            return [] if further is None else [further]
         hidden = behind(context, edited, main)
-        if hidden is not None:
-            layers.append(hidden)
+        further = behind_edges(_without_things(edited, main, hidden), control) if finer else None
+        layers = [layer for layer in (further, hidden) if layer is not None]
         seen = [_Seen(main.camera, np.where(edited.structure, main.zeta, np.nan))]
         total = len(prompted.things) * len(ORBITS)
         done = 0
@@ -81,6 +85,16 @@ def behind(context: ZoomContext, edited: Edited, main: Layer) -> Layer | None:
     if not mask.any():
         return None
     return Layer(main.camera, edited.under, zeta, mask, "fill", FILL)
+
+
+def _without_things(edited: Edited, main: Layer, hidden: Layer | None) -> Layer:
+    """The main layer with what is behind new things in their place; without a place where that is not known."""
+    if hidden is None or edited.under is None:
+        return replace(main, mask=main.mask & ~edited.structure)
+    known = hidden.mask & edited.structure
+    zeta = np.where(known, hidden.zeta, main.zeta)
+    mask = main.mask & (known | ~edited.structure)
+    return replace(main, image=edited.under, zeta=zeta, mask=mask, normals=None)
 
 
 class _Seen:

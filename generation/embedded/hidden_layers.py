@@ -27,13 +27,13 @@ from wonderzoom.scene_graph.surfels import FILL
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# The motion that must not show holes: an orbit of ten degrees around the pivot.
-ANGLE = math.radians(10.0)
+# The motion that must not show holes: an orbit of ten degrees around the pivot of a photo, of twenty around a zoom's.
+ANGLE, ZOOMS_ANGLE = math.radians(10.0), math.radians(20.0)
 # Pixels that would move apart by more than this in that orbit are torn apart: an edge. Below it the soft
 # outlines of the surfels (sigma 0.7) still touch.
 TEAR = 1.5
 # Cuts are placed where they part the most edges; more of them, truer layers behind layers.
-MAX_CUTS = 10
+MAX_CUTS, ZOOMS_CUTS = 10, 4
 WIDE_OPEN = 16.0  # pixels: a wider tear is no more of a fault
 CUT_LEVELS = 256  # candidates, evenly over the range of parallax
 ENOUGH = 0.995  # share of all torn edges (weighed by how far they open) after which no cut is added
@@ -59,10 +59,12 @@ class _Scene:
     camera: Camera
     image: F32  # [H, W, 3]
     fine: F32  # [H, W, 3] its texture
-    near: F32  # [H, W] inverse depth, in pixels of parallax of the orbit (0 at infinity, and in the sky)
+    near: F32  # [H, W] inverse depth, in pixels of parallax of the orbit against ``rest``; 0 in the sky
     scene: Mask  # [H, W] what has a depth
     wanted: Mask  # [H, W] where fills may be made
     farthest: float  # zeta beyond which there is nothing
+    tangent: float  # of the orbit's angle
+    rest: float = math.inf  # zeta of what has no parallax
 
 
 class HiddenLayersStage:
@@ -90,17 +92,36 @@ class HiddenLayersStage:
         return layers
 
 
-def _parallax(camera: Camera) -> float:
-    """Pixels that a point at the pivot's depth moves against infinity in the orbit."""
-    return math.tan(ANGLE) / max(camera.inverse_f, 1e-12)
+def behind_edges(main: Layer, control: Control) -> Layer | None:
+    """What goes on behind the edges of a zoom's view, one fill a pixel, within its frame; None where nothing does.
+
+    What was hidden before is there already: this is for edges that were slopes as long as they were coarse. Raises
+    Cancelled.
+    """
+    fills = _behind_edges(_scene_of(main, ZOOMS_ANGLE, within=True), control, ZOOMS_CUTS, deepest=1)
+    if not fills:
+        return None
+    joined = fills[0]
+    for each in fills[1:]:
+        image = np.where(each.mask[..., None], each.image, joined.image)
+        zeta = np.where(each.mask, each.zeta, joined.zeta)
+        joined = replace(joined, image=image, zeta=zeta, mask=joined.mask | each.mask)
+    return joined
 
 
-def _scene_of(main: Layer) -> _Scene:
+def _scene_of(main: Layer, angle: float = ANGLE, within: bool = False) -> _Scene:
+    """``within``: parallax is counted against the farthest point, as deep down depths hardly differ."""
     mask = main.mask & np.isfinite(main.zeta)
-    depth = 1.0 + np.where(mask, main.zeta, 0.0) * main.camera.inverse_f  # in units of the pivot's
-    near = np.where(mask, _parallax(main.camera) / depth, 0.0).astype(np.float32)
-    farthest = float(main.zeta[mask].max()) if mask.any() else 0.0
-    return _Scene(main.camera, main.image, _texture(main.image), near, mask, mask, farthest)
+    zeta, inverse_f = np.where(mask, main.zeta, 0.0).astype(np.float64), main.camera.inverse_f
+    depth, tangent = 1.0 + zeta * inverse_f, math.tan(angle)  # depth in units of the pivot's
+    farthest = float(zeta[mask].max()) if mask.any() else 0.0
+    if within:
+        near = tangent * (farthest - zeta) / (depth * (1.0 + farthest * inverse_f))
+    else:
+        near = tangent / max(inverse_f, 1e-12) / depth
+    near = np.where(mask, near, 0.0).astype(np.float32)
+    rest = farthest if within else math.inf
+    return _Scene(main.camera, main.image, _texture(main.image), near, mask, mask, farthest, tangent, rest)
 
 
 def _texture(image: F32) -> F32:
@@ -109,20 +130,28 @@ def _texture(image: F32) -> F32:
 
 def _zeta_of(scene: _Scene, parallax: F32) -> F32:
     """Native pixels relative to the pivot."""
-    zeta = (_parallax(scene.camera) / np.maximum(parallax, 1e-3) - 1.0) / scene.camera.inverse_f
-    return np.minimum(zeta, scene.farthest).astype(np.float32)
+    inverse_f = scene.camera.inverse_f
+    if math.isinf(scene.rest):
+        zeta = (scene.tangent / max(inverse_f, 1e-12) / np.maximum(parallax, 1e-3) - 1.0) / inverse_f
+        return np.minimum(zeta, scene.farthest).astype(np.float32)
+    # The same from rest: 1 / w = 1 / w_rest + parallax / (f tangent).
+    w_rest = 1.0 + scene.rest * inverse_f
+    turned = np.maximum(parallax, 0.0).astype(np.float64) / scene.tangent * w_rest
+    return (scene.rest - turned * w_rest / (1.0 + turned * inverse_f)).astype(np.float32)
 
 
 # ---- behind depth edges -------------------------------------------------------------------------
-def _behind_edges(scene: _Scene, control: Control) -> list[Layer]:
+def _behind_edges(
+    scene: _Scene, control: Control, cuts: int = MAX_CUTS, deepest: int = DEEPEST
+) -> list[Layer]:
     """The fills behind everything that is torn off what is behind it, near ones first."""
     layers: list[Layer] = []
     filled = _Filled(np.full(scene.near.shape, np.inf, np.float32), np.zeros(scene.near.shape, np.int32))
-    for number, (far, close) in enumerate(_slabs(scene)):
+    for number, (far, close) in enumerate(_slabs(scene, cuts)):
         if control.cancelled():
             raise Cancelled
-        control.progress(number / (MAX_CUTS + 1))
-        layer = _behind(scene, far, close, filled)
+        control.progress(number / (cuts + 1))
+        layer = _behind(scene, far, close, filled, deepest)
         if layer is not None:
             layers.append(layer)
     return layers
@@ -136,7 +165,7 @@ class _Filled:
     count: NDArray[np.int32]  # [H, W]
 
 
-def _slabs(scene: _Scene) -> list[tuple[float, float]]:
+def _slabs(scene: _Scene, most: int) -> list[tuple[float, float]]:
     """(far, close) parallax of each cut, nearest first: what is below ``far`` goes on under what is above.
 
     Every torn edge should lie astride a cut, so cuts are chosen greedily: each where it parts the most.
@@ -160,7 +189,7 @@ def _slabs(scene: _Scene) -> list[tuple[float, float]]:
     weight = np.minimum(edges[:, 1] - edges[:, 0], WIDE_OPEN)
     cuts: list[float] = []
     left, total = weight.copy(), float(weight.sum())
-    while len(cuts) < MAX_CUTS and left.sum() > (1.0 - ENOUGH) * total:
+    while len(cuts) < most and left.sum() > (1.0 - ENOUGH) * total:
         parted = np.zeros(CUT_LEVELS + 1)
         real = last >= first
         np.add.at(parted, first[real], left[real])
@@ -175,7 +204,7 @@ def _slabs(scene: _Scene) -> list[tuple[float, float]]:
     return list(zip(cuts, [math.inf, *cuts[:-1]], strict=True))
 
 
-def _behind(scene: _Scene, cut: float, close: float, filled: _Filled) -> Layer | None:
+def _behind(scene: _Scene, cut: float, close: float, filled: _Filled, deepest: int) -> Layer | None:
     """The continuation of what is farther than a cut, under what is nearer; None where nothing is torn."""
     near = scene.near
     known = scene.scene & (near < cut)
@@ -188,7 +217,7 @@ def _behind(scene: _Scene, cut: float, close: float, filled: _Filled) -> Layer |
         return None
     distance = cv2.distanceTransform((~torn).astype(np.uint8), cv2.DIST_L2, 5)
     longest = LONGEST * max(near.shape)
-    possible = hiding & scene.wanted & (distance <= longest) & (filled.count < DEEPEST)
+    possible = hiding & scene.wanted & (distance <= longest) & (filled.count < deepest)
     if not possible.any():
         return None
     color, parallax = _continued(scene, clean, possible)
@@ -249,6 +278,7 @@ def _past_the_frame(scene: _Scene) -> _Scene | None:
         there,
         there & _outside(wide, camera, margin),
         scene.farthest / MARGIN_SHRINK,
+        scene.tangent,
     )
 
 

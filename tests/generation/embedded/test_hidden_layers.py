@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 from skimage import data
+from worlds import first_camera
 
-from wonderzoom.generation.embedded.hidden_layers import ANGLE, HiddenLayersStage
+from wonderzoom.generation.embedded.hidden_layers import ANGLE, ZOOMS_ANGLE, HiddenLayersStage, behind_edges
 from wonderzoom.generation.embedded.initial_depth import InitialDepthStage
 from wonderzoom.generation.initial_scene import Framed, frame_scene
 from wonderzoom.generation.jobs import CreateRequest
@@ -159,3 +160,25 @@ def test_a_cancelled_completion_ends_and_the_same_scene_gives_the_same_layers() 
     for a, b in zip(first, second, strict=True):
         assert a.image.tobytes() == b.image.tobytes() and a.zeta.tobytes() == b.zeta.tobytes()
         assert a.mask.tobytes() == b.mask.tobytes()
+
+
+@pytest.mark.parametrize("zoom", [1.0, 1e3, 1e12, 1e200])
+def test_an_edge_of_a_zoom_goes_on_behind_itself_at_any_depth(zoom: float) -> None:
+    """A card 30 pixels in front of a wall that leans by a tenth; deep down all depths are one number."""
+    camera = first_camera(WIDTH, HEIGHT, FOCAL).zoomed(zoom)
+    wall = np.tile(15.0 + 0.1 * np.arange(WIDTH, dtype=np.float32), (HEIGHT, 1))
+    zeta = wall.copy()
+    zeta[BOX] = -15.0
+    image = np.full((HEIGHT, WIDTH, 3), 0.25, np.float32)
+    image[BOX] = (0.8, 0.1, 0.1)
+    everywhere = np.ones((HEIGHT, WIDTH), np.bool_)
+    fill = behind_edges(Layer(camera, image, zeta, everywhere), Control())
+    assert fill is not None and fill.role == "fill" and fill.kind == FILL
+    rows, columns = np.nonzero(fill.mask)
+    assert fill.mask[BOX][1:-1, 1:8].all() and not fill.mask[:, :50].any()
+    deepest = np.minimum(np.minimum(rows - 30, 69 - rows), np.minimum(columns - 50, 94 - columns)).max()
+    assert deepest <= 40.0 * math.tan(ZOOMS_ANGLE) * 1.3 + 3
+    near_rim = fill.mask & (np.arange(WIDTH) < 55)
+    assert np.abs(fill.zeta - wall)[near_rim].max() < 3.0
+    assert np.abs(fill.image - 0.25)[near_rim].max() < 0.12  # the card's own colour is 0.55 off
+    assert behind_edges(Layer(camera, image, wall, everywhere), Control()) is None
