@@ -1,7 +1,8 @@
 """The auxiliary stage: what a view can't show of its new things, so that they are whole from the side.
 
-Owns: what goes on behind edges, the layer behind new things (the picture without them), and views from around them that
-keep only what no view before saw. Things are traced again, so their other sides are exact, not guessed. Does not own: tracing.
+Owns: what goes on behind edges, the layer behind new things (the picture without them), and views from around them
+that keep only what no view before saw. Things are traced again, so their other sides are exact, not guessed. Does not
+own: tracing.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ COARSER = 1.5  # their pixels are this much larger than the main view's: hidden 
 LARGEST = 320  # pixels along a side
 SLACK = 1.05  # of the bounding sphere
 RIM = 2  # pixels that the layer behind a thing reaches out from under it
+BEHIND = 2.0  # pixels: the least distance of that layer from the thing
 # A point counts as seen when a view's depth there agrees within this many of the view's pixels.
 AGREE = 2.0
 # Surfels seen more obliquely than this by their view would be long and blurred; another view has them better.
@@ -52,7 +54,7 @@ class AuxiliaryStage:
             return [] if further is None else [further]
         hidden = behind(context, edited, main)
         further = behind_edges(_without_things(edited, main, hidden), control) if finer else None
-        layers = [layer for layer in (further, hidden) if layer is not None]
+        layers = [layer for layer in (hidden, further) if layer is not None]
         seen = [_Seen(main.camera, np.where(edited.structure, main.zeta, np.nan))]
         total = len(prompted.things) * len(ORBITS)
         done = 0
@@ -77,11 +79,11 @@ def behind(context: ZoomContext, edited: Edited, main: Layer) -> Layer | None:
     free = known & ~edited.structure
     surface = np.where(free & np.isfinite(main.zeta), main.zeta, surface).astype(np.float32)
     smooth = cv2.GaussianBlur(surface, (0, 0), max(1.0, 0.5 * context.observation.factor))
-    zeta = np.where(edited.structure, smooth, surface).astype(np.float32)
+    # A thing that reaches into the surface takes it along: there must be no gap beside its flank.
+    under = np.fmax(smooth, main.zeta + BEHIND)
+    zeta = np.where(edited.structure, under, surface).astype(np.float32)
     rim = cv2.dilate(edited.structure.astype(np.uint8), np.ones((2 * RIM + 1,) * 2, np.uint8)) > 0
-    with np.errstate(invalid="ignore"):
-        deeper = ~edited.structure | ~(main.zeta > zeta)
-    mask = rim & known & deeper & main.mask
+    mask = rim & known & main.mask
     if not mask.any():
         return None
     return Layer(main.camera, edited.under, zeta, mask, "fill", FILL)

@@ -106,7 +106,10 @@ def behind_edges(main: Layer, control: Control) -> Layer | None:
         image = np.where(each.mask[..., None], each.image, joined.image)
         zeta = np.where(each.mask, each.zeta, joined.zeta)
         joined = replace(joined, image=image, zeta=zeta, mask=joined.mask | each.mask)
-    return joined
+    # Along a slope they would be long, and reach out from behind the edge.
+    facing = np.zeros((*joined.mask.shape, 3), np.float32)
+    facing[..., 2] = -1.0
+    return replace(joined, normals=facing)
 
 
 def _scene_of(main: Layer, angle: float = ANGLE, within: bool = False) -> _Scene:
