@@ -1,7 +1,8 @@
 """Sets WonderZoom up and runs it, on a machine that has Python 3.11 or newer and nothing else.
 
     python3 run.py demo              turn the shipped picture into a world, zoom into it, film the descent
-    python3 run.py test [ARGS]       the tests (ARGS go to pytest; `-m "models and not slow"`: those of model adapters)
+    python3 run.py test [ARGS]       the tests (ARGS go to pytest; `-m "models and not slow"`: those of model adapters,
+                                     which need more packages: any `-m` of yours installs all that tests can need)
     python3 run.py check             lint, types, import contracts, and the protocol's schema
     python3 run.py COMMAND [ARGS]    any other command of `wonderzoom`: create, zoom, build, render, info, ...
 
@@ -331,7 +332,7 @@ def main(arguments: list[str]) -> int:
         if name == "test":
             compilers = Compilers(compile_commands())
             try:
-                set_up({"dev"}, compilers.start)
+                set_up({"dev" if "-m" in rest else "test"}, compilers.start)
                 compilers.wait()
             finally:
                 compilers.stop()

@@ -79,7 +79,9 @@ def test_the_tests_run_on_this_tree(tree: dict[str, bytes]) -> None:
 
 
 def test_the_dev_extra_and_the_dev_group_are_equal(project: dict[str, Any]) -> None:
-    assert project["project"]["optional-dependencies"]["dev"] == project["dependency-groups"]["dev"]
+    extras = project["project"]["optional-dependencies"]
+    assert extras["dev"] == project["dependency-groups"]["dev"]
+    assert set(extras["test"]) < set(extras["dev"])
 
 
 def pins(repository: Path) -> dict[str, str]:
@@ -108,8 +110,13 @@ def needed_by(names: set[str]) -> set[str]:
 def test_everything_that_the_tests_install_is_pinned_at_the_tested_version(
     repository: Path, project: dict[str, Any]
 ) -> None:
-    direct = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
-    needed = needed_by({canonicalize_name(Requirement(text).name) for text in direct})
+    core, extras = project["project"]["dependencies"], project["project"]["optional-dependencies"]
+    everything, some = (
+        {canonicalize_name(Requirement(text).name) for text in core + extras[extra]}
+        for extra in ("dev", "test")
+    )
+    here = {canonicalize_name(each.name) for each in importlib.metadata.distributions()}
+    needed = needed_by(everything if everything <= here else some)
     # A local label ("+cpu") tells builds of one version apart: the pin fits them all.
     tested = {name: importlib.metadata.version(name).partition("+")[0] for name in needed}
     pinned = pins(repository)

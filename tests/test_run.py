@@ -22,7 +22,7 @@ def run(tmp_path: Path, repository: Path) -> Iterator[ModuleType]:
     for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
         (root / name).write_text(name)
     (root / "pyproject.toml").write_text(
-        "[project.optional-dependencies]\ndev = ['pytest>=8', 'torch']\ngpu = ['torch']"
+        "[project.optional-dependencies]\ntest = ['pytest>=8', 'torch']\ndev = ['pytest>=8', 'torch']\ngpu = ['torch']"
     )
     for folder in ("runtime", "scene_graph", "generation", "protocol", "clients"):
         (root / folder).mkdir()
@@ -243,6 +243,18 @@ def test_tests_and_programs_get_their_arguments(
     assert became[0][1:3] == ["-m", "not slow and not system and not models"]
     assert became[0][-2:] == ["-k", "camera"]
     assert became[1][1:] == ["render", "world", "-o", "film.mp4"]
+
+
+def test_packages_of_models_are_installed_for_tests_that_may_need_them(
+    run: ModuleType, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[set[str]] = []
+    monkeypatch.setattr(run, "set_up", lambda extras, _: wanted.append(extras))
+    monkeypatch.setattr(run, "become", lambda _: 0)
+    monkeypatch.setattr(run.os, "chdir", lambda _: None)
+    for arguments in ([], ["-k", "camera"], ["-m", "models and not slow"]):
+        assert run.main(["test", *arguments]) == 0
+    assert wanted == [{"test"}, {"test"}, {"dev"}]
 
 
 @pytest.mark.parametrize("said", ["", "1"])

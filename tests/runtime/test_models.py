@@ -86,6 +86,7 @@ def run(tmp_path: Path, recipe: str) -> Callable[..., int]:
     return call
 
 
+@pytest.mark.models
 def test_a_download_settles_revisions_and_then_all_is_here(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +133,7 @@ def test_what_stops_a_download_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.models
 def test_a_model_that_is_damaged_later_is_found(run: Callable[..., int], recipe: str, tmp_path: Path) -> None:
     hub = FolderHub(tmp_path / "cache")
     run("download", hub)
@@ -144,6 +146,7 @@ def test_a_model_that_is_damaged_later_is_found(run: Callable[..., int], recipe:
     assert not state.here and "damaged" in state.words
 
 
+@pytest.mark.models
 def test_the_models_of_scores_are_got_like_those_of_generators(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
