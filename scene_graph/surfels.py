@@ -10,14 +10,16 @@ Colours are sRGB bytes, blended as sRGB: the space the pictures were made and fi
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.hashing import hashes, message
 from wonderzoom.scene_graph.scale_node import Interval
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 
@@ -147,12 +149,8 @@ DTYPES: dict[str, np.dtype] = {
     "view": np.dtype(np.uint16),
     "kind": np.dtype(np.uint8),
 }
-_WIDTHS = {
-    "means": 3,
-    "quats": 4,
-    "log_scales": 2,
-    "colors": 3,
-}  # of the columns that are not one number each
+# Of the columns that are not one number each.
+_WIDTHS = {"means": 3, "quats": 4, "log_scales": 2, "colors": 3}
 
 
 def concatenate(parts: list[Surfels]) -> Surfels:
@@ -190,10 +188,7 @@ class Bounds:
     def key(self) -> str:
         """128-bit BLAKE2b, hexadecimal, of the content without its revision: equal bounds, equal keys."""
         if not self.digest:
-            digest = hashlib.blake2b(f"{self.owners}".encode(), digest_size=16)
-            for column in (self.parent, self.child, self.parent_owner, self.child_owner):
-                digest.update(np.ascontiguousarray(column).data)
-            object.__setattr__(self, "digest", digest.hexdigest())
+            find_keys([self])
         return self.digest
 
     @property
@@ -243,6 +238,14 @@ class Bounds:
             and np.array_equal(self.parent_owner, other.parent_owner)
             and np.array_equal(self.child_owner, other.child_owner)
         )
+
+
+def find_keys(some: Sequence[Bounds]) -> None:
+    """Work out the keys of several bounds together, and leave each with its own."""
+    unknown = [bounds for bounds in some if not bounds.digest]
+    messages = (message(f"{b.owners}", b.parent, b.child, b.parent_owner, b.child_owner) for b in unknown)
+    for bounds, key in zip(unknown, hashes(messages), strict=True):
+        object.__setattr__(bounds, "digest", key)
 
 
 class StoredSurfels(Protocol):
@@ -381,9 +384,15 @@ class Block:
 
 def block_hash(cell: Cell, node: str, surfels: Surfels) -> str:
     """128-bit BLAKE2b, hexadecimal, of everything that never changes in a block."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}".encode())
-    for name, column in surfels.columns().items():
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(column).data)
-    return digest.hexdigest()
+    return block_hashes([(cell, node, surfels)])[0]
+
+
+def block_hashes(blocks: Iterable[tuple[Cell, str, Surfels]]) -> list[str]:
+    """``block_hash`` of several."""
+    return hashes(
+        message(
+            f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}",
+            *chain.from_iterable(surfels.columns().items()),
+        )
+        for cell, node, surfels in blocks
+    )

@@ -21,7 +21,7 @@ from wonderzoom.scene_graph.coverage import compute_bounds, update_bounds
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.scale_node import MEASURED, ScaleNode
 from wonderzoom.scene_graph.summaries import Placed, Scales, placed_in, scales_of, scales_over
-from wonderzoom.scene_graph.surfels import Block, Bounds
+from wonderzoom.scene_graph.surfels import Block, Bounds, block_hashes
 from wonderzoom.scene_graph.validator import violations
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
 
@@ -171,9 +171,14 @@ class World:
         """The blocks of a new node, with open bounds."""
         if not node.views:
             raise InvalidCommit(f"node {node.id!r} has no view: nothing could say what it covers")
-        made = [Block(cell, node.id, surfels, Bounds.open(len(surfels))) for cell, surfels in placed]
-        if not made:
+        placed = list(placed)
+        if not placed:
             raise InvalidCommit(f"node {node.id!r} has no surfels")
+        names = block_hashes((cell, node.id, surfels) for cell, surfels in placed)
+        made = [
+            Block(cell, node.id, surfels, Bounds.open(len(surfels)), name)
+            for (cell, surfels), name in zip(placed, names, strict=True)
+        ]
         if len({block.cell for block in made}) < len(made):
             raise InvalidCommit(f"node {node.id!r} has two blocks in one cell")
         self._check_blocks(made, {node.id: len(node.views)})

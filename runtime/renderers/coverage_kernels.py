@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from wonderzoom.runtime.renderers import hash_kernels
 from wonderzoom.runtime.renderers.simd import AS_WRITTEN
 from wonderzoom.scene_graph.camera import NEAR, Camera
 from wonderzoom.scene_graph.cells import ORIGIN
@@ -101,6 +102,7 @@ def warm_up() -> None:
     places = np.zeros((1, POINTS), np.intp)
     compiled.boxes(np.zeros((1, 3), np.float32), quats, np.ones((1, 2)), one, np.zeros(1, np.int64))
     compiled.fold(lens, spots.take(which), centre, quats, np.ones((1, 2)), row, 0, bounds, places)
+    hash_kernels.warm_up()
     use(compiled)
 
 
@@ -160,7 +162,7 @@ def _look(rows, of_block, means, reach, middle, edge, rotation, points, columns)
         columns[1, i] = e
 
 
-@njit(**AS_WRITTEN)
+@njit(inline="always", **AS_WRITTEN)
 def _covers(numbers, mask, zeta, x, y, z, reach):
     """Whether a view covers a point of its coordinates."""
     w = 1.0 + z * numbers[4]
@@ -174,7 +176,7 @@ def _covers(numbers, mask, zeta, x, y, z, reach):
     return mask[line, column] and z <= np.float64(zeta[line, column]) + reach + DEPTH_SLACK * w
 
 
-@njit(**AS_WRITTEN)
+@njit(inline="always", **AS_WRITTEN)
 def _meets(planes, x, y, z, reach):
     """Whether a footprint may touch the frustum."""
     for k in range(planes.shape[0]):
