@@ -8,14 +8,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 DIGEST_BYTES = 16  # 128 bits: names, not passwords
-# One after the other; what a memoryview shows is contiguous.
-Message = Sequence[bytes | memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is hashed: its parts, one after the other, contiguous each."""
+
+    parts: Sequence[bytes | memoryview]
+    size: int  # bytes of all of them
+
+    @staticmethod
+    def of(*parts: str | NDArray[np.generic]) -> Message:
+        """Texts and the numbers of arrays."""
+        found: list[bytes | memoryview] = []
+        size = 0
+        for each in parts:
+            if isinstance(each, str):
+                found.append(each.encode())
+                size += len(found[-1])
+            else:
+                found.append(np.ascontiguousarray(each).data)
+                size += each.nbytes
+        return Message(found, size)
 
 
 class Hashing(Protocol):
@@ -30,9 +51,9 @@ class HashlibHashing:
     def each(self, messages: Iterable[Message]) -> list[str]:
         """The BLAKE2b of each message, DIGEST_BYTES, hexadecimal."""
         found: list[str] = []
-        for parts in messages:
+        for message in messages:
             digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-            for part in parts:
+            for part in message.parts:
                 digest.update(part)
             found.append(digest.hexdigest())
         return found
@@ -50,8 +71,3 @@ def use(hashing: Hashing) -> Hashing:
 def hashes(messages: Iterable[Message]) -> list[str]:
     """See ``HashlibHashing.each``."""
     return _chosen[0].each(messages)
-
-
-def message(*parts: str | NDArray[np.generic]) -> Message:
-    """Texts and the numbers of arrays as one message."""
-    return [each.encode() if isinstance(each, str) else np.ascontiguousarray(each).data for each in parts]

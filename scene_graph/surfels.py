@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.hashing import hashes, message
+from wonderzoom.scene_graph.hashing import Message, hashes
 from wonderzoom.scene_graph.scale_node import Interval
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 
@@ -55,6 +55,8 @@ class Surfels:
     native: F32  # [N] x = ln s_native - ln edge (Eq. 1)
     view: NDArray[np.uint16]  # [N] which view of the node made it
     kind: NDArray[np.uint8]  # [N] SURFACE, FILL or STRUCTURE
+    # Of which these are rows in one piece, and from which row on: put together again they need no copy.
+    cut_from: tuple[Surfels, int] | None = field(default=None, init=False, repr=False, compare=False)
     # What was worked out of columns that never change: an insertion asks for it twice.
     known_box: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
     known_sound: bool = field(default=False, init=False, repr=False, compare=False)
@@ -100,7 +102,11 @@ class Surfels:
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Surfels:
         """The rows selected by an index array, a mask or a slice."""
         rows = {name: np.ascontiguousarray(column[index]) for name, column in self.columns().items()}
-        return Surfels(**rows)  # type: ignore[arg-type]
+        taken = Surfels(**rows)  # type: ignore[arg-type]
+        if isinstance(index, slice) and index.step in (None, 1):
+            whole, start = self.cut_from or (self, 0)
+            object.__setattr__(taken, "cut_from", (whole, start + index.indices(len(self))[0]))
+        return taken
 
     def check_finite(self) -> None:
         """Raise ValueError when a number is not finite or out of its range."""
@@ -151,12 +157,6 @@ DTYPES: dict[str, np.dtype] = {
 }
 # Of the columns that are not one number each.
 _WIDTHS = {"means": 3, "quats": 4, "log_scales": 2, "colors": 3}
-
-
-def concatenate(parts: list[Surfels]) -> Surfels:
-    """All rows of ``parts`` (of the same cell), in order."""
-    names = list(DTYPES)
-    return Surfels(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class Bounds:
 def find_keys(some: Sequence[Bounds]) -> None:
     """Work out the keys of several bounds together, and leave each with its own."""
     unknown = [bounds for bounds in some if not bounds.digest]
-    messages = (message(f"{b.owners}", b.parent, b.child, b.parent_owner, b.child_owner) for b in unknown)
+    messages = (Message.of(f"{b.owners}", b.parent, b.child, b.parent_owner, b.child_owner) for b in unknown)
     for bounds, key in zip(unknown, hashes(messages), strict=True):
         object.__setattr__(bounds, "digest", key)
 
@@ -390,7 +390,7 @@ def block_hash(cell: Cell, node: str, surfels: Surfels) -> str:
 def block_hashes(blocks: Iterable[tuple[Cell, str, Surfels]]) -> list[str]:
     """``block_hash`` of several."""
     return hashes(
-        message(
+        Message.of(
             f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}",
             *chain.from_iterable(surfels.columns().items()),
         )

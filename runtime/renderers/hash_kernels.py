@@ -213,25 +213,20 @@ class CompiledHashing:
         found: list[str] = []
         waiting: list[Message] = []
         size = 0
-        for parts in messages:
-            waiting.append(parts)
-            size += sum(map(_size, parts))
+        for message in messages:
+            waiting.append(message)
+            size += message.size
             if size >= _JOINED:
                 found += _hashed(waiting)
                 waiting, size = [], 0
         return found + _hashed(waiting)
 
 
-def _size(part: bytes | memoryview) -> int:
-    return len(part) if isinstance(part, bytes) else part.nbytes
-
-
 def _hashed(messages: list[Message]) -> list[str]:
     if len(messages) < 2:
         return HashlibHashing().each(messages)  # there is nothing to lay beside it
-    ends = np.cumsum([sum(map(_size, parts)) for parts in messages])
-    words = np.empty((len(messages), 2), "<u8")
-    data = np.frombuffer(b"".join(chain.from_iterable(messages)), np.uint8)
+    ends, words = np.cumsum([each.size for each in messages]), np.empty((len(messages), 2), "<u8")
+    data = np.frombuffer(b"".join(chain.from_iterable(each.parts for each in messages)), np.uint8)
     _together(np.uint64(data.ctypes.data), ends, np.empty(LANES * BLOCK // 8, np.uint64), words)
     digits = words.tobytes().hex()
     return [digits[i : i + 2 * DIGEST_BYTES] for i in range(0, len(digits), 2 * DIGEST_BYTES)]
@@ -240,5 +235,5 @@ def _hashed(messages: list[Message]) -> list[str]:
 def warm_up() -> None:
     """Compile the loops, or load them from numba's cache, and hash with them in this process."""
     compiled: Hashing = CompiledHashing()
-    compiled.each([[b"one"], [b"two"]])
+    compiled.each([Message.of("one"), Message.of("two")])
     use(compiled)
