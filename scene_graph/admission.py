@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import MAX_LEVEL, Cell, common_ancestor
+from wonderzoom.scene_graph.coverage_loops import loops
 from wonderzoom.scene_graph.joining import Joined
 from wonderzoom.scene_graph.surfels import Block, Bounds, StoredSurfels, Surfels
 
@@ -51,7 +52,7 @@ def wrong_with_surfels(surfels: Surfels, views: int) -> str:
 
 def look_at(run: Joined) -> None:
     """Let surfels know that all is well with them, if it is with all of a run."""
-    if not all(part.known_sound for part in run.parts) and min(run.counts) and run.whole.is_sound():
+    if not all(part.known_sound for part in run.parts) and min(run.counts) and loops().sound(run.whole):
         for part in run.parts:
             object.__setattr__(part, "known_sound", True)
 
@@ -61,7 +62,7 @@ def look_together(blocks: Sequence[Block], surfels: Surfels, bounds: Bounds, row
 
     If so they know it, and ``wrong_with_block`` has nothing left to do. Otherwise it finds what is wrong, if anything.
     """
-    if not len(surfels) or min(rows) < 1 or not surfels.is_sound():
+    if not len(surfels) or min(rows) < 1 or not loops().sound(surfels):
         return False
     columns = bounds.parent, bounds.child, bounds.parent_owner, bounds.child_owner
     if not limits_are_sound(surfels, *columns):

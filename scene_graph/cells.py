@@ -12,6 +12,7 @@ axis-aligned and halve at every level, so moving between frames is exact. Levels
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +125,28 @@ class Cell:
     def edge_in(self, other: Cell) -> float:
         """This cell's edge in edges of ``other``: a power of two, saturating."""
         return saturated_shift(1.0, other.level - self.level)
+
+
+def frames_in(cells: Sequence[Cell], other: Cell) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``edge_in`` [n] and ``centre_from`` [n, 3] of many cells."""
+    edges, centres = np.empty(len(cells)), np.empty((len(cells), 3))
+    rows: dict[int, list[int]] = {}
+    for row, cell in enumerate(cells):
+        rows.setdefault(cell.level, []).append(row)
+    for level, here in rows.items():
+        finest = max(level, other.level)
+        mine, theirs = finest - level, finest - other.level
+        x, y, z = (((2 * i + 1) << theirs) for i in other.index)
+        steps: list[int] = []
+        for row in here:
+            cell = cells[row]
+            steps.append(((2 * cell.ix + 1) << mine) - x)
+            steps.append(((2 * cell.iy + 1) << mine) - y)
+            steps.append(((2 * cell.iz + 1) << mine) - z)
+        shift = other.level - finest - 1
+        edges[here] = saturated_shift(1.0, other.level - level)
+        centres[here] = np.reshape([integer_to_float(step, shift) for step in steps], (-1, 3))
+    return edges, centres
 
 
 ORIGIN_CELL = Cell(0, ORIGIN_INDEX, ORIGIN_INDEX, ORIGIN_INDEX)

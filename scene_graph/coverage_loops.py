@@ -18,7 +18,7 @@ from wonderzoom.scene_graph.camera import NEAR, Camera, quat_to_matrix
 from wonderzoom.scene_graph.frustum import Frustum
 from wonderzoom.scene_graph.scale_node import View
 from wonderzoom.scene_graph.scales import LN_SQRT2
-from wonderzoom.scene_graph.surfels import REACH
+from wonderzoom.scene_graph.surfels import REACH, Surfels
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -115,6 +115,8 @@ class CoverageLoops(Protocol):
 
     def boxes(self, means: F32, quats: F32, across: F64, thick: F64, starts: Rows) -> F64: ...
 
+    def sound(self, surfels: Surfels) -> bool: ...
+
     def hulls(self, means: F32, reach: F64, starts: Rows) -> F64: ...
 
     def look(self, lens: Lens, balls: Balls, frames: Frames, rows: Rows) -> Spots: ...
@@ -169,6 +171,10 @@ class NumpyLoops:
             found[:, 0, axis] = np.minimum.reduceat(means[:, axis] - extent, starts)
             found[:, 1, axis] = np.maximum.reduceat(means[:, axis] + extent, starts)
         return found
+
+    def sound(self, surfels: Surfels) -> bool:
+        """Whether all is well with one row or more (``Surfels.is_sound``)."""
+        return surfels.is_sound()
 
     def hulls(self, means: F32, reach: F64, starts: Rows) -> F64:
         """The boxes [B, 2, 3] of runs of balls of centres ``means`` [N, 3] and radii ``reach`` [N]."""

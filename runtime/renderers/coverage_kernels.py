@@ -33,12 +33,15 @@ from wonderzoom.scene_graph.coverage_loops import (
     Spots,
     use,
 )
+from wonderzoom.scene_graph.coverage_loops import finer as is_finer
 from wonderzoom.scene_graph.scale_node import View
 from wonderzoom.scene_graph.scales import LN_SQRT2
-from wonderzoom.scene_graph.surfels import REACH
+from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, MAX_OFFSET, REACH, Surfels
 
 # A view that is coarser (finer) than a surfel by more than sqrt 2, or nearly, as a ratio.
 _COARSER, _FINER = math.sqrt(2.0) * (1.0 - 1e-6), math.sqrt(0.5) * (1.0 + 1e-6)
+_RIM = len(ALONG)  # points of a footprint beside its centre
+_OFFSET, _SIZE = np.float32(MAX_OFFSET), np.float32(MAX_LN_SIZE)
 _LN_MOST = 600.0  # beyond this nothing is said of a ratio of scales by itself
 _SLACK = 1e-9  # by which a footprint that just touches a plane of the frustum still meets it; any is right
 
@@ -54,6 +57,15 @@ class CompiledLoops:
         found, ends = np.empty((len(starts), 2, 3)), np.append(starts[1:], len(means))
         _boxes(_fixed(means), _fixed(quats), across, thick, starts, ends, found)
         return found
+
+    def sound(self, surfels: Surfels) -> bool:
+        return _sound(
+            surfels.means.ravel(),
+            surfels.quats,
+            surfels.log_scales.ravel(),
+            surfels.native,
+            surfels.opacities,
+        )
 
     def hulls(self, means: F32, reach: F64, starts: Rows) -> F64:
         found, ends = np.empty((len(starts), 2, 3)), np.append(starts[1:], len(means))
@@ -73,26 +85,25 @@ class CompiledLoops:
         self, lens: Lens, balls: Balls, frames: Frames, number: int, parent: F64, owner: Rows
     ) -> tuple[Rows, Spots, Mask]:
         count = len(balls.of_block)
-        rows, centre = np.empty(count, np.intp), np.empty(count, np.bool_)
-        points, columns = np.empty((3, count)), np.empty((4, count))
+        coarse, fine = np.empty(count, np.intp), np.empty(count, np.intp)
+        depth, centre = np.empty(count), np.empty(count, np.bool_)
         planes = np.concatenate([lens.frustum.normals, lens.frustum.constants[:, None]], 1)
-        ln_scale = lens.camera.ln_scale
-        away = ln_scale - frames.ln_edge
+        away = lens.camera.ln_scale - frames.ln_edge
         units = np.where(np.abs(away) < _LN_MOST, np.exp(np.clip(away, -_LN_MOST, _LN_MOST)), np.inf)
-        count = _find(
+        coarser, finer = _find(
             planes, lens.numbers, lens.mask.shape, lens.mask.ravel(), lens.zeta.ravel(), lens.rotation, lens.radial,
             balls.of_block, _fixed(balls.means), balls.reach, balls.pixel, balls.native,
-            frames.middle, frames.edge, frames.lower, units, parent, rows, points, columns, centre,
+            frames.middle, frames.edge, frames.lower, units, parent, coarse, depth, fine, centre,
         )  # fmt: skip
-        reach, edges, native, depth = columns[:, :count]
+        coarse, fine = coarse[:coarser], fine[:finer]
         if lens.radial:
-            scale = lens.camera.ln_scale_at(points[:, :count].T, True)
+            scale = self.look(lens, balls, frames, coarse).scale
         else:
-            scale = ln_scale + np.log(depth)
-        which = np.empty(count, np.intp)
-        which = which[: _settle(scale, native, centre, rows, number, parent, owner, which)]
-        spots = Spots(points[:, :count], reach, edges, scale, native)
-        return rows[which], spots.take(which), centre[which]
+            scale = lens.camera.ln_scale + np.log(depth[:coarser])
+        _settle(scale, balls.native, coarse, number, parent, owner)
+        spots = self.look(lens, balls, frames, fine)
+        which = np.flatnonzero(is_finer(spots))
+        return fine[which], spots.take(which), centre[which]
 
     def fold(
         self,
@@ -152,6 +163,11 @@ def warm_up() -> None:
     balls, frames = Balls(row, means, one, one, one), Frames(np.zeros((1, 3)), one, none, none)
     compiled.boxes(means, quats, np.ones((1, 2)), one, row)
     compiled.hulls(means, one, row)
+    rest = (
+        np.zeros((1, *shape), dtype)
+        for shape, dtype in (((2,), "f4"), ((), "f4"), ((3,), "u1"), ((), "f4"), ((), "u2"), ((), "u1"))
+    )
+    compiled.sound(Surfels(means.copy(), quats.copy(), *rest))
     spots = compiled.look(lens, balls, frames, row)
     _, fine, centre = compiled.settle(lens, balls, frames, 0, one, row.copy())
     bounds, places = np.full((1, POINTS), -np.inf), np.zeros((1, POINTS), np.intp)
@@ -201,6 +217,22 @@ def _boxes(means, quats, across, thick, starts, ends, found):
                 min(found[part, 0, 2], z - ahead),
                 max(found[part, 1, 2], z + ahead),
             )
+
+
+@njit(**AS_WRITTEN)
+def _sound(means, quats, log_scales, native, opacities):
+    wrong = 0
+    for i in range(means.shape[0]):
+        wrong += not abs(means[i]) <= _OFFSET
+    for i in range(log_scales.shape[0]):
+        wrong += not abs(log_scales[i]) <= _SIZE
+    for i in range(native.shape[0]):
+        wrong += not abs(native[i]) <= _SIZE
+        wrong += not (opacities[i] > 0 and opacities[i] <= 1)
+        w, x, y, z = quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3]
+        length = w * w + x * x + y * y + z * z
+        wrong += not (length > 0.25 and length < 4.0)
+    return wrong == 0
 
 
 @njit(**AS_WRITTEN)
@@ -259,16 +291,17 @@ def _meets(planes, x, y, z, reach):
 @njit(**AS_WRITTEN)
 def _find(
     planes, numbers, shape, mask, zeta, rotation, radial, of_block, means, reach, pixel, native,
-    middle, edge, lower, units, parent, rows, points, columns, centre,
+    middle, edge, lower, units, parent, coarse, depths, fine, centre,
 ):  # fmt: skip
-    """The rows at which a view may be the parent or the child, and where it sees them; how many they are.
+    """The rows that a view covers and may be coarser at, with its depth there, and those that it meets and may be finer
+    at, and whether it covers their centres; how many they are.
 
-    Scales are compared to within a hair, and exactly by ``_settle``, once their logarithms are known: mostly a view is
-    as fine as a surfel, and nothing of that needs one.
+    Scales are compared to within a hair, and exactly later: mostly a view is as fine as a surfel, and nothing of that
+    needs a logarithm.
     """
     ax, ay, cx, cy, inverse_f = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     height, width = shape
-    count = 0
+    coarser, finer = 0, 0
     for i in range(of_block.shape[0]):
         block = of_block[i]
         low, x_native = lower[block], native[i]
@@ -293,28 +326,21 @@ def _find(
             continue
         at, _ = _pixel(ax, ay, cx, cy, inverse_f, width, height, px, py, pz)
         hit = at >= 0 and mask[at] and pz <= np.float64(zeta[at]) + r + DEPTH_SLACK * w
-        if not hit and (pixel[i] < size < np.inf or not _meets(planes, px, py, pz, r)):
-            continue
-        rows[count], centre[count] = i, hit
-        points[0, count], points[1, count], points[2, count] = px, py, pz
-        columns[0, count], columns[1, count], columns[2, count], columns[3, count] = r, e, x_native, w
-        count += 1
-    return count
+        if hit and size > pixel[i]:
+            coarse[coarser], depths[coarser] = i, w
+            coarser += 1
+        if not pixel[i] < size < np.inf and (hit or _meets(planes, px, py, pz, r)):
+            fine[finer], centre[finer] = i, hit
+            finer += 1
+    return coarser, finer
 
 
 @njit(**AS_WRITTEN)
-def _settle(scale, native, centre, rows, number, parent, owner, which):
-    count = 0
+def _settle(scale, native, rows, number, parent, owner):
     for i in range(scale.shape[0]):
-        s = scale[i]
-        if math.isfinite(s) and s < native[i] - LN_SQRT2:
-            which[count] = i
-            count += 1
-        elif s > native[i] + LN_SQRT2 and centre[i]:
-            row = rows[i]
-            if s < parent[row] or (s == parent[row] and number < owner[row]):
-                parent[row], owner[row] = s, number
-    return count
+        s, row = scale[i], rows[i]
+        if s > native[row] + LN_SQRT2 and (s < parent[row] or (s == parent[row] and number < owner[row])):
+            parent[row], owner[row] = s, number
 
 
 @njit(**AS_WRITTEN)
@@ -365,14 +391,23 @@ def _fold(
 def _rims(numbers, shape, mask, zeta, axes, points, reach, whole, hit):
     ax, ay, cx, cy, inverse_f = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     height, width = shape
+    seen = np.empty(4 * _RIM)  # one array: several at once would not be worked out in vectors
     for i in range(hit.shape[0]):
+        px, py, pz, r = points[0, i], points[1, i], points[2, i], reach[i]
+        a, b, c, d, e, f = axes[i, 0], axes[i, 1], axes[i, 2], axes[i, 3], axes[i, 4], axes[i, 5]
+        for k in range(_RIM):
+            x, y = px + (a * ALONG[k] + d * ACROSS[k]), py + (b * ALONG[k] + e * ACROSS[k])
+            z = pz + (c * ALONG[k] + f * ACROSS[k])
+            w = 1.0 + z * inverse_f
+            seen[k], seen[_RIM + k] = ax * x / w + cx, ay * y / w + cy
+            seen[2 * _RIM + k], seen[3 * _RIM + k] = z, w
         hit[i] = whole
-        for k in range(ALONG.shape[0]):
-            x = points[0, i] + (axes[i, 0] * ALONG[k] + axes[i, 3] * ACROSS[k])
-            y = points[1, i] + (axes[i, 1] * ALONG[k] + axes[i, 4] * ACROSS[k])
-            z = points[2, i] + (axes[i, 2] * ALONG[k] + axes[i, 5] * ACROSS[k])
-            pixel, w = _pixel(ax, ay, cx, cy, inverse_f, width, height, x, y, z)
-            covers = pixel >= 0 and mask[pixel] and z <= np.float64(zeta[pixel]) + reach[i] + DEPTH_SLACK * w
+        for k in range(_RIM):
+            u, v, z, w = seen[k], seen[_RIM + k], seen[2 * _RIM + k], seen[3 * _RIM + k]
+            covers = False
+            if w > NEAR and u >= 0.0 and u < width and v >= 0.0 and v < height:
+                pixel = np.intp(v) * width + np.intp(u)
+                covers = mask[pixel] and z <= np.float64(zeta[pixel]) + r + DEPTH_SLACK * w
             if covers != whole:
                 hit[i] = covers
                 break

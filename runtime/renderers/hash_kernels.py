@@ -1,8 +1,9 @@
 # pyright: basic
-"""BLAKE2b (RFC 7693) as compiled loops: four messages at once, one to a lane.
+"""BLAKE2b (RFC 7693) as compiled loops: eight messages at once, one to a lane.
 
 A message can't be split, but a world hashes hundreds at a time: side by side their words fill a vector register, and a
-rotation or a sum is one instruction for four of them. What is found is ``hashlib``'s, which stays the definition.
+rotation or a sum is one instruction for all of them (or two, where registers are half as wide). What is found is
+``hashlib``'s, which stays the definition.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numba.core import cgutils
 from wonderzoom.runtime.renderers.simd import AS_WRITTEN, intrinsic
 from wonderzoom.scene_graph.hashing import DIGEST_BYTES, Hashing, HashlibHashing, Message, use
 
-LANES = 4
+LANES = 8
 BLOCK = 128  # bytes that are mixed in at once
 _JOINED = 1 << 21  # bytes that are joined to be hashed together: enough for all lanes, and no more memory
 
@@ -41,96 +42,95 @@ _ORDER = ir.Constant(
     ir.ArrayType(ir.IntType(64), 16 * _ROUNDS),
     [int(digit, 16) for number in range(_ROUNDS) for digit in _SIGMA[number % len(_SIGMA)]],
 )
-_WORD, _POINTER = ir.IntType(64), ir.IntType(64).as_pointer()
+_WORD, _POINTER, _WORDS = ir.IntType(64), ir.IntType(64).as_pointer(), ir.VectorType(ir.IntType(64), LANES)
 # Four columns, then four diagonals of the 4 x 4 words.
 _QUARTERS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15))
 _DIAGONALS = ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
 
 
 # ---- one block of each lane ---------------------------------------------------------------------------
-def _mixer(lanes: int):
-    """An intrinsic that mixes one block of each lane into its state.
+@intrinsic
+def _mix(typing_context, state, address, count, last):
+    """Mix one block of each lane into its state.
 
-    ``state`` [8, lanes] uint64, in place; of each lane the ``address`` of the block, ``count`` bytes up to its end
-    and ``last``, all ones for a message's last block. uint64 arrays [lanes].
+    ``state`` [8, LANES] uint64, in place; of each lane the ``address`` of the block, ``count`` bytes up to its end
+    and ``last``, all ones for a message's last block. uint64 arrays [LANES].
     """
-    kind = _WORD if lanes == 1 else ir.VectorType(_WORD, lanes)
 
-    @intrinsic
-    def mix(typing_context, state, address, count, last):
-        def codegen(context, builder, signature, args):
-            pointers = [
-                context.make_array(signature.args[i])(context, builder, args[i]).data for i in range(4)
-            ]
+    def codegen(context, builder, signature, args):
+        pointers = [context.make_array(signature.args[i])(context, builder, args[i]).data for i in range(4)]
 
-            def at(pointer, row):
-                return builder.bitcast(builder.gep(pointer, [_WORD(row * lanes)]), kind.as_pointer())
+        def at(pointer, row):
+            return builder.bitcast(builder.gep(pointer, [_WORD(row * LANES)]), _WORDS.as_pointer())
 
-            def constant(value):
-                return ir.Constant(kind, int(value) if lanes == 1 else [int(value)] * lanes)
+        def constant(value):
+            return ir.Constant(_WORDS, [int(value)] * LANES)
 
-            def rotated(value, bits):
-                return builder.or_(
-                    builder.lshr(value, constant(bits)), builder.shl(value, constant(64 - bits))
-                )
+        def rotated(value, bits):
+            return builder.or_(builder.lshr(value, constant(bits)), builder.shl(value, constant(64 - bits)))
 
-            before = [builder.load(at(pointers[0], row), align=8) for row in range(8)]
-            table = cgutils.global_constant(builder, "wonderzoom.blake2b.order", _ORDER)
-            words = _loaded(builder, pointers[1], lanes, kind)
-            v = [*before, *(constant(value) for value in _IV)]
-            v[12] = builder.xor(v[12], builder.load(at(pointers[2], 0), align=8))
-            v[14] = builder.xor(v[14], builder.load(at(pointers[3], 0), align=8))
-            state, block = (cgutils.alloca_once(builder, kind, 16) for _ in range(2))
+        before = [builder.load(at(pointers[0], row), align=8) for row in range(8)]
+        table = cgutils.global_constant(builder, "wonderzoom.blake2b.order", _ORDER)
+        words = _loaded(builder, pointers[1])
+        v = [*before, *(constant(value) for value in _IV)]
+        v[12] = builder.xor(v[12], builder.load(at(pointers[2], 0), align=8))
+        v[14] = builder.xor(v[14], builder.load(at(pointers[3], 0), align=8))
+        state, block = (cgutils.alloca_once(builder, _WORDS, 16) for _ in range(2))
+        for row in range(16):
+            builder.store(v[row], builder.gep(state, [_WORD(row)]))
+            builder.store(words[row], builder.gep(block, [_WORD(row)]))
+        with cgutils.for_range(builder, _WORD(_ROUNDS)) as loop:  # unrolled it would compile for seconds
+            v = [builder.load(builder.gep(state, [_WORD(row)])) for row in range(16)]
+            order = builder.gep(table, [_WORD(0), builder.mul(loop.index, _WORD(16))])
+
+            def word(place):
+                chosen = builder.load(builder.gep(order, [_WORD(place)]))
+                return builder.load(builder.gep(block, [chosen]))
+
+            for start, quarters in ((0, _QUARTERS), (8, _DIAGONALS)):
+                for each, (a, b, c, d) in enumerate(quarters):
+                    for second, (first_turn, second_turn) in enumerate(((32, 24), (16, 63))):
+                        added = builder.add(v[a], v[b])
+                        v[a] = builder.add(added, word(start + 2 * each + second))
+                        v[d] = rotated(builder.xor(v[d], v[a]), first_turn)
+                        v[c] = builder.add(v[c], v[d])
+                        v[b] = rotated(builder.xor(v[b], v[c]), second_turn)
             for row in range(16):
                 builder.store(v[row], builder.gep(state, [_WORD(row)]))
-                builder.store(words[row], builder.gep(block, [_WORD(row)]))
-            with cgutils.for_range(builder, _WORD(_ROUNDS)) as loop:  # unrolled it would compile for seconds
-                v = [builder.load(builder.gep(state, [_WORD(row)])) for row in range(16)]
-                order = builder.gep(table, [_WORD(0), builder.mul(loop.index, _WORD(16))])
+        v = [builder.load(builder.gep(state, [_WORD(row)])) for row in range(16)]
+        for row in range(8):
+            mixed = builder.xor(before[row], builder.xor(v[row], v[row + 8]))
+            builder.store(mixed, at(pointers[0], row), align=8)
+        return context.get_dummy_value()
 
-                def word(place):
-                    chosen = builder.load(builder.gep(order, [_WORD(place)]))
-                    return builder.load(builder.gep(block, [chosen]))
-
-                for start, quarters in ((0, _QUARTERS), (8, _DIAGONALS)):
-                    for each, (a, b, c, d) in enumerate(quarters):
-                        for second, (first_turn, second_turn) in enumerate(((32, 24), (16, 63))):
-                            added = builder.add(v[a], v[b])
-                            v[a] = builder.add(added, word(start + 2 * each + second))
-                            v[d] = rotated(builder.xor(v[d], v[a]), first_turn)
-                            v[c] = builder.add(v[c], v[d])
-                            v[b] = rotated(builder.xor(v[b], v[c]), second_turn)
-                for row in range(16):
-                    builder.store(v[row], builder.gep(state, [_WORD(row)]))
-            v = [builder.load(builder.gep(state, [_WORD(row)])) for row in range(16)]
-            for row in range(8):
-                mixed = builder.xor(before[row], builder.xor(v[row], v[row + 8]))
-                builder.store(mixed, at(pointers[0], row), align=8)
-            return context.get_dummy_value()
-
-        return types.void(state, address, count, last), codegen
-
-    return mix
+    return types.void(state, address, count, last), codegen
 
 
-def _loaded(builder, addresses, lanes, kind):
+def _loaded(builder, addresses):
     """The 16 words of each lane's block."""
     starts = [
         builder.inttoptr(builder.load(builder.gep(addresses, [_WORD(lane)]), align=8), _POINTER)
-        for lane in range(lanes)
+        for lane in range(LANES)
     ]
-    if lanes == 1:
-        return [builder.load(builder.gep(starts[0], [_WORD(i)]), align=1) for i in range(16)]
     words = []
-    for first in range(0, 16, lanes):  # a square of words, transposed
-        rows = [
-            builder.load(builder.bitcast(builder.gep(start, [_WORD(first)]), kind.as_pointer()), align=1)
-            for start in starts
+    four = ir.VectorType(_WORD, 4).as_pointer()
+    for first in range(0, 16, 4):  # for four lanes a square of words each, transposed
+        squares = []
+        for group in (starts[:4], starts[4:]):
+            rows = [
+                builder.load(builder.bitcast(builder.gep(start, [_WORD(first)]), four), align=1)
+                for start in group
+            ]
+            low, high = _halves(builder, rows[0], rows[1]), _halves(builder, rows[2], rows[3])
+            squares.append(
+                [
+                    _shuffled(builder, low[k % 2], high[k % 2], [0, 1, 4, 5] if k < 2 else [2, 3, 6, 7])
+                    for k in range(4)
+                ]
+            )
+        words += [
+            _shuffled(builder, one, other, list(range(LANES))) for one, other in zip(*squares, strict=True)
         ]
-        low, high = _halves(builder, rows[0], rows[1]), _halves(builder, rows[2], rows[3])
-        for k in range(lanes):
-            pick = [0, 1, 4, 5] if k < 2 else [2, 3, 6, 7]
-            words.append(_shuffled(builder, low[k % 2], high[k % 2], pick))
     return words
 
 
@@ -141,9 +141,6 @@ def _halves(builder, one, other):
 
 def _shuffled(builder, one, other, order):
     return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order))
-
-
-_mix_four = _mixer(LANES)
 
 
 @intrinsic
@@ -203,7 +200,7 @@ def _together(start, ends, rest, found):
             at[lane] += BLOCK
         if busy == 0:
             return
-        _mix_four(state, address, count, last)
+        _mix(state, address, count, last)
 
 
 class CompiledHashing:
