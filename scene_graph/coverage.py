@@ -212,7 +212,11 @@ def _bounds_of(batch: Batch, reached: tuple[Rows, F64], views: ViewIndex) -> _Fo
     for each, live in enumerate(nearby.views):
         if np.where(batch.structure, batch.balls.native, parent).max() < nearby.least[each]:
             break
-        touched, lowest = nearby.touched(each)
+        touched, lowest, highest = nearby.touched(each)
+        # Of blocks that it is everywhere as fine as, within sqrt 2, a view bounds nothing: mostly those that it made.
+        native = batch.native[blocks[touched]]
+        other = (highest > native[:, 0] + LN_SQRT2) | (lowest < native[:, 1] - LN_SQRT2)
+        touched, lowest = touched[other], lowest[other]
         if not len(touched):
             continue
         frames = batch.frames(live.view, blocks[touched], lowest)

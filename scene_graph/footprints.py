@@ -40,6 +40,7 @@ class Batch:
     nodes: list[str]
     table: CellTable  # row b: the cell of block b
     ln_edge: F64  # [B]
+    native: F64  # [B, 2] no surfel has a smaller or a larger native scale, ln root edges per pixel
     balls: Balls  # [N]
     quats: F32  # [N, 4]
     across: F64  # [N, 2] standard deviations along both axes
@@ -60,11 +61,13 @@ class Batch:
         native = whole.native.astype(np.float64) + ln_edge[of_block]
         balls = Balls(of_block, whole.means, REACH * longer, run.pixel, native)
         nodes = [node for node, _ in places]
+        spans = np.array([part.native_interval for part in run.parts]) + ln_edge[:, None]
         return Batch(
             cells,
             nodes,
             CellTable.of(cells),
             ln_edge,
+            spans,
             balls,
             whole.quats,
             run.across,
@@ -85,6 +88,7 @@ class Batch:
             self.nodes,
             self.table,
             self.ln_edge,
+            self.native,
             self.balls.take(rows),
             self.quats[rows],
             self.across[rows],

@@ -168,11 +168,11 @@ class Nearby:
     _boxes: F64
     _radial: bool
 
-    def touched(self, number: int) -> tuple[Rows, F64]:
-        """The boxes that a view's frustum touches, and a lower bound of its ln scale over each."""
+    def touched(self, number: int) -> tuple[Rows, F64, F64]:
+        """The boxes that a view's frustum touches, and a lower and an upper bound of its ln scale over each."""
         near, camera = np.flatnonzero(self._near[number]), self.views[number].camera
         frustum, frames = Frustum.of(camera), self._table.seen_from(camera)
         middle, halves = boxes_in_pixels(*frames.of(self._rows[near]), self._boxes[near])
         hit = np.flatnonzero(frustum.touches(middle, halves))
-        least, _ = frustum.depths(middle[hit], halves[hit], self._radial)
-        return near[hit], camera.ln_scale + np.log(least) - _ROUNDING
+        least, greatest = (np.log(each) for each in frustum.depths(middle[hit], halves[hit], self._radial))
+        return near[hit], camera.ln_scale + least - _ROUNDING, camera.ln_scale + greatest + _ROUNDING

@@ -40,6 +40,7 @@ from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, MAX_OFFSET, REACH, Surfe
 
 # A view that is coarser (finer) than a surfel by more than sqrt 2, or nearly, as a ratio.
 _COARSER, _FINER = math.sqrt(2.0) * (1.0 - 1e-6), math.sqrt(0.5) * (1.0 + 1e-6)
+_CHUNK = 128  # rows of a block that are seen at once
 _RIM = len(ALONG)  # points of a footprint beside its centre
 _OFFSET, _SIZE = np.float32(MAX_OFFSET), np.float32(MAX_LN_SIZE)
 _LN_MOST = 600.0  # beyond this nothing is said of a ratio of scales by itself
@@ -301,37 +302,54 @@ def _find(
     """
     ax, ay, cx, cy, inverse_f = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     height, width = shape
-    coarser, finer = 0, 0
-    for i in range(of_block.shape[0]):
-        block = of_block[i]
-        low, x_native = lower[block], native[i]
-        if not (low < np.inf and (parent[i] >= low or low - LN_SQRT2 <= x_native)):
+    r00, r01, r02 = rotation[0, 0], rotation[0, 1], rotation[0, 2]
+    r10, r11, r12 = rotation[1, 0], rotation[1, 1], rotation[1, 2]
+    r20, r21, r22 = rotation[2, 0], rotation[2, 1], rotation[2, 2]
+    coarser, finer, first = 0, 0, 0
+    seen = np.empty(6 * _CHUNK)  # one array: several at once would not be worked out in vectors
+    while first < of_block.shape[0]:
+        block, start = of_block[first], first
+        low, e, unit = lower[block], edge[block], units[block]
+        count = 1
+        while count < _CHUNK and start + count < of_block.shape[0] and of_block[start + count] == block:
+            count += 1
+        first += count
+        if not low < np.inf:
             continue
-        e = edge[block]
-        x = np.float64(means[i, 0]) * e + middle[block, 0]
-        y = np.float64(means[i, 1]) * e + middle[block, 1]
-        z = np.float64(means[i, 2]) * e + middle[block, 2]
-        px = rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z
-        py = rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z
-        pz = rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z
-        w = 1.0 + pz * inverse_f
-        if not w > NEAR:
-            continue
-        depth = w
-        if radial:
-            right, down = px * inverse_f, py * inverse_f
-            depth = math.sqrt(right * right + down * down + w * w)
-        size, r = depth * units[block], reach[i] * e
-        if pixel[i] * _FINER <= size <= pixel[i] * _COARSER:
-            continue
-        at, _ = _pixel(ax, ay, cx, cy, inverse_f, width, height, px, py, pz)
-        hit = at >= 0 and mask[at] and pz <= np.float64(zeta[at]) + r + DEPTH_SLACK * w
-        if hit and size > pixel[i]:
-            coarse[coarser], depths[coarser] = i, w
-            coarser += 1
-        if not pixel[i] < size < np.inf and (hit or _meets(planes, px, py, pz, r)):
-            fine[finer], centre[finer] = i, hit
-            finer += 1
+        a, b, c = middle[block, 0], middle[block, 1], middle[block, 2]
+        for k in range(count):
+            x = np.float64(means[start + k, 0]) * e + a
+            y = np.float64(means[start + k, 1]) * e + b
+            z = np.float64(means[start + k, 2]) * e + c
+            px, py, pz = r00 * x + r01 * y + r02 * z, r10 * x + r11 * y + r12 * z, r20 * x + r21 * y + r22 * z
+            w = 1.0 + pz * inverse_f
+            seen[k], seen[_CHUNK + k], seen[2 * _CHUNK + k], seen[3 * _CHUNK + k] = px, py, pz, w
+            seen[4 * _CHUNK + k], seen[5 * _CHUNK + k] = ax * px / w + cx, ay * py / w + cy
+        for k in range(count):
+            i = start + k
+            if not (parent[i] >= low or low - LN_SQRT2 <= native[i]):
+                continue
+            px, py, pz, w = seen[k], seen[_CHUNK + k], seen[2 * _CHUNK + k], seen[3 * _CHUNK + k]
+            if not w > NEAR:
+                continue
+            depth = w
+            if radial:
+                right, down = px * inverse_f, py * inverse_f
+                depth = math.sqrt(right * right + down * down + w * w)
+            size, r = depth * unit, reach[i] * e
+            if pixel[i] * _FINER <= size <= pixel[i] * _COARSER:
+                continue
+            u, v = seen[4 * _CHUNK + k], seen[5 * _CHUNK + k]
+            hit = False
+            if u >= 0.0 and u < width and v >= 0.0 and v < height:
+                at = np.intp(v) * width + np.intp(u)
+                hit = mask[at] and pz <= np.float64(zeta[at]) + r + DEPTH_SLACK * w
+            if hit and size > pixel[i]:
+                coarse[coarser], depths[coarser] = i, w
+                coarser += 1
+            if not pixel[i] < size < np.inf and (hit or _meets(planes, px, py, pz, r)):
+                fine[finer], centre[finer] = i, hit
+                finer += 1
     return coarser, finer
 
 
