@@ -160,14 +160,15 @@ def common_ancestor(cells: list[Cell] | tuple[Cell, ...]) -> Cell:
     if not cells:
         raise ValueError("common_ancestor needs at least one cell")
     level = min(cell.level for cell in cells)
-    lifted = {cell.at_level(level) for cell in cells}
-    lowest = level - 4 * MAX_SHIFT
-    while len(lifted) > 1:
-        level -= 1
-        if level < lowest:
-            raise ValueError("the cells lie on both sides of the edge of the addressable world")
-        lifted = {cell.ancestor() for cell in lifted}
-    return lifted.pop()
+    ends: list[tuple[int, int]] = []  # least and greatest index of each axis, at that level
+    for axis in range(3):
+        here = [cell.index[axis] >> (cell.level - level) for cell in cells]
+        ends.append((min(here), max(here)))
+    # What differs by so many bits is the same that many levels up; numbers of two signs never are.
+    up = max((low ^ high).bit_length() for low, high in ends)
+    if up > 4 * MAX_SHIFT or any(low < 0 <= high for low, high in ends):
+        raise ValueError("the cells lie on both sides of the edge of the addressable world")
+    return Cell(level - up, *(low >> up for low, _ in ends))
 
 
 @dataclass(frozen=True, slots=True)

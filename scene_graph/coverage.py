@@ -206,11 +206,13 @@ def _bounds_of(batch: Batch, reached: tuple[Rows, F64], views: ViewIndex) -> _Fo
     number = {name: i for i, name in enumerate(names)}
 
     parent, parent_owner = np.full(len(batch), NO_PARENT), np.full(len(batch), -1, np.intp)
+    some_stand = bool(batch.structure.any())
     finer: list[tuple[Seen, int]] = []
     # Finest views first: once a surfel has a parent, only views that may be finer than that are looked at, so
     # that a chain of a hundred zooms costs about as much as one of three.
     for each, live in enumerate(nearby.views):
-        if np.where(batch.structure, batch.balls.native, parent).max() < nearby.least[each]:
+        farthest = np.where(batch.structure, batch.balls.native, parent) if some_stand else parent
+        if farthest.max() < nearby.least[each]:
             break
         touched, lowest, highest = nearby.touched(each)
         # Of blocks that it is everywhere as fine as, within sqrt 2, a view bounds nothing: mostly those that it made.
@@ -227,15 +229,17 @@ def _bounds_of(batch: Batch, reached: tuple[Rows, F64], views: ViewIndex) -> _Fo
             finer.append((seen, place))
 
     # What nothing coarser covers takes its parent node's main view; -1: a root's, which has none.
+    alone = np.flatnonzero(np.isinf(parent))
     above = np.array([-1 if (name := parents[node]) is None else number[name] for node in batch.nodes])
-    above = np.where(np.isinf(parent), above[batch.balls.of_block], -1)
+    above = above[batch.balls.of_block[alone]]
     for owner in np.unique(above[above >= 0]).tolist():
-        rows, view = np.flatnonzero(above == owner), views.main(names[owner])
+        rows, view = alone[above == owner], views.main(names[owner])
         frames = batch.frames(view, np.unique(batch.balls.of_block[rows]), 0.0)
         spots = loops().look(Lens.of(view, views.radial), batch.balls, frames, rows)
         parent[rows] = np.maximum(spots.scale, spots.native + LN_SQRT2)
         parent_owner[rows] = owner
-    parent[batch.structure], parent_owner[batch.structure] = NO_PARENT, -1
+    if some_stand:
+        parent[batch.structure], parent_owner[batch.structure] = NO_PARENT, -1
     child, child_owner = _children(batch, finer)
     return _Found(parent, child, parent_owner, child_owner, names)
 

@@ -117,6 +117,10 @@ class CoverageLoops(Protocol):
 
     def sound(self, surfels: Surfels) -> bool: ...
 
+    def sizes(
+        self, log_scales: F32, across: F64, native: F32, ln_edge: F64, of_block: Rows
+    ) -> tuple[F64, F64]: ...
+
     def hulls(self, means: F32, reach: F64, starts: Rows) -> F64: ...
 
     def look(self, lens: Lens, balls: Balls, frames: Frames, rows: Rows) -> Spots: ...
@@ -175,6 +179,16 @@ class NumpyLoops:
     def sound(self, surfels: Surfels) -> bool:
         """Whether all is well with one row or more (``Surfels.is_sound``)."""
         return surfels.is_sound()
+
+    def sizes(
+        self, log_scales: F32, across: F64, native: F32, ln_edge: F64, of_block: Rows
+    ) -> tuple[F64, F64]:
+        """``reach`` and ``native`` of ``Balls``.
+
+        ``log_scales`` [N, 2], ``native`` [N] as columns hold them; ``across`` [N, 2] standard deviations.
+        """
+        longer = np.where(log_scales[:, 0] >= log_scales[:, 1], across[:, 0], across[:, 1])
+        return REACH * longer, native.astype(np.float64) + ln_edge[of_block]
 
     def hulls(self, means: F32, reach: F64, starts: Rows) -> F64:
         """The boxes [B, 2, 3] of runs of balls of centres ``means`` [N, 3] and radii ``reach`` [N]."""

@@ -56,10 +56,8 @@ class Batch:
         cells, whole = [cell for _, cell in places], run.whole
         of_block = np.repeat(np.arange(len(cells)), run.counts)
         ln_edge = np.array([cell.ln_edge for cell in cells])
-        first = whole.log_scales[:, 0] >= whole.log_scales[:, 1]
-        longer = np.where(first, run.across[:, 0], run.across[:, 1])
-        native = whole.native.astype(np.float64) + ln_edge[of_block]
-        balls = Balls(of_block, whole.means, REACH * longer, run.pixel, native)
+        reach, native = loops().sizes(whole.log_scales, run.across, whole.native, ln_edge, of_block)
+        balls = Balls(of_block, whole.means, reach, run.pixel, native)
         nodes = [node for node, _ in places]
         spans = np.array([part.native_interval for part in run.parts]) + ln_edge[:, None]
         return Batch(

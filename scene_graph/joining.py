@@ -87,7 +87,7 @@ class Joined:
         greatest = np.maximum.reduceat(whole.native, self.starts).tolist()
         for part, box, low, high in zip(self.parts, boxes, least, greatest, strict=True):
             object.__setattr__(part, "known_box", box)
-            mean = float(part.native.mean(dtype=np.float64))
+            mean = float(np.add.reduce(part.native, dtype=np.float64) / len(part))  # quicker than ``mean``
             object.__setattr__(part, "known_native", (low, high, mean))
 
 

@@ -13,8 +13,9 @@ import threading
 import numpy as np
 from numba import njit
 
-from wonderzoom.runtime.renderers import hash_kernels
+from wonderzoom.runtime.renderers import hash_kernels, surfel_passes
 from wonderzoom.runtime.renderers.simd import AS_WRITTEN
+from wonderzoom.runtime.renderers.surfel_passes import CHUNK
 from wonderzoom.scene_graph.camera import NEAR, Camera
 from wonderzoom.scene_graph.cells import ORIGIN
 from wonderzoom.scene_graph.coverage_loops import (
@@ -36,13 +37,11 @@ from wonderzoom.scene_graph.coverage_loops import (
 from wonderzoom.scene_graph.coverage_loops import finer as is_finer
 from wonderzoom.scene_graph.scale_node import View
 from wonderzoom.scene_graph.scales import LN_SQRT2
-from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, MAX_OFFSET, REACH, Surfels
+from wonderzoom.scene_graph.surfels import Surfels
 
 # A view that is coarser (finer) than a surfel by more than sqrt 2, or nearly, as a ratio.
 _COARSER, _FINER = math.sqrt(2.0) * (1.0 - 1e-6), math.sqrt(0.5) * (1.0 + 1e-6)
-_CHUNK = 128  # rows of a block that are seen at once
 _RIM = len(ALONG)  # points of a footprint beside its centre
-_OFFSET, _SIZE = np.float32(MAX_OFFSET), np.float32(MAX_LN_SIZE)
 _LN_MOST = 600.0  # beyond this nothing is said of a ratio of scales by itself
 _SLACK = 1e-9  # by which a footprint that just touches a plane of the frustum still meets it; any is right
 
@@ -56,11 +55,11 @@ class CompiledLoops:
 
     def boxes(self, means: F32, quats: F32, across: F64, thick: F64, starts: Rows) -> F64:
         found, ends = np.empty((len(starts), 2, 3)), np.append(starts[1:], len(means))
-        _boxes(_fixed(means), _fixed(quats), across, thick, starts, ends, found)
+        surfel_passes.boxes(_fixed(means), _fixed(quats), across, thick, starts, ends, found)
         return found
 
     def sound(self, surfels: Surfels) -> bool:
-        return _sound(
+        return surfel_passes.sound(
             surfels.means.ravel(),
             surfels.quats,
             surfels.log_scales.ravel(),
@@ -68,9 +67,16 @@ class CompiledLoops:
             surfels.opacities,
         )
 
+    def sizes(
+        self, log_scales: F32, across: F64, native: F32, ln_edge: F64, of_block: Rows
+    ) -> tuple[F64, F64]:
+        found = np.empty((2, len(native)))
+        surfel_passes.sizes(_fixed(log_scales), across, _fixed(native), ln_edge, of_block, found)
+        return found[0], found[1]
+
     def hulls(self, means: F32, reach: F64, starts: Rows) -> F64:
         found, ends = np.empty((len(starts), 2, 3)), np.append(starts[1:], len(means))
-        _hulls(_fixed(means), reach, starts, ends, found)
+        surfel_passes.hulls(_fixed(means), reach, starts, ends, found)
         return found
 
     def look(self, lens: Lens, balls: Balls, frames: Frames, rows: Rows) -> Spots:
@@ -137,7 +143,7 @@ class CompiledLoops:
     ) -> tuple[F32, F32, I16, I16, Mask]:
         count, used = len(of_block), np.zeros((len(ln_edge), names), np.bool_)
         scales, places = np.empty((2, count), np.float32), np.empty((2, count), np.int16)
-        _limits(of_block, ln_edge, *bounds, *owners, scales, places, used)
+        surfel_passes.limits(of_block, ln_edge, *bounds, *owners, scales, places, used)
         return scales[0], scales[1], places[0], places[1], used
 
 
@@ -164,6 +170,7 @@ def warm_up() -> None:
     balls, frames = Balls(row, means, one, one, one), Frames(np.zeros((1, 3)), one, none, none)
     compiled.boxes(means, quats, np.ones((1, 2)), one, row)
     compiled.hulls(means, one, row)
+    compiled.sizes(means[:, :2].copy(), np.ones((1, 2)), means[:, 0].copy(), none, row)
     rest = (
         np.zeros((1, *shape), dtype)
         for shape, dtype in (((2,), "f4"), ((), "f4"), ((3,), "u1"), ((), "f4"), ((), "u2"), ((), "u1"))
@@ -184,67 +191,6 @@ def warm_up_in_background() -> threading.Thread:
     thread = threading.Thread(target=warm_up, name="warm-up bounds", daemon=True)
     thread.start()
     return thread
-
-
-@njit(**AS_WRITTEN)
-def _boxes(means, quats, across, thick, starts, ends, found):
-    for part in range(starts.shape[0]):
-        for axis in range(3):
-            found[part, 0, axis], found[part, 1, axis] = np.inf, -np.inf
-        for i in range(starts[part], ends[part]):
-            w, x = np.float64(quats[i, 0]), np.float64(quats[i, 1])
-            y, z = np.float64(quats[i, 2]), np.float64(quats[i, 3])
-            s = 2.0 / (w * w + x * x + y * y + z * z)
-            xx, yy, zz = s * x * x, s * y * y, s * z * z
-            xy, xz, yz = s * x * y, s * x * z, s * y * z
-            wx, wy, wz = s * w * x, s * w * y, s * w * z
-            a, b, c = across[i, 0], across[i, 1], thick[i]
-            p, q, r = (1.0 - (yy + zz)) * a, (xy - wz) * b, (xz + wy) * c
-            right = REACH * math.sqrt(p * p + q * q + r * r)
-            p, q, r = (xy + wz) * a, (1.0 - (xx + zz)) * b, (yz - wx) * c
-            down = REACH * math.sqrt(p * p + q * q + r * r)
-            p, q, r = (xz - wy) * a, (yz + wx) * b, (1.0 - (xx + yy)) * c
-            ahead = REACH * math.sqrt(p * p + q * q + r * r)
-            x, y, z = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
-            found[part, 0, 0], found[part, 1, 0] = (
-                min(found[part, 0, 0], x - right),
-                max(found[part, 1, 0], x + right),
-            )
-            found[part, 0, 1], found[part, 1, 1] = (
-                min(found[part, 0, 1], y - down),
-                max(found[part, 1, 1], y + down),
-            )
-            found[part, 0, 2], found[part, 1, 2] = (
-                min(found[part, 0, 2], z - ahead),
-                max(found[part, 1, 2], z + ahead),
-            )
-
-
-@njit(**AS_WRITTEN)
-def _sound(means, quats, log_scales, native, opacities):
-    wrong = 0
-    for i in range(means.shape[0]):
-        wrong += not abs(means[i]) <= _OFFSET
-    for i in range(log_scales.shape[0]):
-        wrong += not abs(log_scales[i]) <= _SIZE
-    for i in range(native.shape[0]):
-        wrong += not abs(native[i]) <= _SIZE
-        wrong += not (opacities[i] > 0 and opacities[i] <= 1)
-        w, x, y, z = quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3]
-        length = w * w + x * x + y * y + z * z
-        wrong += not (length > 0.25 and length < 4.0)
-    return wrong == 0
-
-
-@njit(**AS_WRITTEN)
-def _hulls(means, reach, starts, ends, found):
-    for part in range(starts.shape[0]):
-        for axis in range(3):
-            low, high = np.inf, -np.inf
-            for i in range(starts[part], ends[part]):
-                low = min(low, np.float64(means[i, axis]) - reach[i])
-                high = max(high, np.float64(means[i, axis]) + reach[i])
-            found[part, 0, axis], found[part, 1, axis] = low, high
 
 
 @njit(**AS_WRITTEN)
@@ -306,12 +252,12 @@ def _find(
     r10, r11, r12 = rotation[1, 0], rotation[1, 1], rotation[1, 2]
     r20, r21, r22 = rotation[2, 0], rotation[2, 1], rotation[2, 2]
     coarser, finer, first = 0, 0, 0
-    seen = np.empty(6 * _CHUNK)  # one array: several at once would not be worked out in vectors
+    seen = np.empty(6 * CHUNK)  # one array: several at once would not be worked out in vectors
     while first < of_block.shape[0]:
         block, start = of_block[first], first
         low, e, unit = lower[block], edge[block], units[block]
         count = 1
-        while count < _CHUNK and start + count < of_block.shape[0] and of_block[start + count] == block:
+        while count < CHUNK and start + count < of_block.shape[0] and of_block[start + count] == block:
             count += 1
         first += count
         if not low < np.inf:
@@ -323,13 +269,13 @@ def _find(
             z = np.float64(means[start + k, 2]) * e + c
             px, py, pz = r00 * x + r01 * y + r02 * z, r10 * x + r11 * y + r12 * z, r20 * x + r21 * y + r22 * z
             w = 1.0 + pz * inverse_f
-            seen[k], seen[_CHUNK + k], seen[2 * _CHUNK + k], seen[3 * _CHUNK + k] = px, py, pz, w
-            seen[4 * _CHUNK + k], seen[5 * _CHUNK + k] = ax * px / w + cx, ay * py / w + cy
+            seen[k], seen[CHUNK + k], seen[2 * CHUNK + k], seen[3 * CHUNK + k] = px, py, pz, w
+            seen[4 * CHUNK + k], seen[5 * CHUNK + k] = ax * px / w + cx, ay * py / w + cy
         for k in range(count):
             i = start + k
             if not (parent[i] >= low or low - LN_SQRT2 <= native[i]):
                 continue
-            px, py, pz, w = seen[k], seen[_CHUNK + k], seen[2 * _CHUNK + k], seen[3 * _CHUNK + k]
+            px, py, pz, w = seen[k], seen[CHUNK + k], seen[2 * CHUNK + k], seen[3 * CHUNK + k]
             if not w > NEAR:
                 continue
             depth = w
@@ -339,7 +285,7 @@ def _find(
             size, r = depth * unit, reach[i] * e
             if pixel[i] * _FINER <= size <= pixel[i] * _COARSER:
                 continue
-            u, v = seen[4 * _CHUNK + k], seen[5 * _CHUNK + k]
+            u, v = seen[4 * CHUNK + k], seen[5 * CHUNK + k]
             hit = False
             if u >= 0.0 and u < width and v >= 0.0 and v < height:
                 at = np.intp(v) * width + np.intp(u)
@@ -429,25 +375,3 @@ def _rims(numbers, shape, mask, zeta, axes, points, reach, whole, hit):
             if covers != whole:
                 hit[i] = covers
                 break
-
-
-@njit(**AS_WRITTEN)
-def _limits(of_block, ln_edge, parent, child, parents, children, scales, places, used):
-    for i in range(of_block.shape[0]):
-        block = of_block[i]
-        scales[0, i] = np.float32(parent[i] - ln_edge[block])
-        scales[1, i] = np.float32(child[i] - ln_edge[block])
-        if parents[i] >= 0:
-            used[block, parents[i]] = True
-        if children[i] >= 0:
-            used[block, children[i]] = True
-    place = np.full((used.shape[0], used.shape[1] + 1), -1, np.int16)  # -1 finds the last one
-    for block in range(used.shape[0]):
-        count = 0
-        for name in range(used.shape[1]):
-            if used[block, name]:
-                place[block, name] = count
-                count += 1
-    for i in range(of_block.shape[0]):
-        places[0, i] = place[of_block[i], parents[i]]
-        places[1, i] = place[of_block[i], children[i]]

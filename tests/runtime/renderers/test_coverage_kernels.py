@@ -24,6 +24,7 @@ from wonderzoom.scene_graph.coverage_loops import (
     Spots,
 )
 from wonderzoom.scene_graph.scale_node import View
+from wonderzoom.scene_graph.surfels import Surfels
 
 
 @contextmanager
@@ -159,6 +160,45 @@ def test_boxes_are_the_same(seed: int, count: int) -> None:
     reach = np.exp(rng.uniform(-12.0, 2.0, count))
     one, other = (each.hulls(means, reach, starts) for each in (NumpyLoops(), CompiledLoops()))
     np.testing.assert_array_equal(one, other)
+
+
+@law(st.integers(0, 2**32 - 1), st.integers(1, 60), examples=40)
+def test_sizes_are_the_same(seed: int, count: int) -> None:
+    """Of discs, of lines, and of blocks at any level."""
+    rng = np.random.default_rng(seed)
+    log_scales = rng.choice([-12.0, -3.0, 1e-20, 0.0, 2.0], (count, 2)).astype(np.float32)
+    across, native = np.exp(log_scales.astype(np.float64)), rng.normal(size=count).astype(np.float32)
+    of_block, ln_edge = np.sort(rng.integers(0, 3, count)), rng.normal(size=3) * 300.0
+    one, other = (
+        each.sizes(log_scales, across, native, ln_edge, of_block) for each in (NumpyLoops(), CompiledLoops())
+    )
+    for mine, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@law(
+    st.sampled_from(["means", "quats", "log_scales", "opacities", "native"]),
+    st.sampled_from([np.nan, np.inf, -np.inf, 0.0, 0.3, -0.3, 1.0, 1.1, -0.6, 13.0, -13.0]),
+    st.integers(0, 29),
+    examples=60,
+)
+def test_a_wrong_number_is_seen_in_any_row(name: str, number: float, row: int) -> None:
+    rng = np.random.default_rng(row)
+    columns = {
+        "means": rng.uniform(-0.5, 0.5, (30, 3)).astype(np.float32),
+        "quats": np.tile(np.array([0.5, -0.5, 0.5, 0.5], np.float32), (30, 1)),
+        "log_scales": rng.uniform(-7.0, 0.0, (30, 2)).astype(np.float32),
+        "opacities": rng.uniform(0.1, 1.0, 30).astype(np.float32),
+        "colors": np.zeros((30, 3), np.uint8),
+        "native": rng.uniform(-6.0, -1.0, 30).astype(np.float32),
+        "view": np.zeros(30, np.uint16),
+        "kind": np.zeros(30, np.uint8),
+    }
+    assert CompiledLoops().sound(Surfels(**columns))
+    column = columns[name].copy()
+    column[row] = number
+    changed = Surfels(**{**columns, name: column})
+    assert CompiledLoops().sound(changed) == NumpyLoops().sound(changed) == changed.is_sound()
 
 
 def test_a_process_uses_what_it_has_warmed_up() -> None:
