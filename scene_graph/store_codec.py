@@ -23,6 +23,7 @@ from safetensors.numpy import save as save_tensors
 
 from wonderzoom.scene_graph.admission import look_together
 from wonderzoom.scene_graph.commit import FORMAT, BoundsPatch, Commit, LogEntry
+from wonderzoom.scene_graph.joining import concatenate
 from wonderzoom.scene_graph.manifest import (
     BadCommit,
     Json,
@@ -168,10 +169,8 @@ def encode_commit(commit: Commit) -> bytes:
         for j, view in enumerate(node.views):
             tensors |= _pack_view(view, f"view.{i}.{j}")
     if commit.blocks:
-        for name, dtype in DTYPES.items():
-            tensors[f"surfels.{name}"] = _joined(
-                [getattr(block.surfels, name) for block in commit.blocks], dtype
-            )
+        columns = concatenate([block.surfels for block in commit.blocks]).columns()
+        tensors |= {f"surfels.{name}": np.ascontiguousarray(column) for name, column in columns.items()}
         tensors |= _pack_bounds("bounds", [block.bounds for block in commit.blocks])
     if commit.patches:
         tensors |= _pack_bounds("patches", [patch.bounds for patch in commit.patches])

@@ -55,7 +55,7 @@ class Surfels:
     native: F32  # [N] x = ln s_native - ln edge (Eq. 1)
     view: NDArray[np.uint16]  # [N] which view of the node made it
     kind: NDArray[np.uint8]  # [N] SURFACE, FILL or STRUCTURE
-    # Of which these are rows in one piece, and from which row on: put together again they need no copy.
+    # Of which these are rows in one piece, and from which on: put together again they need no copy.
     cut_from: tuple[Surfels, int] | None = field(default=None, init=False, repr=False, compare=False)
     # What was worked out of columns that never change: an insertion asks for it twice.
     known_box: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
@@ -171,9 +171,8 @@ class Bounds:
     revision: int = 0  # the commit that last changed them
     digest: str = field(default="", init=False, compare=False)  # filled when ``key`` is first asked for
     known: tuple[Interval, Interval] | None = field(default=None, init=False, repr=False, compare=False)
-    known_beside: Surfels | None = field(
-        default=None, init=False, repr=False, compare=False
-    )  # sound with these
+    # Surfels with which they are sound.
+    known_beside: Surfels | None = field(default=None, init=False, repr=False, compare=False)
 
     @staticmethod
     def open(n: int) -> Bounds:
@@ -225,6 +224,8 @@ class Bounds:
         return self._named(self.child_owner)
 
     def _named(self, column: NDArray[np.int16]) -> frozenset[str]:
+        if len(self.owners) < 2:  # nearly always
+            return frozenset(self.owners if (column >= 0).any() else ())
         used = np.zeros(len(self.owners) + 1, np.bool_)  # -1 finds the last entry
         used[column] = True
         return frozenset(name for name, here in zip(self.owners, used.tolist(), strict=False) if here)
@@ -329,9 +330,8 @@ class Block:
     columns: Surfels | StoredSurfels
     limits: Bounds | StoredBounds
     hash: str = field(default="")  # of the write-once columns, the cell and the node; filled when empty
-    mips: list[Block] = field(
-        default_factory=list["Block"], init=False, repr=False, compare=False
-    )  # see ``mips``
+    # See the module ``mips``.
+    mips: list[Block] = field(default_factory=list["Block"], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.limits) != len(self.columns):
