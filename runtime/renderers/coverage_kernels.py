@@ -50,7 +50,7 @@ class CompiledLoops:
     """See ``CoverageLoops``."""
 
     batch_rows = (
-        1 << 16
+        1 << 17
     )  # the loops pass over their rows once: what a batch costs beside them counts for more
 
     def boxes(self, means: F32, quats: F32, across: F64, thick: F64, starts: Rows) -> F64:
