@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -135,12 +136,13 @@ def test_blocks_get_the_same_bounds_and_names(seed: int, count: int, names: int)
     """Of blocks of one row and of many, where there is no bound, and where a block uses no name."""
     rng = np.random.default_rng(seed)
     of_block, ln_edge = np.sort(rng.integers(0, 4, count)), rng.normal(size=4) * 300.0
-    bounds = tuple(
+    parent, child = (
         np.where(rng.random(count) < 0.3, none, rng.normal(size=count)) for none in (np.inf, -np.inf)
     )
-    owners = tuple(rng.integers(-1, names, count) for _ in range(2))
+    parents, children = (rng.integers(-1, names, count) for _ in range(2))
     one, other = (
-        each.limits(of_block, ln_edge, bounds, owners, names) for each in (NumpyLoops(), CompiledLoops())
+        each.limits(of_block, ln_edge, (parent, child), (parents, children), names)
+        for each in (NumpyLoops(), CompiledLoops())
     )
     for mine, theirs in zip(one, other, strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -184,7 +186,7 @@ def test_sizes_are_the_same(seed: int, count: int) -> None:
 )
 def test_a_wrong_number_is_seen_in_any_row(name: str, number: float, row: int) -> None:
     rng = np.random.default_rng(row)
-    columns = {
+    columns: dict[str, Any] = {
         "means": rng.uniform(-0.5, 0.5, (30, 3)).astype(np.float32),
         "quats": np.tile(np.array([0.5, -0.5, 0.5, 0.5], np.float32), (30, 1)),
         "log_scales": rng.uniform(-7.0, 0.0, (30, 2)).astype(np.float32),
