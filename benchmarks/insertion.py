@@ -3,9 +3,10 @@
     python -m benchmarks.insertion [--rounds N] [--far N ...] [--depth N] [--numpy]
 
 A root of 768 x 512 pixels on a relief with depth edges and one zoom view above it: 512 x 512, and 864 x 608,
-which is what generation makes for a viewer of 768 x 512. ``--far`` adds that many small nodes elsewhere first:
-an insertion must not cost more for them. Bounds are worked out by compiled loops, as in a program that makes worlds, or
-with ``--numpy`` by their definition. Times are medians over the rounds.
+which is what generation makes for a viewer of 768 x 512. ``--far`` adds that many small nodes elsewhere first, and
+the last rows have a root of 2448 x 1632, four million surfels: an insertion must not cost more for them. Bounds are
+worked out and blocks hashed by compiled loops, as in a program that makes worlds, or with ``--numpy`` by their
+definition. Times are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -40,10 +41,12 @@ F64 = NDArray[np.float64]
 Placed = list[tuple[Cell, Surfels]]
 
 ROOT = (768, 512)
+LARGE_ROOT = (2448, 1632)
 VIEWS = ((512, 512), (864, 608))
 FOCAL = 640.0
 FACTOR = 4.0
 AT = (400.0, 330.0)  # root pixel that is zoomed into
+# Lengths are in pixels of ROOT; a larger root shows the same in more of them.
 
 
 class Clock:
@@ -66,19 +69,24 @@ class Clock:
 
 
 # ---- content ----------------------------------------------------------------------------------------
-def relief(uv: F64) -> F64:
+def pixels(root: Camera) -> float:
+    """Pixels of a root for one of ROOT's."""
+    return root.width / ROOT[0]
+
+
+def relief(uv: F64, root: Camera) -> F64:
     """zeta [...] in root pixels of the surface behind root pixels [..., 2]: waves, ripples and steps."""
-    u, v = uv[..., 0] / ROOT[0], uv[..., 1] / ROOT[1]
+    u, v = uv[..., 0] / root.width, uv[..., 1] / root.height
     waves = 40.0 * np.sin(7.0 * u + 2.0 * v) + 25.0 * np.cos(11.0 * v - 3.0 * u) - 150.0 * (v - 0.5)
     ripples = 3.0 * np.sin(90.0 * u) * np.cos(70.0 * v)
     steps = 80.0 * ((np.sin(5.0 * u + 1.0) * np.sin(6.0 * v)) > 0.55)
-    return waves + ripples - steps
+    return pixels(root) * (waves + ripples - steps)
 
 
 def zoomed_at(root: Camera, at: tuple[float, float], factor: float, size: tuple[int, int]) -> Camera:
-    """The generation camera of a zoom into a root pixel: the root's eye, turned, a longer focal length."""
-    uv = np.array(at)
-    camera = root.looking_at(root.unproject(uv, relief(uv))).zoomed(factor)
+    """The generation camera of a zoom into a place: the root's eye, turned, a longer focal length."""
+    uv = pixels(root) * np.array(at)
+    camera = root.looking_at(root.unproject(uv, relief(uv, root))).zoomed(factor)
     return replace(camera, cx=size[0] / 2, cy=size[1] / 2, width=size[0], height=size[1])
 
 
@@ -87,9 +95,9 @@ def seen(camera: Camera, root: Camera) -> NDArray[np.float32]:
     uv = camera.pixel_centres()
     x, y = (uv[..., 0] - camera.cx) * camera.inverse_f, (uv[..., 1] - camera.cy) * camera.inverse_f
     direction = np.stack([x, y, np.ones_like(x)], -1) @ (root.rotation @ camera.rotation.T).T
-    at = direction[..., :2] / direction[..., 2:] * FOCAL + [root.cx, root.cy]
+    at = direction[..., :2] / direction[..., 2:] * (pixels(root) * FOCAL) + [root.cx, root.cy]
     matrix, origin = camera.map_from(root)
-    return (root.unproject(at, relief(at)) @ matrix[2] + origin[2]).astype(np.float32)
+    return (root.unproject(at, relief(at, root)) @ matrix[2] + origin[2]).astype(np.float32)
 
 
 def made(camera: Camera, root: Camera, parent: str | None, clock: Clock) -> tuple[ScaleNode, Placed]:
@@ -108,9 +116,9 @@ def made(camera: Camera, root: Camera, parent: str | None, clock: Clock) -> tupl
     return node, list(blocks.items())
 
 
-def grown(far: int) -> tuple[World, Camera, str, list[Commit]]:
+def grown(far: int, size: tuple[int, int] = ROOT) -> tuple[World, Camera, str, list[Commit]]:
     """A root, ``far`` small zooms along its upper rim, and the log."""
-    root = initial_camera(FOCAL, *ROOT, math.log(0.2))
+    root = initial_camera(FOCAL * size[0] / ROOT[0], *size, math.log(0.2))
     world, log, aside = World(WorldHeader(h_ref=ROOT[1])), list[Commit](), Clock()
 
     def add(node: ScaleNode, blocks: Placed) -> str:
@@ -183,10 +191,11 @@ def main() -> None:
         coverage_kernels.warm_up()
     print(machine("numpy", "numba"))
     rows: list[list[str]] = []
-    for far in arguments.far:
-        world, root, first, _ = grown(far)
+    worlds = [(f"{far} nodes elsewhere", far, ROOT) for far in arguments.far]
+    for name, far, over in [*worlds, ("a root of 4 M", 0, LARGE_ROOT)]:
+        world, root, first, _ = grown(far, over)
         for size in VIEWS:
-            rows.append([f"{far} nodes elsewhere", *insertion(world, root, first, size, arguments.rounds)])
+            rows.append([name, *insertion(world, root, first, size, arguments.rounds)])
     steps = ["place", "propose", "apply", "append", "propose + apply, surfels/s of CPU"]
     print("\nWall (CPU) milliseconds\n")
     print(table(["world", "view", "surfels", "old rows in patched blocks", *steps], rows))

@@ -18,10 +18,11 @@ from wonderzoom.generation.lifting import Lifted, in_camera
 from wonderzoom.generation.stages import Layer
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.joining import concatenate
 from wonderzoom.scene_graph.placement import place
 from wonderzoom.scene_graph.ports import Control, FitProblem, FitSettings, Fitter, FitView
 from wonderzoom.scene_graph.scale_node import Interval, View
-from wonderzoom.scene_graph.surfels import Surfels, concatenate
+from wonderzoom.scene_graph.surfels import Surfels
 
 
 def fit_layers(
@@ -81,7 +82,12 @@ def place_layers(parts: Sequence[Lifted], camera: Camera) -> list[tuple[Cell, Su
         columns = (part.means, part.quats, part.log_scales, part.opacities, part.colors, part.ln_native)
         for cell, surfels in place(camera, *columns, view, part.kind).items():
             found.setdefault(cell, []).append(surfels)
-    return [(cell, concatenate(found[cell])) for cell in sorted(found)]
+    cells = sorted(found)
+    whole = concatenate(
+        [part for cell in cells for part in found[cell]]
+    )  # cut again, so that nobody has to join them
+    ends = np.cumsum([0, *(sum(map(len, found[cell])) for cell in cells)]).tolist()
+    return [(cell, whole.take(slice(*ends[i : i + 2]))) for i, cell in enumerate(cells)]
 
 
 def view_of(layer: Layer, image: NDArray[np.uint8] | None = None) -> View:

@@ -12,6 +12,7 @@ axis-aligned and halve at every level, so moving between frames is exact. Levels
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,6 +127,28 @@ class Cell:
         return saturated_shift(1.0, other.level - self.level)
 
 
+def frames_in(cells: Sequence[Cell], other: Cell) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``edge_in`` [n] and ``centre_from`` [n, 3] of many cells."""
+    edges, centres = np.empty(len(cells)), np.empty((len(cells), 3))
+    rows: dict[int, list[int]] = {}
+    for row, cell in enumerate(cells):
+        rows.setdefault(cell.level, []).append(row)
+    for level, here in rows.items():
+        finest = max(level, other.level)
+        mine, theirs = finest - level, finest - other.level
+        x, y, z = (((2 * i + 1) << theirs) for i in other.index)
+        steps: list[int] = []
+        for row in here:
+            cell = cells[row]
+            steps.append(((2 * cell.ix + 1) << mine) - x)
+            steps.append(((2 * cell.iy + 1) << mine) - y)
+            steps.append(((2 * cell.iz + 1) << mine) - z)
+        shift = other.level - finest - 1
+        edges[here] = saturated_shift(1.0, other.level - level)
+        centres[here] = np.reshape([integer_to_float(step, shift) for step in steps], (-1, 3))
+    return edges, centres
+
+
 ORIGIN_CELL = Cell(0, ORIGIN_INDEX, ORIGIN_INDEX, ORIGIN_INDEX)
 
 
@@ -137,14 +160,15 @@ def common_ancestor(cells: list[Cell] | tuple[Cell, ...]) -> Cell:
     if not cells:
         raise ValueError("common_ancestor needs at least one cell")
     level = min(cell.level for cell in cells)
-    lifted = {cell.at_level(level) for cell in cells}
-    lowest = level - 4 * MAX_SHIFT
-    while len(lifted) > 1:
-        level -= 1
-        if level < lowest:
-            raise ValueError("the cells lie on both sides of the edge of the addressable world")
-        lifted = {cell.ancestor() for cell in lifted}
-    return lifted.pop()
+    ends: list[tuple[int, int]] = []  # least and greatest index of each axis, at that level
+    for axis in range(3):
+        here = [cell.index[axis] >> (cell.level - level) for cell in cells]
+        ends.append((min(here), max(here)))
+    # What differs by so many bits is the same that many levels up; numbers of two signs never are.
+    up = max((low ^ high).bit_length() for low, high in ends)
+    if up > 4 * MAX_SHIFT or any(low < 0 <= high for low, high in ends):
+        raise ValueError("the cells lie on both sides of the edge of the addressable world")
+    return Cell(level - up, *(low >> up for low, _ in ends))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wonderzoom.scene_graph.admission import limits_are_sound
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.coverage_loops import POINTS, Mask, loops
-from wonderzoom.scene_graph.footprints import Batch, Seen
+from wonderzoom.scene_graph.coverage_loops import F32, F64, I16, POINTS, Lens, Mask, Rows, loops
+from wonderzoom.scene_graph.footprints import Batch, Seen, bounded
+from wonderzoom.scene_graph.joining import Joined, runs
 from wonderzoom.scene_graph.scales import LN_SQRT2, NO_CHILD, NO_PARENT
 from wonderzoom.scene_graph.surfels import Block, Bounds
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
 
-F64 = NDArray[np.float64]
-Rows = NDArray[np.intp]
 # Blocks by number, with the rows that a view may reach; None: any.
 Reached = Mapping[int, Rows | None]
 
@@ -41,12 +40,27 @@ Reached = Mapping[int, Rows | None]
 # ---- what the world asks ----------------------------------------------------------------------------
 def compute_bounds(blocks: Sequence[Block], views: ViewIndex) -> list[Bounds]:
     """The bounds of some blocks' surfels: a pure function of the live views."""
+    places = [block.key for block in blocks]
+    return bounds_in_runs(places, Joined.in_runs([block.surfels for block in blocks]), views)
+
+
+def bounds_in_runs(
+    places: Sequence[tuple[str, Cell]], joined: Sequence[Joined], views: ViewIndex, revision: int = 0
+) -> list[Bounds]:
+    """``compute_bounds`` of blocks, of which we know node and cell, whose surfels come a run after the other."""
     found: list[Bounds] = []
-    for some in _batches([block.count for block in blocks]):
+    for run in joined:
         with np.errstate(over="ignore", invalid="ignore"):
-            batch = Batch.of([blocks[i] for i in some])
-            all_bounds = _bounds_of(batch, views)
-        found += [all_bounds.of(rows, batch.cells[number]) for number, rows in batch.parts()]
+            batch = Batch.of(places[len(found) : len(found) + len(run.parts)], run)
+            every = np.arange(len(run.parts)), run.boxes()
+            limits = _bounds_of(batch, every, views).limits(batch)
+        all_bounds = limits.bounds(
+            range(len(run.parts)),
+            [slice(a, a + n) for a, n in zip(run.starts.tolist(), run.counts, strict=True)],
+            revision,
+        )
+        limits.tell(run, all_bounds)
+        found += all_bounds
     return found
 
 
@@ -60,27 +74,25 @@ def update_bounds(
     """
     wanted = [_united([reached[i] for _, reached in changed if i in reached]) for i in range(len(blocks))]
     counts = [block.count if rows is None else len(rows) for block, rows in zip(blocks, wanted, strict=True)]
-    for some in _batches(counts):
+    for some in runs(counts):
         with np.errstate(over="ignore", invalid="ignore"):
-            batch = Batch.of(blocks[some.start : some.stop], wanted[some.start : some.stop])
-            meets = np.zeros(len(batch.native), np.bool_)
+            batch = Batch.of_rows(blocks[some.start : some.stop], wanted[some.start : some.stop])
+            meets = np.zeros(len(batch), np.bool_)
             for live, reached in changed:
                 inside = np.array([i - some.start for i in some if i in reached], np.intp)
                 if len(inside):
-                    seen = Seen.of(batch, batch.rows_of(inside), live.view, views.radial)
-                    meets[seen.rows[seen.bounded()]] = True
+                    meets[bounded(batch, inside, live.view, views.radial)] = True
             at = np.flatnonzero(meets)
             if not len(at):
                 continue
             part = batch.take(at)
-            found = _bounds_of(part, views)
-        first = np.searchsorted(batch.of_block, np.arange(len(batch.cells)))
-        for number, rows in part.parts():
+            limits = _bounds_of(part, part.boxes(), views).limits(part)
+        first = np.searchsorted(batch.balls.of_block, np.arange(len(batch.cells)))
+        numbers, rows = zip(*part.parts(), strict=True)
+        for number, here, new in zip(numbers, rows, limits.bounds(numbers, rows), strict=True):
             block, among = blocks[some.start + number], wanted[some.start + number]
-            local = at[rows] - first[number]
-            bounds = _merged(
-                block.bounds, local if among is None else among[local], found.of(rows, block.cell)
-            )
+            local = at[here] - first[number]
+            bounds = _merged(block.bounds, local if among is None else among[local], new)
             if not bounds.same_as(block.bounds):
                 yield block, bounds
 
@@ -93,36 +105,71 @@ def _united(some: Sequence[Rows | None]) -> Rows | None:
     return None if len(rows) < len(some) else np.unique(np.concatenate(rows))
 
 
-def _batches(counts: Sequence[int]) -> Iterator[range]:
-    """Runs of parts of about as many rows as the loops work on together."""
-    start, rows, most = 0, 0, loops().batch_rows
-    for number, count in enumerate(counts):
-        rows += count
-        if rows >= most or number == len(counts) - 1:
-            yield range(start, number + 1)
-            start, rows = number + 1, 0
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
     """Bounds while they are worked out."""
 
     parent: F64  # [N] ln root edges per pixel
     child: F64  # [N]
-    child_owner: Rows  # [N] index into ``names``, -1 for none
-    parent_owner: Rows  # [N]
+    parent_owner: Rows  # [N] index into ``names``, -1 for none
+    child_owner: Rows  # [N]
     names: list[str]  # sorted
 
-    def of(self, rows: slice, cell: Cell) -> Bounds:
-        """Some rows, which lie in one cell, with the owners that they name."""
-        parent = (self.parent[rows] - cell.ln_edge).astype(np.float32)
-        child = (self.child[rows] - cell.ln_edge).astype(np.float32)
-        return _with_owners(parent, child, self.parent_owner[rows], self.child_owner[rows], self.names)
+    def limits(self, batch: Batch) -> _Limits:
+        """The same as the batch's blocks hold them."""
+        parent, child, parents, children, used = loops().limits(
+            batch.balls.of_block,
+            batch.ln_edge,
+            (self.parent, self.child),
+            (self.parent_owner, self.child_owner),
+            len(self.names),
+        )
+        return _Limits(parent, child, parents, children, used, self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Bounds of the rows of a batch, relative to the edges of its blocks' cells."""
+
+    parent: F32  # [N]
+    child: F32  # [N]
+    parent_owner: I16  # [N] which of the names that its block uses, -1 for none
+    child_owner: I16  # [N]
+    used: Mask  # [B, names]
+    names: list[str]
+
+    def bounds(self, blocks: Sequence[int], rows: Sequence[slice], revision: int = 0) -> list[Bounds]:
+        """Those of some blocks, which have these rows."""
+        return [
+            Bounds(
+                self.parent[each],
+                self.child[each],
+                self.parent_owner[each],
+                self.child_owner[each],
+                tuple(name for name, used in zip(self.names, self.used[block].tolist(), strict=True) if used),
+                revision,
+            )
+            for block, each in zip(blocks, rows, strict=True)
+        ]
+
+    def tell(self, run: Joined, all_bounds: Sequence[Bounds]) -> None:
+        """Leave with the bounds of a whole run what is worked out quicker for all of them: intervals, and that they are
+        sound beside their surfels."""
+        sound = limits_are_sound(run.whole, self.parent, self.child, self.parent_owner, self.child_owner)
+        spans = [
+            find.reduceat(column, run.starts).tolist()
+            for column in (self.parent, self.child)
+            for find in (np.minimum, np.maximum)
+        ]
+        for part, bounds, a, b, c, d in zip(run.parts, all_bounds, *spans, strict=True):
+            object.__setattr__(bounds, "known", ((a, b), (c, d)))
+            if sound:
+                object.__setattr__(bounds, "known_beside", part)
 
 
 def _with_owners(
-    parent: NDArray[np.float32],
-    child: NDArray[np.float32],
+    parent: F32,
+    child: F32,
     parent_owner: Rows,
     child_owner: Rows,
     names: list[str],
@@ -150,65 +197,74 @@ def _merged(old: Bounds, at: Rows, part: Bounds) -> Bounds:
 
 
 # ---- the rules --------------------------------------------------------------------------------------
-def _bounds_of(batch: Batch, views: ViewIndex) -> _Found:
-    blocks, boxes = batch.boxes()
+def _bounds_of(batch: Batch, reached: tuple[Rows, F64], views: ViewIndex) -> _Found:
+    """The bounds of a batch; ``reached`` are the blocks that have rows, and boxes over their footprints."""
+    blocks, boxes = reached
     nearby = views.near([batch.cells[i] for i in blocks.tolist()], boxes, (batch.table, blocks))
     parents = {node: views.parent(node) for node in set(batch.nodes)}
     names = sorted({live.node for live in nearby.views} | {name for name in parents.values() if name})
     number = {name: i for i, name in enumerate(names)}
 
-    count = len(batch.native)
-    parent, parent_owner = np.full(count, NO_PARENT), np.full(count, -1, np.intp)
-    finer: list[tuple[Seen, int, Mask]] = []
+    parent, parent_owner = np.full(len(batch), NO_PARENT), np.full(len(batch), -1, np.intp)
+    some_stand = bool(batch.structure.any())
+    finer: list[tuple[Seen, int]] = []
     # Finest views first: once a surfel has a parent, only views that may be finer than that are looked at, so
     # that a chain of a hundred zooms costs about as much as one of three.
     for each, live in enumerate(nearby.views):
-        if np.where(batch.structure, batch.native, parent).max() < nearby.least[each]:
+        farthest = np.where(batch.structure, batch.balls.native, parent) if some_stand else parent
+        if farthest.max() < nearby.least[each]:
             break
-        touched, lowest = nearby.touched(each)
+        touched, lowest, highest = nearby.touched(each)
+        # Of blocks that it is everywhere as fine as, within sqrt 2, a view bounds nothing: mostly those that it made.
+        native = batch.native[blocks[touched]]
+        other = (highest > native[:, 0] + LN_SQRT2) | (lowest < native[:, 1] - LN_SQRT2)
+        touched, lowest = touched[other], lowest[other]
         if not len(touched):
             continue
-        least = np.full(len(batch.cells), np.inf)
-        least[blocks[touched]] = lowest
-        lower = least[batch.of_block]
-        rows = np.flatnonzero((parent >= lower) | (lower - LN_SQRT2 <= batch.native))
-        if not len(rows):
-            continue
-        seen = Seen.of(batch, rows, live.view, views.radial)
+        frames = batch.frames(live.view, blocks[touched], lowest)
         # Ties go to the first node in the index's order, whatever the order here.
-        fine, centre = seen.settle(number[live.node], parent, parent_owner)
-        if len(fine.rows):
-            finer.append((fine, number[live.node], centre))
+        lens, place = Lens.of(live.view, views.radial), number[live.node]
+        seen = Seen.settled(batch, frames, lens, place, parent, parent_owner)
+        if len(seen.rows):
+            finer.append((seen, place))
 
     # What nothing coarser covers takes its parent node's main view; -1: a root's, which has none.
+    alone = np.flatnonzero(np.isinf(parent))
     above = np.array([-1 if (name := parents[node]) is None else number[name] for node in batch.nodes])
-    above = np.where(np.isinf(parent), above[batch.of_block], -1)
+    above = above[batch.balls.of_block[alone]]
     for owner in np.unique(above[above >= 0]).tolist():
-        rows = np.flatnonzero(above == owner)
-        seen = Seen.of(batch, rows, views.main(names[owner]), views.radial)
-        parent[rows] = np.maximum(seen.spots.scale, batch.native[rows] + LN_SQRT2)
+        rows, view = alone[above == owner], views.main(names[owner])
+        frames = batch.frames(view, np.unique(batch.balls.of_block[rows]), 0.0)
+        spots = loops().look(Lens.of(view, views.radial), batch.balls, frames, rows)
+        parent[rows] = np.maximum(spots.scale, spots.native + LN_SQRT2)
         parent_owner[rows] = owner
-    parent[batch.structure], parent_owner[batch.structure] = NO_PARENT, -1
-    return _Found(parent, *_children(batch, finer), parent_owner, names)
+    if some_stand:
+        parent[batch.structure], parent_owner[batch.structure] = NO_PARENT, -1
+    child, child_owner = _children(batch, finer)
+    return _Found(parent, child, parent_owner, child_owner, names)
 
 
-def _children(batch: Batch, finer: list[tuple[Seen, int, Mask]]) -> tuple[F64, Rows]:
-    """Child bounds and their owners, from the views that are finer somewhere and the centres they cover."""
-    count = len(batch.native)
-    child, owner = np.full(count, NO_CHILD), np.full(count, -1, np.intp)
-    hit = np.zeros(count, np.bool_)
-    for seen, _, centre in finer:
-        hit[seen.rows[centre]] = True
+def _children(batch: Batch, finer: list[tuple[Seen, int]]) -> tuple[F64, Rows]:
+    """Child bounds and their owners, from the views that are finer somewhere."""
+    child, owner = np.full(len(batch), NO_CHILD), np.full(len(batch), -1, np.intp)
+    if len(finer) == 1:  # nearly always
+        seen, number = finer[0]
+        rows, scale = seen.whole()
+        child[rows], owner[rows] = scale, number
+        return child, owner
+    hit = np.zeros(len(batch), np.bool_)
+    for seen, _ in finer:
+        hit[seen.rows[seen.centre]] = True
     at = np.flatnonzero(hit)  # the centre is a point of the footprint: without it there is no child
     if not len(at):
         return child, owner
-    place = np.full(count, -1, np.intp)
+    place = np.full(len(batch), -1, np.intp)
     place[at] = np.arange(len(at))
     nearest = np.full((len(at), POINTS), NO_CHILD)  # at each point the nearest finer covering view
     whose = np.full((len(at), POINTS), -1, np.intp)
     spread = batch.spread(at)
-    for seen, number, centre in finer:
-        seen.fold(centre, place[seen.rows], spread, number, nearest, whose)
+    for seen, number in finer:
+        seen.fold(place[seen.rows], spread, number, nearest, whose)
     # The finest of the points; -inf, no child, where a point has none.
     finest = nearest.argmin(1)
     each = np.arange(len(at))

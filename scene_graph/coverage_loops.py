@@ -1,6 +1,6 @@
 """The inner loops of coverage: how far surfels reach, where they are in a view, which of their points it covers.
 
-A process works bounds out with the loops that it chose (``use``): these, in numpy, or compiled ones of the same four
+A process works bounds out with the loops that it chose (``use``): these, in numpy, or compiled ones of the same
 functions (``runtime.renderers.coverage_kernels``, 2.5 times faster). Both agree **to the bit**, as bounds are part of a
 world's digest: they are sums, products, quotients and roots in the order that is written here. Logarithms and
 exponentials, which libraries round differently, come from numpy either way and are handed in.
@@ -14,14 +14,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.camera import NEAR, quat_to_matrix
+from wonderzoom.scene_graph.camera import NEAR, Camera, quat_to_matrix
 from wonderzoom.scene_graph.frustum import Frustum
 from wonderzoom.scene_graph.scale_node import View
 from wonderzoom.scene_graph.scales import LN_SQRT2
-from wonderzoom.scene_graph.surfels import REACH
+from wonderzoom.scene_graph.surfels import REACH, Surfels
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+I16 = NDArray[np.int16]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
@@ -42,19 +43,48 @@ class Lens:
     """A view as the loops take it."""
 
     mask: Mask  # [H, W]
-    zeta: NDArray[np.float32]  # [H, W]
+    zeta: F32  # [H, W]
     rotation: F64  # [3, 3]
     numbers: F64  # [5] fx / f, fy / f, cx, cy, 1 / f
     frustum: Frustum  # in view axes
+    camera: Camera
+    radial: bool  # whether scales go by distance, not depth
 
     @staticmethod
-    def of(view: View) -> Lens:
+    def of(view: View, radial: bool) -> Lens:
         camera = view.camera
         numbers = np.array([*camera.aspect, camera.cx, camera.cy, camera.inverse_f])
         frustum = Frustum.of(camera, in_view=True)
         mask, zeta = np.ascontiguousarray(view.mask)[:], np.ascontiguousarray(view.zeta)[:]
         mask.flags.writeable = zeta.flags.writeable = False  # compiled loops are made for one kind of array
-        return Lens(mask, zeta, camera.rotation, numbers, frustum)
+        return Lens(mask, zeta, camera.rotation, numbers, frustum, camera, radial)
+
+
+@dataclass(frozen=True, slots=True)
+class Balls:
+    """N surfels of B blocks, and the balls that their footprints lie in. Lengths in edges of their cells."""
+
+    of_block: Rows  # [N] ascending
+    means: F32  # [N, 3]
+    reach: F64  # [N] REACH standard deviations along the longer axis
+    pixel: F64  # [N] a native pixel
+    native: F64  # [N] x, ln root edges per pixel
+
+    def take(self, rows: Rows) -> Balls:
+        """Some rows, of the same blocks."""
+        return Balls(
+            self.of_block[rows], self.means[rows], self.reach[rows], self.pixel[rows], self.native[rows]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The cells of B blocks as a view sees them."""
+
+    middle: F64  # [B, 3] centres, in pixels of the view along world axes
+    edge: F64  # [B] in pixels
+    ln_edge: F64  # [B] ln root edges
+    lower: F64  # [B] no ln s of the view is less there; inf where it does not touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +113,28 @@ class CoverageLoops(Protocol):
 
     batch_rows: int  # blocks are worked on together up to about this many rows
 
-    def boxes(
-        self, means: F32, quats: F32, across: F64, thick: F64, starts: NDArray[np.int64]
-    ) -> NDArray[np.float64]: ...
+    def boxes(self, means: F32, quats: F32, across: F64, thick: F64, starts: Rows) -> F64: ...
 
-    def look(
-        self, rows: Rows, of_block: Rows, means: F64, reach: F64, middle: F64, edge: F64, rotation: F64
-    ) -> tuple[F64, F64, F64]: ...
+    def sound(self, surfels: Surfels) -> bool: ...
+
+    def sizes(
+        self, log_scales: F32, across: F64, native: F32, ln_edge: F64, of_block: Rows
+    ) -> tuple[F64, F64]: ...
+
+    def hulls(self, means: F32, reach: F64, starts: Rows) -> F64: ...
+
+    def look(self, lens: Lens, balls: Balls, frames: Frames, rows: Rows) -> Spots: ...
 
     def settle(
-        self, lens: Lens, spots: Spots, rows: Rows, number: int, parent: F64, owner: Rows
-    ) -> tuple[Rows, Mask]: ...
+        self, lens: Lens, balls: Balls, frames: Frames, number: int, parent: F64, owner: Rows
+    ) -> tuple[Rows, Spots, Mask]: ...
 
     def fold(
         self,
         lens: Lens,
         spots: Spots,
         centre: Mask,
-        quats: NDArray[np.float32],
+        quats: F32,
         spread: F64,
         local: Rows,
         number: int,
@@ -108,13 +142,17 @@ class CoverageLoops(Protocol):
         whose: Rows,
     ) -> None: ...
 
+    def rims(self, lens: Lens, spots: Spots, quats: F32, spread: F64, whole: bool) -> Mask: ...
+
+    def limits(
+        self, of_block: Rows, ln_edge: F64, bounds: tuple[F64, F64], owners: tuple[Rows, Rows], names: int
+    ) -> tuple[F32, F32, I16, I16, Mask]: ...
+
 
 class NumpyLoops:
     """The definition."""
 
-    def boxes(
-        self, means: F32, quats: F32, across: F64, thick: F64, starts: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def boxes(self, means: F32, quats: F32, across: F64, thick: F64, starts: Rows) -> F64:
         """The boxes [B, 2, 3] of runs of surfels, which begin at ``starts``, with their REACH.
 
         ``means`` [N, 3], ``quats`` [N, 4], standard deviations along both axes ``across`` [N, 2] and the normal [N].
@@ -138,48 +176,66 @@ class NumpyLoops:
             found[:, 1, axis] = np.maximum.reduceat(means[:, axis] + extent, starts)
         return found
 
+    def sound(self, surfels: Surfels) -> bool:
+        """Whether all is well with one row or more (``Surfels.is_sound``)."""
+        return surfels.is_sound()
+
+    def sizes(
+        self, log_scales: F32, across: F64, native: F32, ln_edge: F64, of_block: Rows
+    ) -> tuple[F64, F64]:
+        """``reach`` and ``native`` of ``Balls``.
+
+        ``log_scales`` [N, 2], ``native`` [N] as columns hold them; ``across`` [N, 2] standard deviations.
+        """
+        longer = np.where(log_scales[:, 0] >= log_scales[:, 1], across[:, 0], across[:, 1])
+        return REACH * longer, native.astype(np.float64) + ln_edge[of_block]
+
+    def hulls(self, means: F32, reach: F64, starts: Rows) -> F64:
+        """The boxes [B, 2, 3] of runs of balls of centres ``means`` [N, 3] and radii ``reach`` [N]."""
+        low = np.minimum.reduceat(means - reach[:, None], starts)
+        return np.stack([low, np.maximum.reduceat(means + reach[:, None], starts)], 1)
+
     # The columns of a batch fit a core's cache, and the cost of a call is spread over them (three times faster
     # than block by block).
     batch_rows = 1 << 14
 
-    def look(
-        self, rows: Rows, of_block: Rows, means: F64, reach: F64, middle: F64, edge: F64, rotation: F64
-    ) -> tuple[F64, F64, F64]:
-        """``points``, ``reach`` and ``edges`` of ``Spots`` for some rows.
-
-        ``of_block`` [N], ``means`` [3, N] and ``reach`` [N], in cell edges, are of all rows; ``middle`` [B, 3] and
-        ``edge`` [B] of the blocks' cells, in pixels along world axes.
-        """
-        block = of_block[rows]
-        edges = edge[block]
-        points = turned(rotation, means[:, rows] * edges + middle.T[:, block])
-        return points, reach[rows] * edges, edges
+    def look(self, lens: Lens, balls: Balls, frames: Frames, rows: Rows) -> Spots:
+        """Some rows where a view sees them."""
+        block = balls.of_block[rows]
+        edges = frames.edge[block]
+        means = np.ascontiguousarray(balls.means[rows].T, np.float64)
+        points = turned(lens.rotation, means * edges + frames.middle.T[:, block])
+        scale = lens.camera.ln_scale_at(points.T, lens.radial)
+        return Spots(points, balls.reach[rows] * edges, edges, scale, balls.native[rows])
 
     def settle(
-        self, lens: Lens, spots: Spots, rows: Rows, number: int, parent: F64, owner: Rows
-    ) -> tuple[Rows, Mask]:
+        self, lens: Lens, balls: Balls, frames: Frames, number: int, parent: F64, owner: Rows
+    ) -> tuple[Rows, Spots, Mask]:
         """Let a view be the parent where it is the nearest so far, in place, and find where it may be the child.
 
-        ``parent`` [N] and ``owner`` [N] are of all rows, ``rows`` [n] those of ``spots``. A view of equal scale is the
-        parent where its ``number`` is less. Returns which spots it is finer at and meets, and whether it covers
-        their centres.
+        A view of equal scale is the parent where its ``number`` is less than ``owner`` [N]. Returns the rows at which
+        it is finer and whose footprints it meets, these, and whether it covers their centres.
         """
+        lower = frames.lower[balls.of_block]
+        may = (parent >= lower) | (lower - LN_SQRT2 <= balls.native)
+        rows = np.flatnonzero(may & (lower < np.inf))
+        spots = self.look(lens, balls, frames, rows)
         which = met(lens, spots)
-        spots, at = spots.take(which), rows[which]
+        spots, rows = spots.take(which), rows[which]
         centre = covered(lens, spots.points, spots.reach)
-        known = parent[at]
-        nearer = (spots.scale < known) | ((spots.scale == known) & (number < owner[at]))
+        known = parent[rows]
+        nearer = (spots.scale < known) | ((spots.scale == known) & (number < owner[rows]))
         nearer &= coarser(spots) & centre
-        parent[at[nearer]], owner[at[nearer]] = spots.scale[nearer], number
+        parent[rows[nearer]], owner[rows[nearer]] = spots.scale[nearer], number
         fine = np.flatnonzero(finer(spots))
-        return which[fine], centre[fine]
+        return rows[fine], spots.take(fine), centre[fine]
 
     def fold(
         self,
         lens: Lens,
         spots: Spots,
         centre: Mask,
-        quats: NDArray[np.float32],
+        quats: F32,
         spread: F64,
         local: Rows,
         number: int,
@@ -195,6 +251,31 @@ class NumpyLoops:
         better = hit & (spots.scale[:, None] > nearest[local])
         nearest[local] = np.where(better, spots.scale[:, None], nearest[local])
         whose[local] = np.where(better, number, whose[local])
+
+    def rims(self, lens: Lens, spots: Spots, quats: F32, spread: F64, whole: bool) -> Mask:
+        """[n] whether a view covers all the points beside the centres, or, where not ``whole``, any.
+
+        ``spread`` [n, 2]: 3 sigma along both axes in cell edges.
+        """
+        hit = rings(lens, spots, quats, spread)
+        return hit.all(1) if whole else hit.any(1)
+
+    def limits(
+        self, of_block: Rows, ln_edge: F64, bounds: tuple[F64, F64], owners: tuple[Rows, Rows], names: int
+    ) -> tuple[F32, F32, I16, I16, Mask]:
+        """Parent and child ``bounds`` [N] and their ``owners`` [N] (-1: none) as blocks hold them.
+
+        Bounds relative to ``ln_edge`` [B]; owners as places among the names that the block uses; and which of the
+        ``names`` each block uses [B, names].
+        """
+        parent, child = ((each - ln_edge[of_block]).astype(np.float32) for each in bounds)
+        used = np.zeros((len(ln_edge), names + 1), np.bool_)  # -1 finds the last one
+        for each in owners:
+            used[of_block, each] = True
+        used[:, -1] = False
+        places = np.where(used, np.cumsum(used, 1) - 1, -1).astype(np.int16)
+        parents, children = (places[of_block, each] for each in owners)
+        return parent, child, parents, children, used[:, :-1]
 
 
 # ---- the words of it --------------------------------------------------------------------------------
@@ -217,7 +298,7 @@ def met(lens: Lens, spots: Spots) -> Rows:
     return other[lens.frustum.touches(spots.points[:, other].T, halves)]
 
 
-def rings(lens: Lens, spots: Spots, quats: NDArray[np.float32], spread: F64) -> Mask:
+def rings(lens: Lens, spots: Spots, quats: F32, spread: F64) -> Mask:
     """[n, 2 RIM] which points of the footprints, beside the centres, are covered."""
     axes = quat_to_matrix(quats)
     half = spread * spots.edges[:, None]

@@ -12,64 +12,72 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.coverage_loops import Lens, Mask, Spots, covered, loops, met, rings
+from wonderzoom.scene_graph.coverage_loops import (
+    F32,
+    F64,
+    Balls,
+    Frames,
+    Lens,
+    Mask,
+    Rows,
+    Spots,
+    loops,
+)
 from wonderzoom.scene_graph.frustum import CellTable
+from wonderzoom.scene_graph.joining import Joined
 from wonderzoom.scene_graph.scale_node import View
+from wonderzoom.scene_graph.scales import NO_PARENT
 from wonderzoom.scene_graph.surfels import REACH, STRUCTURE, Block
-
-F64 = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Surfels of several blocks, ready to be projected: cell edges, float64, a row of memory a coordinate."""
+    """Surfels of several blocks, ready to be seen by views. Lengths in edges of their cells."""
 
     cells: list[Cell]
     nodes: list[str]
     table: CellTable  # row b: the cell of block b
-    of_block: Rows  # [N] index into ``cells``, ascending
-    means: F64  # [3, N]
-    quats: NDArray[np.float32]  # [N, 4]
-    log_scales: NDArray[np.float32]  # [N, 2]
-    reach: F64  # [N] REACH standard deviations along the longer axis
-    native: F64  # [N] x, ln root edges per pixel
+    ln_edge: F64  # [B]
+    native: F64  # [B, 2] no surfel has a smaller or a larger native scale, ln root edges per pixel
+    balls: Balls  # [N]
+    quats: F32  # [N, 4]
+    across: F64  # [N, 2] standard deviations along both axes
     structure: Mask  # [N]
 
+    def __len__(self) -> int:
+        """Number of surfels."""
+        return len(self.structure)
+
     @staticmethod
-    def of(blocks: Sequence[Block], some: Sequence[Rows | None] | None = None) -> Batch:
-        """All rows of some blocks, or of each the rows that ``some`` names (None: all)."""
-        cells = [block.cell for block in blocks]
-        chosen = (
-            [slice(None)] * len(blocks) if some is None else [slice(None) if r is None else r for r in some]
-        )
-        means, quats, log_scales, native, kind = (
-            np.concatenate(
-                [getattr(block.surfels, name)[rows] for block, rows in zip(blocks, chosen, strict=True)]
-            )
-            for name in ("means", "quats", "log_scales", "native", "kind")
-        )
-        counts = [
-            block.count if isinstance(r, slice) else len(r) for block, r in zip(blocks, chosen, strict=True)
-        ]
-        of_block = np.repeat(np.arange(len(blocks)), counts)
-        ln_edges = np.array([block.cell.ln_edge for block in blocks])
-        longer = np.maximum(log_scales[:, 0], log_scales[:, 1]).astype(np.float64)
+    def of(places: Sequence[tuple[str, Cell]], run: Joined) -> Batch:
+        """A run of surfels of blocks, of which we know node and cell."""
+        cells, whole = [cell for _, cell in places], run.whole
+        of_block = np.repeat(np.arange(len(cells)), run.counts)
+        ln_edge = np.array([cell.ln_edge for cell in cells])
+        reach, native = loops().sizes(whole.log_scales, run.across, whole.native, ln_edge, of_block)
+        balls = Balls(of_block, whole.means, reach, run.pixel, native)
+        nodes = [node for node, _ in places]
+        spans = np.array([part.native_interval for part in run.parts]) + ln_edge[:, None]
         return Batch(
             cells,
-            [block.node for block in blocks],
+            nodes,
             CellTable.of(cells),
-            of_block,
-            np.ascontiguousarray(means.T, np.float64),
-            quats,
-            log_scales,
-            REACH * np.exp(longer),
-            native.astype(np.float64) + ln_edges[of_block],
-            kind == STRUCTURE,
+            ln_edge,
+            spans,
+            balls,
+            whole.quats,
+            run.across,
+            whole.kind == STRUCTURE,
         )
+
+    @staticmethod
+    def of_rows(blocks: Sequence[Block], some: Sequence[Rows | None]) -> Batch:
+        """Of each block the rows that ``some`` names (None: all)."""
+        surfels = [block.surfels for block in blocks]
+        parts = [each if rows is None else each.take(rows) for each, rows in zip(surfels, some, strict=True)]
+        return Batch.of([block.key for block in blocks], Joined.of(parts))
 
     def take(self, rows: Rows) -> Batch:
         """Some rows, of the same blocks."""
@@ -77,74 +85,58 @@ class Batch:
             self.cells,
             self.nodes,
             self.table,
-            self.of_block[rows],
-            np.take(self.means, rows, 1),
+            self.ln_edge,
+            self.native,
+            self.balls.take(rows),
             self.quats[rows],
-            self.log_scales[rows],
-            self.reach[rows],
-            self.native[rows],
+            self.across[rows],
             self.structure[rows],
         )
 
     def spread(self, rows: Rows) -> F64:
         """[n, 2] REACH standard deviations along both axes of some rows."""
-        return REACH * np.exp(self.log_scales[rows].astype(np.float64))
+        return REACH * self.across[rows]
 
-    def rows_of(self, blocks: Rows) -> Rows:
-        """The rows of some blocks, ascending."""
-        wanted = np.zeros(len(self.cells), np.bool_)
-        wanted[blocks] = True
-        return np.flatnonzero(wanted[self.of_block])
+    def starts(self) -> Rows:
+        """The first rows of the blocks that have some."""
+        of_block = self.balls.of_block
+        return np.concatenate([[0], np.flatnonzero(of_block[1:] != of_block[:-1]) + 1])
 
     def parts(self) -> list[tuple[int, slice]]:
         """The blocks that have rows, and which."""
-        starts = [*np.flatnonzero(np.diff(self.of_block, prepend=-1)).tolist(), len(self.of_block)]
-        return [(int(self.of_block[a]), slice(a, b)) for a, b in pairwise(starts)]
+        starts = [*self.starts().tolist(), len(self)]
+        return [(int(self.balls.of_block[a]), slice(a, b)) for a, b in pairwise(starts)]
 
     def boxes(self) -> tuple[Rows, F64]:
-        """The blocks that have rows, and a box [B, 2, 3] over their footprints, in cell edges."""
-        starts = np.flatnonzero(np.diff(self.of_block, prepend=-1))
-        low = np.minimum.reduceat(self.means - self.reach, starts, 1)
-        high = np.maximum.reduceat(self.means + self.reach, starts, 1)
-        return self.of_block[starts], np.stack([low.T, high.T], 1)
+        """The blocks that have rows, and a box [B, 2, 3] over the footprints of these."""
+        starts = self.starts()
+        return self.balls.of_block[starts], loops().hulls(self.balls.means, self.balls.reach, starts)
+
+    def frames(self, view: View, blocks: Rows, lower: F64 | float) -> Frames:
+        """What a view sees of the cells of some blocks; of the others nothing that matters."""
+        middle, edge, least = np.zeros((len(self.cells), 3)), np.ones(len(self.cells)), self.ln_edge + np.inf
+        middle[blocks], edge[blocks] = self.table.seen_from(view.camera).of(blocks)
+        least[blocks] = lower
+        return Frames(middle, edge, self.ln_edge, least)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Some rows of a batch seen from one view: where they are in it and which it covers."""
+    """Some rows of a batch at which a view is finer, and that it meets."""
 
     batch: Batch
-    view: View
     lens: Lens
     rows: Rows  # [n] of the batch, ascending
     spots: Spots  # [n]
+    centre: Mask  # [n] whether it covers their centres
 
     @staticmethod
-    def of(batch: Batch, rows: Rows, view: View, radial: bool) -> Seen:
-        middle, edge = np.empty((len(batch.cells), 3)), np.empty(len(batch.cells))
-        used = batch.of_block[rows]
-        used = used[np.flatnonzero(np.diff(used, prepend=-1))]
-        middle[used], edge[used] = batch.table.seen_from(view.camera).of(used)
-        lens = Lens.of(view)
-        points, reach, edges = loops().look(
-            rows, batch.of_block, batch.means, batch.reach, middle, edge, lens.rotation
-        )
-        scale = view.camera.ln_scale_at(points.T, radial)
-        return Seen(batch, view, lens, rows, Spots(points, reach, edges, scale, batch.native[rows]))
+    def settled(batch: Batch, frames: Frames, lens: Lens, number: int, parent: F64, owner: Rows) -> Seen:
+        """Let a view be the parent where it is the nearest so far, and find where it is finer (see the loops)."""
+        rows, spots, centre = loops().settle(lens, batch.balls, frames, number, parent, owner)
+        return Seen(batch, lens, rows, spots, centre)
 
-    def take(self, which: Rows) -> Seen:
-        """Some of the rows."""
-        return Seen(self.batch, self.view, self.lens, self.rows[which], self.spots.take(which))
-
-    def settle(self, number: int, parent: F64, owner: Rows) -> tuple[Seen, Mask]:
-        """Let the view be the parent where it is the nearest so far, in place (``NumpyLoops.settle``).
-
-        Returns the rows at which it is finer and that it meets, and whether it covers their centres.
-        """
-        which, centre = loops().settle(self.lens, self.spots, self.rows, number, parent, owner)
-        return self.take(which), centre
-
-    def fold(self, centre: Mask, local: Rows, spread: F64, number: int, nearest: F64, whose: Rows) -> None:
+    def fold(self, local: Rows, spread: F64, number: int, nearest: F64, whose: Rows) -> None:
         """Let the view be the nearest of the points of footprints that it covers, in place (``NumpyLoops.fold``).
 
         ``local`` [n] are the places of the rows in ``nearest`` and ``whose``, or -1, which leaves a row out; ``spread``
@@ -156,23 +148,36 @@ class Seen:
         at = local[which]
         quats = self.batch.quats[self.rows[which]]
         spots = self.spots.take(which)
-        loops().fold(self.lens, spots, centre[which], quats, spread[at], at, number, nearest, whose)
+        loops().fold(self.lens, spots, self.centre[which], quats, spread[at], at, number, nearest, whose)
 
-    def bounded(self) -> Rows:
-        """Which rows the view may bound: it meets their footprints, and of those that are far larger it covers a point.
+    def whole(self) -> tuple[Rows, F64]:
+        """The rows whose footprints the view covers, and its scale there."""
+        which = np.flatnonzero(self.centre)
+        which = which[self._rims(which, True)]
+        return self.rows[which], self.spots.scale[which]
 
-        Of coarse surfels that a deep view lies within, hardly one has a point of its footprint there.
-        """
-        meets = met(self.lens, self.spots)
-        wide = self.spots.reach[meets] > min(self.view.camera.width, self.view.camera.height)
-        large = meets[wide]
-        return np.sort(np.concatenate([meets[~wide], large[self.take(large)._samples()]]))
+    def touched(self, which: Rows) -> Rows:
+        """Of some of the rows those of whose rims the view covers a point."""
+        return self.rows[which[self._rims(which, False)]]
 
-    def _samples(self) -> Mask:
-        """[n] whether the view covers a point of the row's footprint: only then can it bound the row."""
-        hit = covered(self.lens, self.spots.points, self.spots.reach)
-        rest = np.flatnonzero(~hit)
-        rows = self.rows[rest]
-        spread = self.batch.spread(rows)
-        hit[rest] = rings(self.lens, self.spots.take(rest), self.batch.quats[rows], spread).any(1)
-        return hit
+    def _rims(self, which: Rows, whole: bool) -> Mask:
+        rows = self.rows[which]
+        return loops().rims(
+            self.lens, self.spots.take(which), self.batch.quats[rows], self.batch.spread(rows), whole
+        )
+
+
+def bounded(batch: Batch, blocks: Rows, view: View, radial: bool) -> Rows:
+    """The rows of some blocks that a view may bound, ascending.
+
+    It covers their centres, or, where it is finer, meets their footprints; and of those that are far larger it covers
+    a point: of coarse surfels that a deep view lies within, hardly one has a point of its footprint there.
+    """
+    parent, owner = np.full(len(batch), NO_PARENT), np.full(len(batch), -1, np.intp)
+    lens = Lens.of(view, radial)
+    fine = Seen.settled(batch, batch.frames(view, blocks, -np.inf), lens, 0, parent, owner)
+    may = parent < NO_PARENT
+    far_larger = fine.spots.reach > min(view.camera.width, view.camera.height)
+    may[fine.rows[~far_larger | fine.centre]] = True
+    may[fine.touched(np.flatnonzero(far_larger & ~fine.centre))] = True
+    return np.flatnonzero(may)

@@ -54,8 +54,9 @@ class CellTable:
     def of(cells: Sequence[Cell]) -> CellTable:
         """A table whose rows are some cells."""
         table = CellTable()
-        for row, cell in enumerate(cells):
-            table.put(row, cell)
+        table._group = np.fromiter((table._anchor(cell) for cell in cells), np.intp, len(cells))
+        low = (1 << TILE_BITS) - 1
+        table._steps = np.array([[i & low for i in cell.index] for cell in cells], np.float64).reshape(-1, 3)
         return table
 
     def put(self, row: int, cell: Cell) -> None:
@@ -64,14 +65,18 @@ class CellTable:
             size = max(row + 1, 2 * len(self._group))
             self._group = np.resize(self._group, size)
             self._steps = np.resize(self._steps, (size, 3))
+        self._group[row] = self._anchor(cell)
+        low = (1 << TILE_BITS) - 1
+        self._steps[row] = [i & low for i in cell.index]
+
+    def _anchor(self, cell: Cell) -> int:
+        """The number of a cell's anchor."""
         key = (cell.level, cell.ix >> TILE_BITS, cell.iy >> TILE_BITS, cell.iz >> TILE_BITS)
         group = self._anchors.get(key)
         if group is None:
             group = self._anchors[key] = len(self._keys)
             self._keys.append(key)
-        self._group[row] = group
-        low = (1 << TILE_BITS) - 1
-        self._steps[row] = [i & low for i in cell.index]
+        return group
 
     def copy(self) -> CellTable:
         """A table of its own with the same rows."""

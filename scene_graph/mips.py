@@ -26,7 +26,8 @@ from wonderzoom.scene_graph import scales
 from wonderzoom.scene_graph.camera import NEAR, Camera
 from wonderzoom.scene_graph.cells import LN2
 from wonderzoom.scene_graph.frustum import CellTable
-from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels, concatenate
+from wonderzoom.scene_graph.joining import concatenate
+from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -22,7 +22,7 @@ from wonderzoom.scene_graph.aggregates import refresh
 from wonderzoom.scene_graph.block_rows import BlockRows, Key
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cell_tree import CellTree
-from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.cells import Cell, frames_in
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.frustum import CellFrames
 from wonderzoom.scene_graph.scale_node import Box, Interval
@@ -242,9 +242,9 @@ class Octree(CellTree):
             return
 
         def recomputed(slot: int) -> bool:
-            box, interval = self._box[slot].copy(), self._interval[slot].copy()
+            before = self._box[slot].tobytes(), self._interval[slot].tobytes()
             self._aggregate(slot)
-            return bool((box != self._box[slot]).any() or (interval != self._interval[slot]).any())
+            return before != (self._box[slot].tobytes(), self._interval[slot].tobytes())
 
         refresh(changed, recomputed, lambda slot: self._cells[slot].level, self._parent, self._counts)
 
@@ -257,18 +257,11 @@ class Octree(CellTree):
             self._box[slot], self._interval[slot] = self.rows.box[row], self.rows.interval[row]
             self._counts[slot], self._leaf[slot] = (1, self.rows.surfels[row]), True
             return
-        boxes = [self.rows.box[row] for row in own]
-        intervals = [self.rows.interval[row] for row in own]
-        blocks = len(own)
-        surfels = sum(int(self.rows.surfels[row]) for row in own)
-        for child in below:
-            there = self._cells[child]
-            boxes.append(self._box[child] * there.edge_in(cell) + there.centre_from(cell))
-            intervals.append(self._interval[child])
-            blocks += int(self._counts[child, 0])
-            surfels += int(self._counts[child, 1])
-        self._box[slot, 0] = np.min([box[0] for box in boxes], axis=0)
-        self._box[slot, 1] = np.max([box[1] for box in boxes], axis=0)
-        self._interval[slot] = min(i[0] for i in intervals), max(i[1] for i in intervals)
-        self._counts[slot] = blocks, surfels
+        edges, centres = frames_in([self._cells[child] for child in below], cell)
+        boxes = self._box[below] * edges[:, None, None] + centres[:, None]
+        boxes = np.concatenate([self.rows.box[own], boxes])
+        intervals = np.concatenate([self.rows.interval[own], self._interval[below]])
+        self._box[slot, 0], self._box[slot, 1] = boxes[:, 0].min(0), boxes[:, 1].max(0)
+        self._interval[slot] = intervals[:, 0].min(), intervals[:, 1].max()
+        self._counts[slot] = self._counts[below].sum(0) + (len(own), self.rows.surfels[own].sum())
         self._leaf[slot] = False

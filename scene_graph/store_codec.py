@@ -23,6 +23,7 @@ from safetensors.numpy import save as save_tensors
 
 from wonderzoom.scene_graph.admission import look_together
 from wonderzoom.scene_graph.commit import FORMAT, BoundsPatch, Commit, LogEntry
+from wonderzoom.scene_graph.joining import concatenate
 from wonderzoom.scene_graph.manifest import (
     BadCommit,
     Json,
@@ -168,10 +169,8 @@ def encode_commit(commit: Commit) -> bytes:
         for j, view in enumerate(node.views):
             tensors |= _pack_view(view, f"view.{i}.{j}")
     if commit.blocks:
-        for name, dtype in DTYPES.items():
-            tensors[f"surfels.{name}"] = _joined(
-                [getattr(block.surfels, name) for block in commit.blocks], dtype
-            )
+        columns = concatenate([block.surfels for block in commit.blocks]).columns()
+        tensors |= {f"surfels.{name}": np.ascontiguousarray(column) for name, column in columns.items()}
         tensors |= _pack_bounds("bounds", [block.bounds for block in commit.blocks])
     if commit.patches:
         tensors |= _pack_bounds("patches", [patch.bounds for patch in commit.patches])
@@ -241,14 +240,17 @@ def _parse_blocks(values: list[Json], tensors: Tensors) -> Iterator[Block]:
     if not values:
         return
     rows = [parse_int(value["bounds"]["rows"]) for value in values]
-    bounds = _cut(tensors, "bounds", BOUNDS_DTYPES, rows)
-    blocks: list[Block] = []
-    for value, columns, bound in zip(values, _cut(tensors, "surfels", DTYPES, rows), bounds, strict=True):
-        surfels = Surfels(**columns)  # type: ignore[arg-type]
+    columns = {name: _typed(tensors, f"surfels.{name}", dtype) for name, dtype in DTYPES.items()}
+    whole = Surfels(**columns)  # type: ignore[arg-type]
+    if len(whole) != sum(rows):
+        raise ValueError(f"the blocks have {sum(rows)} rows, the columns of the surfels {len(whole)}")
+    start, blocks = 0, list[Block]()
+    for value, bound, count in zip(values, _cut(tensors, "bounds", BOUNDS_DTYPES, rows), rows, strict=True):
+        surfels = whole.take(slice(start, start + count))
+        start += count
         parsed = _parse_bounds(value["bounds"], bound)
         cell, node, name = parse_cell(value["cell"]), parse_text(value["node"]), parse_text(value["hash"])
         blocks.append(Block(cell, node, surfels, parsed, name))
-    whole = Surfels(**{name: tensors[f"surfels.{name}"] for name in DTYPES})  # type: ignore[arg-type]
     joined = Bounds(**{name: tensors[f"bounds.{name}"] for name in BOUNDS_DTYPES})  # type: ignore[arg-type]
     if not look_together(blocks, whole, joined, rows):
         for block in blocks:

@@ -24,7 +24,7 @@ from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.manifest import BadCommit
 from wonderzoom.scene_graph.scale_node import View
-from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, Bounds
+from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, Bounds, find_keys
 
 KEY_BYTES = 16
 _PARENT, _CHILD = 1, 2  # bits of ``uses``
@@ -45,6 +45,7 @@ class Limits:
     @staticmethod
     def of(some: Sequence[Bounds]) -> Limits:
         """The limits of bounds, each of at least one row."""
+        find_keys(some)
         uses = [
             _PARENT * (name in bounds.parents) + _CHILD * (name in bounds.children)
             for bounds in some

@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from wonderzoom.scene_graph.cells import Cell, common_ancestor
+from wonderzoom.scene_graph.cells import Cell, common_ancestor, frames_in
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.scale_node import Interval
 from wonderzoom.scene_graph.surfels import Block, StoredSurfels, Surfels
@@ -22,12 +20,9 @@ Scales = tuple[Interval, Interval]  # parent and child bounds of a block
 def placed_in(blocks: Sequence[tuple[Cell, Surfels | StoredSurfels]]) -> dict[str, object]:
     """``cell``, ``bounds`` and ``native_scale`` of a node with these blocks."""
     cell = common_ancestor([each for each, _ in blocks])
-    boxes = [
-        box * each.edge_in(cell) + each.centre_from(cell)
-        for (each, _), box in zip(blocks, surfel_boxes([surfels for _, surfels in blocks]), strict=True)
-    ]
-    low = np.min([box[0] for box in boxes], axis=0).tolist()
-    high = np.max([box[1] for box in boxes], axis=0).tolist()
+    edges, centres = frames_in([each for each, _ in blocks], cell)
+    boxes = surfel_boxes([surfels for _, surfels in blocks]) * edges[:, None, None] + centres[:, None]
+    low, high = boxes[:, 0].min(0).tolist(), boxes[:, 1].max(0).tolist()
     native = (
         min(surfels.native_interval[0] + each.ln_edge for each, surfels in blocks),
         max(surfels.native_interval[1] + each.ln_edge for each, surfels in blocks),

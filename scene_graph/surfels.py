@@ -10,14 +10,16 @@ Colours are sRGB bytes, blended as sRGB: the space the pictures were made and fi
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.hashing import Message, hashes
 from wonderzoom.scene_graph.scale_node import Interval
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 
@@ -53,6 +55,8 @@ class Surfels:
     native: F32  # [N] x = ln s_native - ln edge (Eq. 1)
     view: NDArray[np.uint16]  # [N] which view of the node made it
     kind: NDArray[np.uint8]  # [N] SURFACE, FILL or STRUCTURE
+    # Of which these are rows in one piece, and from which on: put together again they need no copy.
+    cut_from: tuple[Surfels, int] | None = field(default=None, init=False, repr=False, compare=False)
     # What was worked out of columns that never change: an insertion asks for it twice.
     known_box: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
     known_sound: bool = field(default=False, init=False, repr=False, compare=False)
@@ -98,7 +102,11 @@ class Surfels:
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Surfels:
         """The rows selected by an index array, a mask or a slice."""
         rows = {name: np.ascontiguousarray(column[index]) for name, column in self.columns().items()}
-        return Surfels(**rows)  # type: ignore[arg-type]
+        taken = Surfels(**rows)  # type: ignore[arg-type]
+        if isinstance(index, slice) and index.step in (None, 1):
+            whole, start = self.cut_from or (self, 0)
+            object.__setattr__(taken, "cut_from", (whole, start + index.indices(len(self))[0]))
+        return taken
 
     def check_finite(self) -> None:
         """Raise ValueError when a number is not finite or out of its range."""
@@ -147,18 +155,8 @@ DTYPES: dict[str, np.dtype] = {
     "view": np.dtype(np.uint16),
     "kind": np.dtype(np.uint8),
 }
-_WIDTHS = {
-    "means": 3,
-    "quats": 4,
-    "log_scales": 2,
-    "colors": 3,
-}  # of the columns that are not one number each
-
-
-def concatenate(parts: list[Surfels]) -> Surfels:
-    """All rows of ``parts`` (of the same cell), in order."""
-    names = list(DTYPES)
-    return Surfels(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+# Of the columns that are not one number each.
+_WIDTHS = {"means": 3, "quats": 4, "log_scales": 2, "colors": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +171,8 @@ class Bounds:
     revision: int = 0  # the commit that last changed them
     digest: str = field(default="", init=False, compare=False)  # filled when ``key`` is first asked for
     known: tuple[Interval, Interval] | None = field(default=None, init=False, repr=False, compare=False)
-    known_beside: Surfels | None = field(
-        default=None, init=False, repr=False, compare=False
-    )  # sound with these
+    # Surfels with which they are sound.
+    known_beside: Surfels | None = field(default=None, init=False, repr=False, compare=False)
 
     @staticmethod
     def open(n: int) -> Bounds:
@@ -190,10 +187,7 @@ class Bounds:
     def key(self) -> str:
         """128-bit BLAKE2b, hexadecimal, of the content without its revision: equal bounds, equal keys."""
         if not self.digest:
-            digest = hashlib.blake2b(f"{self.owners}".encode(), digest_size=16)
-            for column in (self.parent, self.child, self.parent_owner, self.child_owner):
-                digest.update(np.ascontiguousarray(column).data)
-            object.__setattr__(self, "digest", digest.hexdigest())
+            find_keys([self])
         return self.digest
 
     @property
@@ -230,6 +224,8 @@ class Bounds:
         return self._named(self.child_owner)
 
     def _named(self, column: NDArray[np.int16]) -> frozenset[str]:
+        if len(self.owners) < 2:  # nearly always
+            return frozenset(self.owners if (column >= 0).any() else ())
         used = np.zeros(len(self.owners) + 1, np.bool_)  # -1 finds the last entry
         used[column] = True
         return frozenset(name for name, here in zip(self.owners, used.tolist(), strict=False) if here)
@@ -243,6 +239,14 @@ class Bounds:
             and np.array_equal(self.parent_owner, other.parent_owner)
             and np.array_equal(self.child_owner, other.child_owner)
         )
+
+
+def find_keys(some: Sequence[Bounds]) -> None:
+    """Work out the keys of several bounds together, and leave each with its own."""
+    unknown = [bounds for bounds in some if not bounds.digest]
+    messages = (Message.of(f"{b.owners}", b.parent, b.child, b.parent_owner, b.child_owner) for b in unknown)
+    for bounds, key in zip(unknown, hashes(messages), strict=True):
+        object.__setattr__(bounds, "digest", key)
 
 
 class StoredSurfels(Protocol):
@@ -326,9 +330,8 @@ class Block:
     columns: Surfels | StoredSurfels
     limits: Bounds | StoredBounds
     hash: str = field(default="")  # of the write-once columns, the cell and the node; filled when empty
-    mips: list[Block] = field(
-        default_factory=list["Block"], init=False, repr=False, compare=False
-    )  # see ``mips``
+    # See the module ``mips``.
+    mips: list[Block] = field(default_factory=list["Block"], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.limits) != len(self.columns):
@@ -381,9 +384,15 @@ class Block:
 
 def block_hash(cell: Cell, node: str, surfels: Surfels) -> str:
     """128-bit BLAKE2b, hexadecimal, of everything that never changes in a block."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}".encode())
-    for name, column in surfels.columns().items():
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(column).data)
-    return digest.hexdigest()
+    return block_hashes([(cell, node, surfels)])[0]
+
+
+def block_hashes(blocks: Iterable[tuple[Cell, str, Surfels]]) -> list[str]:
+    """``block_hash`` of several."""
+    return hashes(
+        Message.of(
+            f"{cell.level},{cell.ix},{cell.iy},{cell.iz};{node};{len(surfels)}",
+            *chain.from_iterable(surfels.columns().items()),
+        )
+        for cell, node, surfels in blocks
+    )

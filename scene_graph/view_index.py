@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import NEAR, Camera, bounded_exp
-from wonderzoom.scene_graph.cells import ORIGIN, ORIGIN_CELL, Cell
+from wonderzoom.scene_graph.cells import ORIGIN, ORIGIN_CELL, Cell, frames_in
 from wonderzoom.scene_graph.frustum import CellTable, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.scale_node import ScaleNode, View
 
@@ -135,8 +135,7 @@ class ViewIndex:
     def _may_touch(self, cells: Sequence[Cell], boxes: F64) -> tuple[NDArray[np.bool_], F64]:
         """[V, B] whether view and box may touch, in float64; never a false no. And [V] a lower bound of the ln scale
         of each view in the boxes that it may touch."""
-        edges = np.array([cell.edge_in(ORIGIN_CELL) for cell in cells])
-        centres = np.array([cell.centre_from(ORIGIN_CELL) for cell in cells])
+        edges, centres = frames_in(cells, ORIGIN_CELL)
         with np.errstate(over="ignore"):
             far = np.abs(centres).sum(1) + np.abs(boxes).max((1, 2)) * edges
             beyond = far > _FAR
@@ -169,11 +168,11 @@ class Nearby:
     _boxes: F64
     _radial: bool
 
-    def touched(self, number: int) -> tuple[Rows, F64]:
-        """The boxes that a view's frustum touches, and a lower bound of its ln scale over each."""
+    def touched(self, number: int) -> tuple[Rows, F64, F64]:
+        """The boxes that a view's frustum touches, and a lower and an upper bound of its ln scale over each."""
         near, camera = np.flatnonzero(self._near[number]), self.views[number].camera
         frustum, frames = Frustum.of(camera), self._table.seen_from(camera)
         middle, halves = boxes_in_pixels(*frames.of(self._rows[near]), self._boxes[near])
         hit = np.flatnonzero(frustum.touches(middle, halves))
-        least, _ = frustum.depths(middle[hit], halves[hit], self._radial)
-        return near[hit], camera.ln_scale + np.log(least) - _ROUNDING
+        least, greatest = (np.log(each) for each in frustum.depths(middle[hit], halves[hit], self._radial))
+        return near[hit], camera.ln_scale + least - _ROUNDING, camera.ln_scale + greatest + _ROUNDING

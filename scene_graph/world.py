@@ -11,17 +11,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
-from wonderzoom.scene_graph.admission import wrong_with_block, wrong_with_bounds, wrong_with_cells
+from wonderzoom.scene_graph.admission import (
+    look_at,
+    wrong_with_block,
+    wrong_with_bounds,
+    wrong_with_cells,
+    wrong_with_columns,
+)
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.commit import BoundsPatch, Commit, WorldHeader
-from wonderzoom.scene_graph.coverage import compute_bounds, update_bounds
+from wonderzoom.scene_graph.coverage import bounds_in_runs, update_bounds
+from wonderzoom.scene_graph.joining import Joined
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.scale_node import MEASURED, ScaleNode
 from wonderzoom.scene_graph.summaries import Placed, Scales, placed_in, scales_of, scales_over
-from wonderzoom.scene_graph.surfels import Block, Bounds
+from wonderzoom.scene_graph.surfels import Block, Bounds, block_hashes
 from wonderzoom.scene_graph.validator import violations
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
 
@@ -66,7 +74,8 @@ class _Proposal:
     """A change before its bounds are known."""
 
     nodes: tuple[ScaleNode, ...]
-    blocks: tuple[Block, ...]  # with open bounds
+    places: list[tuple[str, Cell]]  # node and cell of each new block
+    surfels: list[Joined]  # theirs, in runs
     removed: tuple[str, ...]
 
 
@@ -151,7 +160,8 @@ class World:
         """The next commit, with some nodes (parents before children), and without some subtrees."""
         gone = tuple(sorted({name for top in removing for name in self._removable(top)}))
         nodes: dict[str, ScaleNode] = {}
-        made: list[Block] = []
+        places: list[tuple[str, Cell]] = []
+        surfels: list[Joined] = []
         for node, placed in adding:
             if node.id in nodes or (node.id in self.nodes and node.id not in gone):
                 raise InvalidCommit(f"node {node.id!r} is in the world already")
@@ -160,24 +170,32 @@ class World:
                     raise InvalidCommit(f"node {node.id!r} has no parent, but the world has a root already")
             elif node.parent not in nodes and (node.parent in gone or node.parent not in self.nodes):
                 raise UnknownNode(node.parent)
-            own = self._made(node, placed)
-            nodes[node.id] = replace(
-                node, **placed_in([(block.cell, block.columns) for block in own]), children=()
-            )
-            made += sorted(own, key=lambda block: block.cell)
-        return self._resolve(_Proposal(tuple(nodes.values()), tuple(made), gone))
+            own = sorted(placed, key=lambda each: each[0])
+            surfels += self._joined(node, own)
+            places += [(node.id, cell) for cell, _ in own]
+            nodes[node.id] = replace(node, **placed_in(own), children=())
+        return self._resolve(_Proposal(tuple(nodes.values()), places, surfels, gone))
 
-    def _made(self, node: ScaleNode, placed: Iterable[Placed]) -> list[Block]:
-        """The blocks of a new node, with open bounds."""
+    def _joined(self, node: ScaleNode, placed: list[Placed]) -> list[Joined]:
+        """The surfels of a new node, which may enter, in runs."""
         if not node.views:
             raise InvalidCommit(f"node {node.id!r} has no view: nothing could say what it covers")
-        made = [Block(cell, node.id, surfels, Bounds.open(len(surfels))) for cell, surfels in placed]
-        if not made:
+        if not placed:
             raise InvalidCommit(f"node {node.id!r} has no surfels")
-        if len({block.cell for block in made}) < len(made):
+        cells = [cell for cell, _ in placed]
+        if len(set(cells)) < len(cells):
             raise InvalidCommit(f"node {node.id!r} has two blocks in one cell")
-        self._check_blocks(made, {node.id: len(node.views)})
-        return made
+        runs = Joined.in_runs([surfels for _, surfels in placed])
+        for run in runs:
+            look_at(run)
+        for cell, surfels in placed:
+            if wrong := wrong_with_columns(cell, node.id, surfels, len(node.views)):
+                raise InvalidCommit(wrong)
+        if wrong := wrong_with_cells(cells, self.octree.root):
+            raise InvalidCommit(wrong)
+        for run in runs:
+            run.tell()
+        return runs
 
     def _removable(self, node_id: str) -> tuple[str, ...]:
         if self.node(node_id).parent is None:
@@ -190,9 +208,17 @@ class World:
         views = self.views.changed(proposal.removed, proposal.nodes)
         new_ids = [node.id for node in proposal.nodes]
         changed = (*self.views.of_nodes(proposal.removed), *views.of_nodes(new_ids))
+        new = [
+            (node, cell, surfels)
+            for (node, cell), surfels in zip(
+                proposal.places, chain.from_iterable(run.parts for run in proposal.surfels), strict=True
+            )
+        ]
+        bounds = bounds_in_runs(proposal.places, proposal.surfels, views, revision)
+        names = block_hashes((cell, node, surfels) for node, cell, surfels in new)
         blocks = [
-            block.with_bounds(replace(bounds, revision=revision))
-            for block, bounds in zip(proposal.blocks, compute_bounds(proposal.blocks, views), strict=True)
+            Block(cell, node, surfels, limits, name)
+            for (node, cell, surfels), limits, name in zip(new, bounds, names, strict=True)
         ]
         patches = [
             BoundsPatch(block.node, block.cell, replace(bounds, revision=revision))

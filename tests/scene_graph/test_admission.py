@@ -14,6 +14,7 @@ from wonderzoom.scene_graph.admission import (
     wrong_with_cells,
 )
 from wonderzoom.scene_graph.cells import MAX_LEVEL, ORIGIN_CELL, Cell
+from wonderzoom.scene_graph.joining import concatenate
 from wonderzoom.scene_graph.surfels import (
     DTYPES,
     MAX_LN_SIZE,
@@ -21,7 +22,6 @@ from wonderzoom.scene_graph.surfels import (
     Block,
     Bounds,
     Surfels,
-    concatenate,
 )
 
 ZOOMS = [Zoom(0, 0.5, 0.5, 3.0), Zoom(1, 0.5, 0.5, 3.0)]

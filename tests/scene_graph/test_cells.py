@@ -17,6 +17,7 @@ from wonderzoom.scene_graph.cells import (
     Cell,
     Position,
     common_ancestor,
+    frames_in,
     saturated_shift,
 )
 
@@ -85,6 +86,13 @@ def test_the_common_ancestor_is_the_smallest(several: list[Cell]) -> None:
     top = common_ancestor(several)
     assert all(top.contains(cell) for cell in several)
     assert not any(all(child.contains(cell) for cell in several) for child in top.children())
+
+
+@given(st.lists(cells(), max_size=6), cells())
+def test_many_cells_are_framed_as_one_by_one(several: list[Cell], other: Cell) -> None:
+    edges, centres = frames_in(several, other)
+    assert edges.tolist() == [cell.edge_in(other) for cell in several]
+    assert centres.tolist() == [cell.centre_from(other).tolist() for cell in several]
 
 
 def test_no_common_ancestor_across_zero() -> None:

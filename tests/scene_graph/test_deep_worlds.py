@@ -10,8 +10,8 @@ import pytest
 from deep_chain import Chain, painted_chain, painting, plane_chain
 
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
-from wonderzoom.scene_graph import footprints
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.coverage_loops import Balls, Frames, Lens, NumpyLoops, Rows, Spots
 from wonderzoom.scene_graph.flight import fly
 from wonderzoom.scene_graph.motions import CameraPath, Pace, along
 from wonderzoom.scene_graph.picking import pick
@@ -111,18 +111,18 @@ def test_law_9_and_11_after_three_hundred_generated_zooms(renderer: CpuRenderer)
 def worked(chain: Chain, at: int, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Rows projected for an insertion beside node ``at``, and calls that it takes."""
     rows: list[int] = []
-    whole = footprints.Seen.of
+    whole = NumpyLoops.look
 
-    def counted(batch: object, some: np.ndarray, *rest: object) -> object:
+    def counted(loops: NumpyLoops, lens: Lens, balls: Balls, frames: Frames, some: Rows) -> Spots:
         rows.append(len(some))
-        return whole(batch, some, *rest)  # type: ignore[arg-type]
+        return whole(loops, lens, balls, frames, some)
 
     world = chain.world.copy()
     node = world.node(chain.nodes[at])
     placed = [(block.cell, block.surfels) for block in world.blocks_of(node.id)]
     world.apply(world.propose_removal(node.id))
     with monkeypatch.context() as patch:
-        patch.setattr(footprints.Seen, "of", staticmethod(counted))
+        patch.setattr(NumpyLoops, "look", counted)
         world.propose(replace(node, children=()), placed)
     return sum(rows), len(rows)
 

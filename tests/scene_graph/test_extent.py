@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wonderzoom.scene_graph import extent
 from wonderzoom.scene_graph.camera import quat_to_matrix
 from wonderzoom.scene_graph.cells import LN2, Cell
+from wonderzoom.scene_graph.coverage_loops import NumpyLoops
 from wonderzoom.scene_graph.extent import bounds_interval, surfel_boxes
 from wonderzoom.scene_graph.surfels import REACH, THICKNESS, Bounds, Surfels
 
@@ -51,12 +51,16 @@ def test_a_box_is_the_hull_of_its_ellipsoids(counts: list[int], seed: int) -> No
 
 def test_boxes_do_not_depend_on_their_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """Octree digests compare them bit by bit: one at a time, all at once, in batches of any size."""
-    parts = [scattered(1 + 17 * i, i) for i in range(9)]
-    together = surfel_boxes(parts)
-    for part, box in zip(parts, together, strict=True):
+    counts = [1 + 17 * i for i in range(9)]
+
+    def parts() -> list[Surfels]:
+        return [scattered(count, count) for count in counts]  # new ones, that know no box yet
+
+    together = surfel_boxes(parts())
+    for part, box in zip(parts(), together, strict=True):
         assert np.array_equal(surfel_boxes([part])[0], box)
-    monkeypatch.setattr(extent, "_BATCH_ROWS", 50)
-    assert np.array_equal(surfel_boxes(parts), together)
+    monkeypatch.setattr(NumpyLoops, "batch_rows", 50)
+    assert np.array_equal(surfel_boxes(parts()), together)
     assert surfel_boxes([]).shape == (0, 2, 3)
 
 

@@ -22,9 +22,9 @@ from trees import Soil, Tree, Zoom, deeper, deeper_camera, deeper_cell, plant, z
 from worlds import nested_world
 
 from wonderzoom.runtime.renderers.reference import ReferenceRenderer
-from wonderzoom.scene_graph import footprints
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.coverage_loops import Balls, Frames, Lens, NumpyLoops, Rows, Spots
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.scales import LN_SQRT2, NO_CHILD, NO_PARENT, modulate, weight
 from wonderzoom.scene_graph.surfels import SURFACE, Block, Bounds
@@ -417,17 +417,17 @@ def test_law_7_the_work_of_an_insertion_does_not_grow_with_the_rest(monkeypatch:
     corner = Zoom(0, 0.85, 0.85, 8.0)
     elsewhere = [Zoom(0, 0.1 + 0.3 * (k % 7) / 7, 0.1 + 0.3 * (k // 7) / 7, 8.0) for k in range(20)]
     work: list[int] = []
-    whole = footprints.Seen.of
+    whole = NumpyLoops.look
 
-    def counted(batch: object, rows: NDArray[np.intp], *rest: object) -> object:
+    def counted(loops: NumpyLoops, lens: Lens, balls: Balls, frames: Frames, rows: Rows) -> Spots:
         work[-1] += len(rows)
-        return whole(batch, rows, *rest)  # type: ignore[arg-type]
+        return whole(loops, lens, balls, frames, rows)
 
     for count in (4, 20):
         tree = plant([*elsewhere[:count], corner], Soil(24, 18))
         world = tree.world(range(count + 1))
         with monkeypatch.context() as patch:
-            patch.setattr(footprints.Seen, "of", staticmethod(counted))
+            patch.setattr(NumpyLoops, "look", counted)
             work.append(0)
             world.propose(*tree.nodes[-1])
     assert 0 < work[1] <= work[0]

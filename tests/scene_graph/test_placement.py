@@ -14,7 +14,7 @@ from worlds import facing, first_camera, lift, plane_view
 from wonderzoom.scene_graph import placement
 from wonderzoom.scene_graph.camera import Camera, level_of_scale, quat_to_matrix
 from wonderzoom.scene_graph.cells import LN2, Cell, Position
-from wonderzoom.scene_graph.placement import MAX_MERGE, MIN_BLOCK, place
+from wonderzoom.scene_graph.placement import MAX_MERGE, MIN_BLOCK, order_of, place
 from wonderzoom.scene_graph.surfels import Surfels
 
 
@@ -156,3 +156,10 @@ def test_merging_keeps_the_parity_of_cells() -> None:
         parents = placement._parent_steps(steps, pivot)  # pyright: ignore[reportPrivateUsage]
         for row, up in zip(steps.tolist(), parents.tolist(), strict=True):
             assert up == [((p + s) >> 1) - (p >> 1) for p, s in zip(pivot, row, strict=True)]
+
+
+@given(st.lists(st.sampled_from([0, 1, 5, 2**30, 2**61]), min_size=1, max_size=40))
+def test_rows_of_equal_keys_stay_in_order(keys: list[int]) -> None:
+    """Also where a key and the number of its row do not fit into one integer."""
+    key = np.array(keys)
+    assert order_of(key).tolist() == np.argsort(key, kind="stable").tolist()

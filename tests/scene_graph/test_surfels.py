@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from wonderzoom.scene_graph.cells import ORIGIN_CELL
-from wonderzoom.scene_graph.surfels import DTYPES, Block, Bounds, Surfels, block_hash, concatenate
+from wonderzoom.scene_graph.joining import concatenate
+from wonderzoom.scene_graph.surfels import DTYPES, Block, Bounds, Surfels, block_hash
 
 
 def some_surfels(n: int = 5, seed: int = 1) -> Surfels:

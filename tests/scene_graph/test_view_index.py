@@ -67,12 +67,13 @@ def test_no_view_that_touches_is_passed_over(some: list[Camera], data: st.DataOb
         for row, cell in enumerate(places):
             table.put(row, cell)
         for later in range(number + 1):
-            at, lowest = nearby.touched(number)
+            at, lowest, highest = nearby.touched(number)
             middle, halves = boxes_in_pixels(*table.seen_from(live.camera).of(at), np.stack(boxes)[at])
             corners = middle[:, None] + halves[:, None] * CORNERS
             scales = live.camera.ln_scale_at(corners @ live.camera.rotation.T)
             assert (scales[np.isfinite(scales)] >= nearby.least[later]).all()
             assert (np.where(np.isfinite(scales), scales, np.inf) >= lowest[:, None]).all()
+            assert (scales <= highest[:, None]).all()
 
 
 def touched(index: ViewIndex, places: Sequence[Cell], boxes: np.ndarray) -> list[tuple[str, list[int]]]:

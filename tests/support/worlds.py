@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from wonderzoom.scene_graph.camera import Camera, initial_camera, matrix_to_quat
 from wonderzoom.scene_graph.cells import LN2, ORIGIN_CELL, Cell, Position
 from wonderzoom.scene_graph.commit import WorldHeader
+from wonderzoom.scene_graph.joining import concatenate
 from wonderzoom.scene_graph.placement import place
 from wonderzoom.scene_graph.scale_node import Role, ScaleNode, View, node_id
-from wonderzoom.scene_graph.surfels import SURFACE, Surfels, concatenate
+from wonderzoom.scene_graph.surfels import SURFACE, Surfels
 from wonderzoom.scene_graph.world import World
 
 SIGMA = 0.7  # standard deviation in native pixels

@@ -19,7 +19,8 @@ from wonderzoom.runtime.renderers.cuda_residency import (
 )
 from wonderzoom.runtime.renderers.packing import pack_block
 from wonderzoom.runtime.renderers.packing_kernels import CHILD_SLOPE, CHUNK, PARENT_SLOPE
-from wonderzoom.scene_graph.surfels import Block, concatenate
+from wonderzoom.scene_graph.joining import concatenate
+from wonderzoom.scene_graph.surfels import Block
 
 SOURCE = max(
     cloud(a_camera(), 9000, 1, octaves=(2.0, 2.2), depths=(0.9, 1.1), margin=0.0).blocks,
