@@ -192,7 +192,7 @@ def import_world(command: commands.Import, maker: Maker) -> int:
     with start_world(command.output, created) as store:
         for commit in finer:
             store.append(commit)
-        world = store.load()
+        world = store.load(maker.pages)
     count = sum(surfel_count(world, node) for node in world.nodes.values())
     nodes = "" if len(world.nodes) == 1 else f" in {len(world.nodes)} nodes"
     print(f"{command.output}: a world of {count:,} surfels{nodes}, root {created.node}")

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.coverage_loops import POINTS, Mask, loops
 from wonderzoom.scene_graph.footprints import Batch, Seen
+from wonderzoom.scene_graph.scale_node import ViewLost
 from wonderzoom.scene_graph.scales import LN_SQRT2, NO_CHILD, NO_PARENT
 from wonderzoom.scene_graph.surfels import Block, Bounds
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
@@ -67,8 +68,7 @@ def update_bounds(
             for live, reached in changed:
                 inside = np.array([i - some.start for i in some if i in reached], np.intp)
                 if len(inside):
-                    seen = Seen.of(batch, batch.rows_of(inside), live.view, views.radial)
-                    meets[seen.rows[seen.bounded()]] = True
+                    meets[_may_bound(batch, batch.rows_of(inside), live, views.radial)] = True
             at = np.flatnonzero(meets)
             if not len(at):
                 continue
@@ -83,6 +83,15 @@ def update_bounds(
             )
             if not bounds.same_as(block.bounds):
                 yield block, bounds
+
+
+def _may_bound(batch: Batch, rows: Rows, live: LiveView, radial: bool) -> Rows:
+    """Which of some rows a view that came or went may bound; where it is lost it went, and any may be."""
+    try:
+        seen = Seen.of(batch, rows, live.view, radial)
+    except ViewLost:
+        return rows
+    return seen.rows[seen.bounded()]
 
 
 def _united(some: Sequence[Rows | None]) -> Rows | None:

@@ -41,7 +41,7 @@ from wonderzoom.scene_graph.store_codec import (
     encode_outline,
     outline_entry,
 )
-from wonderzoom.scene_graph.store_damage import opened, without
+from wonderzoom.scene_graph.store_damage import Losses, opened, without
 from wonderzoom.scene_graph.store_errors import (
     FormatTooNew,
     RevisionMismatch,
@@ -52,7 +52,7 @@ from wonderzoom.scene_graph.store_errors import (
     translated,
 )
 from wonderzoom.scene_graph.store_file import whole_file
-from wonderzoom.scene_graph.store_pages import Losses, StoredBlocks
+from wonderzoom.scene_graph.store_pages import StoredBlocks
 from wonderzoom.scene_graph.store_record import DATABASE, DATABASE_FILES, Record, Row, content_hash
 from wonderzoom.scene_graph.store_summary import summarised, told
 from wonderzoom.scene_graph.surfels import Bounds
@@ -96,7 +96,7 @@ class WorldStore:
     def __init__(self, path: Path, record: Record, lock: WriterLock | None) -> None:
         self.path = path
         self._broken: dict[int, str] = {}  # revision -> what is wrong with its file
-        self._losses = Losses()  # blocks that were lost when they were read
+        self._losses = Losses()  # blocks and views that were lost when they were read
         self._stored: StoredBlocks | None = None  # of the world that was loaded with its columns on disk
         self._record = record
         self._lock = lock

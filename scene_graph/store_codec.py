@@ -71,16 +71,26 @@ def _pack_view(view: View, name: str) -> Tensors:
     return tensors
 
 
+def packed_bytes(height: int, width: int) -> int:
+    """The size of a packed mask."""
+    return (height * width + 7) // 8
+
+
+def unpack_mask(packed: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask [H, W] from its bits."""
+    mask = np.unpackbits(packed.view(np.uint8), count=shape[0] * shape[1]).view(np.bool_).reshape(shape)
+    mask.flags.writeable = False
+    return mask
+
+
 def unpack_view(value: Json, tensors: Tensors, name: str) -> View:
     """The view that ``value`` says, with its arrays. Raises what ``decode_commit`` makes BadCommit of."""
     camera = parse_camera(value["camera"])
     shape = (camera.height, camera.width)
-    pixels = camera.height * camera.width
     packed = _typed(tensors, f"{name}.mask", np.dtype(np.uint8))
-    if packed.shape != ((pixels + 7) // 8,):
-        raise ValueError(f"a mask of {packed.shape} bytes for {pixels} pixels")
-    mask = np.unpackbits(packed.view(np.uint8), count=pixels).view(np.bool_).reshape(shape)
-    mask.flags.writeable = False
+    if packed.shape != (packed_bytes(*shape),):
+        raise ValueError(f"a mask of {packed.shape} bytes for {shape} pixels")
+    mask = unpack_mask(packed, shape)
     zeta = _typed(tensors, f"{name}.zeta", np.dtype(np.float32))
     image = _typed(tensors, f"{name}.image", np.dtype(np.uint8)) if value["image"] else None
     return View(camera, mask, zeta, parse_role(value["role"]), image)  # type: ignore[arg-type]

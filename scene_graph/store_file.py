@@ -70,10 +70,16 @@ class CommitFile:
                     raise
                 raise BadCommit(f"{type(error).__name__}: {error}") from error
 
-    def tensors(self, prefix: str) -> dict[str, Array]:
-        """The whole tensors whose names begin so. Raises OSError and ValueError."""
+    def tensor(self, name: str) -> Array:
+        """A whole tensor. Raises OSError and ValueError."""
         with self.path.open("rb", buffering=0) as file:
-            return {name: self._rows(file, name) for name in self.places if name.startswith(prefix)}
+            return self._rows(file, name)
+
+    def check_tensor(self, name: str, dtype: type, *shape: int) -> None:
+        """Raise ValueError or LookupError unless there is such a tensor."""
+        _, found, kind = self.places[name]
+        if kind != dtype or found != shape:
+            raise ValueError(f"tensor {name} is {np.dtype(kind)} {found}, expected {np.dtype(dtype)} {shape}")
 
     def columns(
         self, prefix: str, dtypes: dict[str, np.dtype[Any]], start: int, count: int

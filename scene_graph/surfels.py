@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
-from wonderzoom.scene_graph.scale_node import Interval
+from wonderzoom.scene_graph.scale_node import Interval, PartLost
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 
 F32 = NDArray[np.float32]
@@ -305,12 +305,12 @@ class StoredBounds(Protocol):
         ...
 
 
-class BlockLost(Exception):
-    """What is on the disk of a block is not what was written; the rest of the world goes on without it."""
+class BlockLost(PartLost):
+    """The columns of a block that can't be read."""
 
     def __init__(self, node: str, cell: Cell, reason: str) -> None:
-        super().__init__(f"the block of node {node!r} in {cell} is lost: {reason}")
-        self.node, self.cell, self.reason = node, cell, reason
+        super().__init__(f"the block of node {node!r} in {cell}", node, reason)
+        self.cell = cell
 
 
 @dataclass(frozen=True, slots=True, eq=False)

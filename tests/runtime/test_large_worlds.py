@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from noted_pages import NotedPages
+from plane_maker import PlaneMaker, PointRenderer
 
+from wonderzoom.runtime import commands
+from wonderzoom.runtime.authoring import zoom
+from wonderzoom.runtime.progress import Reporter
 from wonderzoom.runtime.renderers.cpu import CpuRenderer
 from wonderzoom.runtime.sight import Sight
 from wonderzoom.scene_graph.page_cache import PageCache
@@ -61,6 +67,26 @@ def test_a_world_of_many_times_its_memory_is_drawn_as_if_all_were_there(
             assert pages.statistics.held_bytes <= pages.max_bytes
         assert little.memory_bytes < plenty.memory_bytes
     assert pages.statistics.evictions > 0
+
+
+def test_a_zoom_reads_what_its_view_shows_and_nothing_else(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of four zooms side by side the last, and of its neighbour what is at the rim of its frame."""
+    copy = tmp_path / "world"
+    shutil.copytree(place, copy)
+    maker = PlaneMaker(PointRenderer(), Reporter(lambda: 0.0))
+    maker.pages = pages = NotedPages()
+    with WorldStore.open(copy) as store:
+        before, files = store.load(PageCache(0)), [row.hash for row in store.rows()]
+    inside = list(before.nodes)[-1]
+    assert zoom(commands.Zoom(copy, at=(0.5, 0.5), factor=4.0, node=inside, json=True), maker) == 0
+    assert json.loads(capsys.readouterr().out)["parent"] == inside
+    with WorldStore.open(copy) as store:
+        assert store.load().check() == []
+    assert pages.files("surfels") == {files[0], files[3], files[4]}
+    assert pages.count("surfels") < len(before.blocks) / 2
+    assert pages.files("view") == {files[0], files[4]} and pages.count("view.0.0.image") == 0
 
 
 CHILD = """
