@@ -25,16 +25,17 @@ MEASURED = frozenset({"memory"})
 class PartLost(Exception):
     """What is on the disk of a part of a node is not what was written; the rest of the world goes on without it."""
 
-    def __init__(self, part: str, node: str, reason: str) -> None:
-        super().__init__(f"{part} is lost: {reason}")
-        self.node, self.reason = node, reason
+    def __init__(self, part: str, node: str, reason: str, file: str) -> None:
+        """``file``: name of the commit's file."""
+        super().__init__(f"{part} is lost: {reason} ({file})")
+        self.node, self.reason, self.file = node, reason, file
 
 
 class ViewLost(PartLost):
     """A mask, a depth map or a picture that can't be read."""
 
-    def __init__(self, node: str, index: int, reason: str) -> None:
-        super().__init__(f"view {index} of node {node!r}", node, reason)
+    def __init__(self, node: str, index: int, reason: str, file: str) -> None:
+        super().__init__(f"view {index} of node {node!r}", node, reason, file)
         self.index = index
 
 

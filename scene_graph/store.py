@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -34,6 +34,7 @@ from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_dur
 from wonderzoom.scene_graph.manifest import BadCommit, ChangedBytes, NewerFormat
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.read_ahead import ReadAhead
+from wonderzoom.scene_graph.scale_node import PartLost
 from wonderzoom.scene_graph.store_codec import (
     decode_commit,
     decode_outline,
@@ -47,11 +48,16 @@ from wonderzoom.scene_graph.store_errors import (
     RevisionMismatch,
     WorldDamaged,
     WorldExists,
-    WorldMissing,
     WorldReadOnly,
     translated,
 )
-from wonderzoom.scene_graph.store_file import whole_file
+from wonderzoom.scene_graph.store_file import (
+    COMMITS,
+    commit_file,
+    foreign_files,
+    require_world,
+    whole_file,
+)
 from wonderzoom.scene_graph.store_pages import StoredBlocks
 from wonderzoom.scene_graph.store_record import DATABASE, DATABASE_FILES, Record, Row, content_hash
 from wonderzoom.scene_graph.store_summary import summarised, told
@@ -60,34 +66,9 @@ from wonderzoom.scene_graph.surfels import Bounds
 if TYPE_CHECKING:
     from wonderzoom.scene_graph.world import World
 
-_COMMITS = "commits"
 _LOCK = "writer.lock"
-_OURS = {*DATABASE_FILES, _COMMITS, _LOCK}
+_OURS = {*DATABASE_FILES, COMMITS, _LOCK}
 _FILE = re.compile(r"(\d{8,})-[0-9a-f]{32}\.safetensors(\.tmp)?")
-
-
-def commit_file(world: Path, row: Row) -> Path:
-    """Where the file of a commit is."""
-    return world / _COMMITS / row.name
-
-
-def foreign_files(world: Path, rows: Iterable[Row]) -> list[str]:
-    """Names beside the files of the rows: left by unfinished appends, or put there by someone else."""
-    named = {row.name for row in rows}
-    return sorted(entry.name for entry in (world / _COMMITS).iterdir() if entry.name not in named)
-
-
-def require_world(path: Path) -> None:
-    """Raise WorldMissing where no world is, and WorldDamaged where one has lost its record."""
-    if not path.is_dir():
-        what = "this is a file, a world is a directory" if path.exists() else "there is no such directory"
-        raise WorldMissing(path, what, "check the path, or create a world first")
-    if not (path / DATABASE).is_file():
-        if any((path / _COMMITS).glob("*.safetensors")):
-            hint = "restore it from a backup; the commit files are untouched"
-            raise WorldDamaged(path, f"{DATABASE} is missing", hint)
-        what = f"this directory is no world (it has no {DATABASE})"
-        raise WorldMissing(path, what, "check the path, or create a world first")
 
 
 class WorldStore:
@@ -118,7 +99,7 @@ class WorldStore:
             if path.is_dir() and (foreign := sorted(e.name for e in path.iterdir() if e.name not in _OURS)):
                 what = f"the directory holds other files ({', '.join(foreign[:3])})"
                 raise WorldExists(path, what, "choose an empty or new directory")
-            (path / _COMMITS).mkdir(parents=True, exist_ok=True)
+            (path / COMMITS).mkdir(parents=True, exist_ok=True)
             lock = WriterLock(path / _LOCK, path)
             try:
                 Record.create(path, header)
@@ -167,7 +148,7 @@ class WorldStore:
                 self._broken[row.revision] = reason
         if self._lock is None:
             return
-        folder = self.path / _COMMITS
+        folder = self.path / COMMITS
         folder.mkdir(exist_ok=True)
         for name in foreign_files(self.path, rows):
             match = _FILE.fullmatch(name)
@@ -213,7 +194,7 @@ class WorldStore:
             added, removed = self._ids(row)
             found = {name: reason for name, reason in found.items() if name not in removed}
             if reason := self._broken.get(row.revision):
-                line = f"revision {row.revision}: {reason} ({_COMMITS}/{row.name})"
+                line = f"revision {row.revision}: {reason} ({COMMITS}/{row.name})"
                 found |= dict.fromkeys(added or [f"revision {row.revision}"], line)
         return found
 
@@ -262,6 +243,15 @@ class WorldStore:
                 world.apply(commit)
         return world
 
+    def give_up(self, lost: PartLost) -> None:
+        """Count the commit whose file has what is lost as damaged: ``load`` then gives the world without its nodes.
+
+        What stands for them shows in their place, as where the whole world is loaded.
+        """
+        for row in self._record.rows():
+            if row.name == lost.file:
+                self._broken[row.revision] = lost.reason
+
     def settled(self, commit: Commit) -> Commit:
         """A commit that was appended; with its columns on disk, if the world was loaded so."""
         if self._stored is None:
@@ -287,7 +277,7 @@ class WorldStore:
         return commit
 
     def _read(self, row: Row, how: Callable[[Row], Commit]) -> Commit:
-        reason = self._mismatch(row)
+        reason = self._broken.get(row.revision) or self._mismatch(row)
         if not reason:
             try:
                 return how(row)

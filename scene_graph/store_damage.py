@@ -27,6 +27,11 @@ class Losses:
         return error
 
 
+def why(error: OSError | ValueError) -> str:
+    """What went wrong when a part was read, in words."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
 def without(commit: Commit, lost: set[str]) -> Commit:
     """A commit in a damaged world: no patch of a lost block, no bounds that wait for one."""
     blocks = tuple(block.with_bounds(_opened(block.limits, lost)) for block in commit.blocks)

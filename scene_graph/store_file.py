@@ -1,4 +1,4 @@
-"""One commit's file, read in parts: its header and manifest, whole tensors, or some rows of columns.
+"""Where commits' files are, and one of them in parts: its header and manifest, whole tensors, or some rows of columns.
 
 Owns offsets and their checks: nothing is allocated that the file, by its size in the record, can't hold.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,38 @@ from numpy.typing import NDArray
 from wonderzoom.scene_graph.commit import FORMAT
 from wonderzoom.scene_graph.manifest import BadCommit, ChangedBytes, Json, NewerFormat, parse_int
 from wonderzoom.scene_graph.store_codec import MAX_TENSOR_HEADER, file_format
-from wonderzoom.scene_graph.store_record import Row, content_hash
+from wonderzoom.scene_graph.store_errors import WorldDamaged, WorldMissing
+from wonderzoom.scene_graph.store_record import DATABASE, Row, content_hash
 from wonderzoom.scene_graph.store_summary import head_digest
 
 Array = NDArray[np.generic]
+COMMITS = "commits"  # the folder of them in a world
 _WIDTHS = {"means": (3,), "quats": (4,), "log_scales": (2,), "colors": (3,)}
 _KINDS = {"F32": np.float32, "U8": np.uint8, "U16": np.uint16, "I16": np.int16}
+
+
+def commit_file(world: Path, row: Row) -> Path:
+    """Where the file of a commit is."""
+    return world / COMMITS / row.name
+
+
+def foreign_files(world: Path, rows: Iterable[Row]) -> list[str]:
+    """Names beside the files of the rows: left by unfinished appends, or put there by someone else."""
+    named = {row.name for row in rows}
+    return sorted(entry.name for entry in (world / COMMITS).iterdir() if entry.name not in named)
+
+
+def require_world(path: Path) -> None:
+    """Raise WorldMissing where no world is, and WorldDamaged where one has lost its record."""
+    if not path.is_dir():
+        what = "this is a file, a world is a directory" if path.exists() else "there is no such directory"
+        raise WorldMissing(path, what, "check the path, or create a world first")
+    if not (path / DATABASE).is_file():
+        if any((path / COMMITS).glob("*.safetensors")):
+            hint = "restore it from a backup; the commit files are untouched"
+            raise WorldDamaged(path, f"{DATABASE} is missing", hint)
+        what = f"this directory is no world (it has no {DATABASE})"
+        raise WorldMissing(path, what, "check the path, or create a world first")
 
 
 class OlderFile(Exception):

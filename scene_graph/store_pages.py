@@ -30,7 +30,7 @@ from wonderzoom.scene_graph.store_codec import (
     BOUNDS_DTYPES,
     decode_commit,
 )
-from wonderzoom.scene_graph.store_damage import Losses
+from wonderzoom.scene_graph.store_damage import Losses, why
 from wonderzoom.scene_graph.store_file import CommitFile, OlderFile, whole_file
 from wonderzoom.scene_graph.store_record import Row
 from wonderzoom.scene_graph.store_summary import (
@@ -91,11 +91,9 @@ class DiskSurfels:
                 raise ValueError("its bytes have changed")
             if wrong := wrong_with_surfels(surfels, self.views):
                 raise ValueError(wrong)
-        except OSError as error:
-            raise self.losses.lost(BlockLost(self.node, self.cell, f"{error.strerror or error}")) from error
-        except ValueError as error:
-            reason = f"{error} ({self.file.path.name})"
-            raise self.losses.lost(BlockLost(self.node, self.cell, reason)) from error
+        except (OSError, ValueError) as error:
+            lost = BlockLost(self.node, self.cell, why(error), self.file.path.name)
+            raise self.losses.lost(lost) from error
         return surfels, sum(column.nbytes for column in columns.values())
 
 
@@ -143,11 +141,9 @@ class DiskBounds:
                 raise ValueError("its bounds have changed")
             if wrong := wrong_with_bounds(surfels, bounds):
                 raise ValueError(wrong)
-        except OSError as error:
-            raise self.losses.lost(BlockLost(self.node, self.cell, f"{error.strerror or error}")) from error
-        except ValueError as error:
-            reason = f"{error} ({self.file.path.name})"
-            raise self.losses.lost(BlockLost(self.node, self.cell, reason)) from error
+        except (OSError, ValueError) as error:
+            lost = BlockLost(self.node, self.cell, why(error), self.file.path.name)
+            raise self.losses.lost(lost) from error
         return bounds, sum(column.nbytes for column in columns.values())
 
 

@@ -24,7 +24,7 @@ from wonderzoom.scene_graph.manifest import (
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.scale_node import ScaleNode, View, ViewLost
 from wonderzoom.scene_graph.store_codec import packed_bytes, unpack_mask
-from wonderzoom.scene_graph.store_damage import Losses
+from wonderzoom.scene_graph.store_damage import Losses, why
 from wonderzoom.scene_graph.store_file import CommitFile
 from wonderzoom.scene_graph.store_summary import bytes_key
 
@@ -80,8 +80,8 @@ class DiskMaps:
                 if bytes_key(np.ascontiguousarray(hashed).data) != self.keys[what]:
                     raise ValueError("its bytes have changed")
             except (OSError, ValueError) as error:
-                reason = f"{getattr(error, 'strerror', None) or error} ({self.shelf.file.path.name})"
-                raise self.shelf.losses.lost(ViewLost(self.node, self.index, reason)) from error
+                lost = ViewLost(self.node, self.index, why(error), self.shelf.file.path.name)
+                raise self.shelf.losses.lost(lost) from error
             return found, found.nbytes
 
         return self.shelf.pages.get((self.shelf.file.hash, name), page)

@@ -308,8 +308,8 @@ class StoredBounds(Protocol):
 class BlockLost(PartLost):
     """The columns of a block that can't be read."""
 
-    def __init__(self, node: str, cell: Cell, reason: str) -> None:
-        super().__init__(f"the block of node {node!r} in {cell}", node, reason)
+    def __init__(self, node: str, cell: Cell, reason: str, file: str) -> None:
+        super().__init__(f"the block of node {node!r} in {cell}", node, reason, file)
         self.cell = cell
 
 
@@ -374,6 +374,10 @@ class Block:
     def children(self) -> frozenset[str]:
         """The nodes that set child bounds here."""
         return self.limits.children
+
+    def held(self) -> Block:
+        """The same block with its columns in memory, for whoever looks at them again and again. Raises BlockLost."""
+        return Block(self.cell, self.node, self.surfels, self.bounds, self.hash)
 
     def with_bounds(self, bounds: Bounds | StoredBounds) -> Block:
         return replace(self, limits=bounds)

@@ -123,22 +123,73 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
-def test_twenty_million_surfels_in_a_gibibyte(large_world: ModuleType, tmp_path: Path) -> None:
-    """All data of the process within the limit, enforced by the system; so is what it has mapped at most."""
+COMMANDS = """
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]), int(sys.argv[2])))
+sys.path[:0] = [sys.argv[3], sys.argv[3] + "/tests/support"]
+from pathlib import Path
+from benchmarks.large_world import peak_bytes
+from plane_maker import PlaneMaker
+from wonderzoom.runtime import commands
+from wonderzoom.runtime.authoring import zoom
+from wonderzoom.runtime.exchange import export
+from wonderzoom.runtime.progress import Reporter
+from wonderzoom.runtime.renderers.cpu import CpuRenderer
+from wonderzoom.scene_graph.page_cache import PageCache
 
-    path = tmp_path / "world"
+world = Path(sys.argv[1])
+with CpuRenderer(1, 128 << 20) as renderer:
+    maker = PlaneMaker(renderer, Reporter(lambda: 0.0, sys.stderr))
+    maker.pages = PageCache(128 << 20)
+    if sys.argv[4] == "zoom":
+        zoom(commands.Zoom(world, at=(0.5, 0.5), factor=4.0, json=True), maker)
+    else:
+        export(commands.Export(world, output=world.parent / sys.argv[4]), maker)
+print(json.dumps({"peak": peak_bytes()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def huge_world(large_world: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("huge") / "world"
     large_world.write(path, 20, 1024)
+    return path
+
+
+def in_a_gibibyte(code: str, world: Path, *more: str) -> list[str]:
+    """What a process prints that has no more data than that, by the system's limit."""
     told = subprocess.run(
-        [sys.executable, "-c", CHILD, str(path), str(GIB), str(REPOSITORY)],
+        [sys.executable, "-c", code, str(world), str(GIB), str(REPOSITORY), *more],
         capture_output=True,
         text=True,
         check=False,
     )
     assert told.returncode == 0, told.stderr[-2000:]
-    found = json.loads(told.stdout)
+    return told.stdout.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+def test_twenty_million_surfels_in_a_gibibyte(huge_world: Path) -> None:
+    """All data of the process within the limit, enforced by the system; so is what it has mapped at most."""
+    found = json.loads(in_a_gibibyte(CHILD, huge_world)[-1])
     assert found["surfels"] == 20 * 1024**2 and found["views"] == 20
     assert found["peak"] < GIB and found["held"] <= 128 << 20 and found["evictions"] > 0
     assert found["alpha"] > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+@pytest.mark.parametrize("what", ["all.ply", "all.splat", "all.spz", "all.glb", "zoom"])
+def test_twenty_million_surfels_are_exported_and_zoomed_in_a_gibibyte(huge_world: Path, what: str) -> None:
+    """As ``test_twenty_million_surfels_in_a_gibibyte``; what a zoom itself takes is not the world's and small here."""
+    *_, line, peak = in_a_gibibyte(COMMANDS, huge_world, what)
+    assert json.loads(peak)["peak"] < GIB
+    if what == "zoom":
+        assert json.loads(line)["revision"] == 21
+        return
+    splats = int(line.removesuffix(" splats").rpartition(" ")[2].replace(",", ""))
+    assert splats > 19 * 1024**2
+    (huge_world.parent / what).unlink()
