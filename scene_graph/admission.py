@@ -47,8 +47,7 @@ def look_together(blocks: Sequence[Block], surfels: Surfels, bounds: Bounds, row
     starts = np.cumsum([0, *rows[:-1]])
     most = np.array([len(block.limits.owners) for block in blocks])
     for bound, owner in ((bounds.parent, bounds.parent_owner), (bounds.child, bounds.child_owner)):
-        unnamed = owner < 0
-        if not (owner[unnamed] == -1).all() or not (np.isinf(bound) == unnamed).all():
+        if owner.min() < -1 or not np.array_equal(np.isinf(bound), owner < 0):
             return False
         if not (np.maximum.reduceat(owner, starts) < most).all():
             return False

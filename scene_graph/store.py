@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -38,6 +38,7 @@ from wonderzoom.scene_graph.scale_node import PartLost
 from wonderzoom.scene_graph.store_codec import (
     decode_commit,
     decode_outline,
+    decode_tensors,
     encode_commit,
     encode_outline,
     outline_entry,
@@ -55,6 +56,7 @@ from wonderzoom.scene_graph.store_file import (
     COMMITS,
     commit_file,
     foreign_files,
+    read_contents,
     require_world,
     whole_file,
 )
@@ -203,13 +205,15 @@ class WorldStore:
 
         A damaged one comes as its outline (module docstring).
         """
-        return self._commits(after, until, self._decoded)
+        # What is lost may be what an earlier one brought.
+        return self._commits(self._rows(0 if self._broken else after, until), self._decoded, after)
 
-    def _commits(self, after: int, until: int | None, how: Callable[[Row], Commit]) -> Iterator[Commit]:
+    def _rows(self, after: int, until: int | None) -> list[Row]:
+        return [row for row in self._record.rows(after) if until is None or row.revision <= until]
+
+    def _commits(self, rows: Sequence[Row], how: Callable[[Row], Commit], after: int = 0) -> Iterator[Commit]:
         lost: set[str] = set()  # nodes without blocks
-        for row in self._record.rows(0 if self._broken else after):  # lost may be what an earlier one brought
-            if until is not None and row.revision > until:
-                return
+        for row in rows:
             commit = self._read(row, how) if row.revision > after else None
             if self._broken:
                 added, removed = self._ids(row)
@@ -230,17 +234,16 @@ class WorldStore:
         """
         from wonderzoom.scene_graph.world import World
 
-        world = World(self.header)
-        rows = () if pages else [row for row in self._record.rows() if until is None or row.revision <= until]
-        if pages is not None:
-            self._stored = StoredBlocks(pages, self._losses)
-        with ReadAhead(rows, self._file) as files, world.octree.together():
-
-            def known(row: Row) -> Commit:
-                return told(decode_commit(data := files.of(row)), data, self._record.summary(row.revision))
-
-            for commit in self._commits(0, until, known if pages is None else self._opened):
-                world.apply(commit)
+        world, rows = World(self.header), self._rows(0, until)
+        with world.octree.together():
+            if pages is not None:
+                self._stored = StoredBlocks(pages, self._losses)
+                for commit in self._commits(rows, self._opened):
+                    world.apply(commit)
+                return world
+            with ReadAhead(rows, self._whole) as commits:
+                for commit in self._commits(rows, commits.of):
+                    world.apply(commit)
         return world
 
     def give_up(self, lost: PartLost) -> None:
@@ -261,11 +264,15 @@ class WorldStore:
 
     def _decoded(self, row: Row) -> Commit:
         """A commit with all its columns. Raises BadCommit, NewerFormat, OSError."""
-        return decode_commit(self._file(row))
+        return decode_commit(whole_file(commit_file(self.path, row), row))
 
-    def _file(self, row: Row) -> bytes:
-        """All bytes of its file, as they were written. Raises ChangedBytes, OSError."""
-        return whole_file(commit_file(self.path, row), row)
+    def _whole(self, row: Row) -> Commit:
+        """As ``_decoded``, in less time and memory, with what its summary knows."""
+        contents = read_contents(commit_file(self.path, row), row)
+        if contents is None:
+            return self._decoded(row)
+        commit = decode_tensors(contents.tensors, contents.header)
+        return told(commit, contents.head, self._record.summary(row.revision))
 
     def _opened(self, row: Row) -> Commit:
         """A commit with its columns on disk. Raises BadCommit, NewerFormat, OSError."""

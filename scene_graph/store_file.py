@@ -5,6 +5,7 @@ Owns offsets and their checks: nothing is allocated that the file, by its size i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -20,7 +21,7 @@ from wonderzoom.scene_graph.commit import FORMAT
 from wonderzoom.scene_graph.manifest import BadCommit, ChangedBytes, Json, NewerFormat, parse_int
 from wonderzoom.scene_graph.store_codec import MAX_TENSOR_HEADER, file_format
 from wonderzoom.scene_graph.store_errors import WorldDamaged, WorldMissing
-from wonderzoom.scene_graph.store_record import DATABASE, Row, content_hash
+from wonderzoom.scene_graph.store_record import DATABASE, HASH_BYTES, Row, content_hash
 from wonderzoom.scene_graph.store_summary import head_digest
 
 Array = NDArray[np.generic]
@@ -130,14 +131,7 @@ class CommitFile:
         array = np.empty(((shape[0] if count is None else count), *shape[1:]), kind)
         step = array.itemsize * math.prod(shape[1:])
         file.seek(offset + start * step)
-        view = array.reshape(-1).view(np.uint8).data
-        while view:
-            got = file.readinto(view)
-            if not got:
-                raise ValueError("its file ends too early")
-            view = view[got:]
-        array.flags.writeable = False
-        return array
+        return _filled(file, array)
 
 
 def _place(said: Json, base: int, size: int) -> tuple[int, tuple[int, ...], type]:
@@ -147,6 +141,61 @@ def _place(said: Json, base: int, size: int) -> tuple[int, tuple[int, ...], type
     if not (base <= start <= stop <= size and stop - start == math.prod(shape) * np.dtype(kind).itemsize):
         raise ValueError(f"a tensor of shape {shape} at {start} to {stop} of {size} bytes")
     return start, shape, kind
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A commit's file in memory: each tensor has memory of its own, so that any of them can go."""
+
+    header: Json
+    tensors: dict[str, Array]
+    head: str  # ``head_digest``
+
+
+def read_contents(path: Path, row: Row) -> Contents | None:
+    """All of a commit's file, as it was written; read where it stays, and hashed on the way.
+
+    None where it is not: then ``whole_file`` and ``decode_commit`` say what is wrong. Raises OSError.
+    """
+    digest, tensors = hashlib.blake2b(digest_size=HASH_BYTES), dict[str, Array]()
+    try:
+        with path.open("rb", buffering=0) as file:
+            start = _exactly(file, 8)
+            (length,) = struct.unpack("<Q", start)
+            if length > min(MAX_TENSOR_HEADER, row.size - 8):
+                return None
+            text = _exactly(file, length)
+            digest.update(start + text)
+            header: Json = json.loads(text)
+            places = {
+                name: _place(said, 8 + length, row.size)
+                for name, said in header.items()
+                if name != "__metadata__"
+            }
+            end = 8 + length
+            for name, (offset, shape, kind) in sorted(places.items(), key=lambda item: item[1][0]):
+                if offset != end:
+                    return None  # something lies between them, or in two
+                tensors[name] = _filled(file, np.empty(shape, kind))
+                digest.update(tensors[name].reshape(-1).view(np.uint8).data)
+                end += tensors[name].nbytes
+        if end != row.size or digest.hexdigest() != row.hash:
+            return None
+        return Contents(header, tensors, head_digest(start + text, tensors["manifest"].tobytes()))
+    except (ValueError, TypeError, LookupError, RecursionError, AttributeError):
+        return None
+
+
+def _filled(file: Any, array: Array) -> Array:
+    """An array with what comes next in a file, from now on read-only. Raises ValueError where that ends."""
+    view = array.reshape(-1).view(np.uint8).data
+    while view:
+        got = file.readinto(view)
+        if not got:
+            raise ValueError("its file ends too early")
+        view = view[got:]
+    array.flags.writeable = False
+    return array
 
 
 def whole_file(path: Path, row: Row) -> bytes:

@@ -53,9 +53,12 @@ _EARLIER = "DROP TABLE IF EXISTS summaries"
 _INSERT_SUMMARY = f"INSERT OR REPLACE INTO {SUMMARIES} (revision, summary) VALUES (?, ?)"
 
 
+HASH_BYTES = 16
+
+
 def content_hash(data: bytes) -> str:
     """128-bit BLAKE2b, hexadecimal."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return hashlib.blake2b(data, digest_size=HASH_BYTES).hexdigest()
 
 
 def is_hash(value: object) -> bool:

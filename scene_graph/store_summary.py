@@ -142,10 +142,10 @@ def _keys(names: Sequence[str]) -> U8:
     return np.frombuffer(bytes.fromhex("".join(names)), np.uint8).reshape(-1, KEY_BYTES)
 
 
-def told(commit: Commit, data: bytes, kept: bytes | None) -> Commit:
-    """A commit, read from a file, with what its kept summary knows of it, so that nobody works that out again."""
-    with suppress(BadCommit, ValueError, LookupError):  # no summary of this file
-        if kept and (summary := decode_summary(kept)).head == head_key(data):
+def told(commit: Commit, head: str, kept: bytes | None) -> Commit:
+    """A commit, from a file of that ``head_digest``, with what its kept summary knows, so that nobody works it out."""
+    with suppress(BadCommit, ValueError):  # no summary of this file
+        if kept and (summary := decode_summary(kept)).head == head:
             summary.tell(commit)
     return commit
 

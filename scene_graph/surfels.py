@@ -129,9 +129,9 @@ class Surfels:
         """
         quats = np.einsum("ij,ij->i", self.quats, self.quats)  # squared lengths
         return bool(
-            np.abs(self.means).max() <= MAX_OFFSET
-            and np.abs(self.log_scales).max() <= MAX_LN_SIZE
-            and np.abs(self.native).max() <= MAX_LN_SIZE
+            -MAX_OFFSET <= self.means.min() <= self.means.max() <= MAX_OFFSET
+            and -MAX_LN_SIZE <= self.log_scales.min() <= self.log_scales.max() <= MAX_LN_SIZE
+            and -MAX_LN_SIZE <= self.native.min() <= self.native.max() <= MAX_LN_SIZE
             and 0.0 < self.opacities.min() <= self.opacities.max() <= 1.0
             and 0.25 < quats.min() <= quats.max() < 4.0
         )
