@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.generation.jobs import AlreadyCovered, GenerationError, Stage
+from wonderzoom.scene_graph.scale_node import PartLost
 from wonderzoom.scene_graph.store_errors import StoreError
 from wonderzoom.scene_graph.world import UnknownNode, WorldError
 
@@ -107,6 +108,9 @@ def failure_of(error: BaseException) -> ZoomFailed:
             return ZoomFailed("unknown_node", str(error), False, error)
         case WorldError() | ValueError():
             return ZoomFailed("invalid", str(error), False, error)
+        case PartLost():
+            what = f"{error}; restore that file from a backup, or remove the node"
+            return ZoomFailed("invalid", what, False, error)
         case StoreError():
             return ZoomFailed("store_failed", str(error), error.retryable, error)
         case _:

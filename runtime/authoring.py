@@ -15,8 +15,9 @@ from wonderzoom.generation.zoom_events import ZoomCommitted
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.build import Built, Maker, build, check_free, start_world
 from wonderzoom.runtime.camera_file import read_camera
+from wonderzoom.runtime.damage import DamagedWorld, damage_is_said
 from wonderzoom.runtime.depth_maps import read_depth
-from wonderzoom.runtime.errors import CommandError, UsageError
+from wonderzoom.runtime.errors import UsageError
 from wonderzoom.runtime.frames import aim, at_reference, frame_of, newest, node_of, panned
 from wonderzoom.runtime.pictures import SHORT_SIDE, read_picture
 from wonderzoom.runtime.plans import Plan, read_plan
@@ -27,21 +28,8 @@ from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
-from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.undo import propose_redo, propose_undo
 from wonderzoom.scene_graph.world import RootRemoval, World
-
-
-class DamagedWorld(CommandError):
-    """A damaged world can be looked at, not built on."""
-
-    def __init__(self, store: WorldStore) -> None:
-        first = next(iter(store.damaged.values()))
-        super().__init__(
-            f"{store.path}: the world is damaged ({first}); restore that file, or remove the lost node, which"
-            " wonderzoom info names"
-        )
-
 
 # ---- create -------------------------------------------------------------------------------------
 
@@ -94,7 +82,7 @@ def create(command: commands.Create, maker: Maker) -> int:
     for note in created.notes:
         maker.reporter.note(note)
     with start_world(command.output, created) as store:
-        world = store.load()
+        world = store.load(maker.pages)
     root = world.node(created.node)
     print(f"{command.output}: a world of {surfel_count(world, root):,} surfels, root {root.id}")
     return 0
@@ -107,10 +95,10 @@ def zoom(command: commands.Zoom, maker: Maker) -> int:
     """One more node."""
     _check_zoom(command)
     camera = None if command.camera is None else read_camera(command.camera)
-    with WorldStore.open(command.world, write=True) as store:
-        world = store.load()
+    with WorldStore.open(command.world, write=True) as store, damage_is_said(command.world):
+        world = store.load(maker.pages)
         if store.damaged:
-            raise DamagedWorld(store)
+            raise DamagedWorld.of(store)
         node = newest(world) if command.node is None else node_of(world, command.node, command.world)
         if command.mode == "replace" and node.parent is None:
             raise RootRemoval(node.id)
@@ -240,17 +228,14 @@ def redo(command: commands.Redo) -> int:
 def _change(path: Path, node: str | None, propose: Callable[[World, WorldStore], Commit]) -> int:
     """Make a commit of no new content durable; what is damaged outside of ``node`` forbids it.
 
-    Only the blocks whose bounds change are read.
+    Only the blocks whose bounds change are read, and the views near them.
     """
-    with WorldStore.open(path, write=True) as store:
+    with WorldStore.open(path, write=True) as store, damage_is_said(path):
         world = store.load(PageCache())
         gone = world.subtree(node_of(world, node, path).id) if node is not None else []
         if any(name not in gone for name in store.damaged):
-            raise DamagedWorld(store)
-        try:
-            commit = propose(world, store)
-        except BlockLost as error:
-            raise DamagedWorld(store) from error
+            raise DamagedWorld.of(store)
+        commit = propose(world, store)
         store.append(commit)
         world.apply(commit)
     told = [

@@ -37,10 +37,9 @@ from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.hops import zoom_ln
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import Renderer, RenderSettings, VisibleSet
-from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.scale_node import PartLost, ScaleNode
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.store_errors import WorldExists, WorldMissing, WorldReadOnly
-from wonderzoom.scene_graph.surfels import BlockLost
 from wonderzoom.scene_graph.world import World
 
 # A node's camera is where the plan points if it is within these: wider than rounding, far narrower than
@@ -197,10 +196,10 @@ def build(plan: Plan, request: CreateRequest, path: Path, maker: Maker) -> Built
 
 @contextmanager
 def _lost_is_said(path: Path) -> Generator[None]:
-    """Blocks are looked at when they are read: what is lost of the world shows then."""
+    """What is on disk is looked at when it is read: what is lost of the world shows then."""
     try:
         yield
-    except BlockLost as error:
+    except PartLost as error:
         raise OtherWorld(
             f"{path}: the world is damaged ({error}); restore it before building on it"
         ) from error

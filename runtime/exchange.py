@@ -23,29 +23,34 @@ from wonderzoom.runtime.importers.files import RELEASED, check_readable, read_cl
 from wonderzoom.runtime.importers.levels import chain_of
 from wonderzoom.runtime.importers.released import read_released
 from wonderzoom.runtime.importers.roots import root_of
-from wonderzoom.runtime.viewing import loaded
+from wonderzoom.runtime.viewing import loaded, tell_lost
 from wonderzoom.runtime.world_report import surfel_count
 from wonderzoom.scene_graph.formats import spz
-from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError
+from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError, Splats
 from wonderzoom.scene_graph.formats.flatten import (
     UNITS_TO_PIVOT,
-    Flat,
     Frame,
+    LeftOut,
     drawn_nearer,
     extent,
-    flatten,
+    gather,
     shortened,
 )
 from wonderzoom.scene_graph.formats.glb import write_glb
 from wonderzoom.scene_graph.formats.ply import write_ply
 from wonderzoom.scene_graph.formats.splat import write_splat
+from wonderzoom.scene_graph.formats.spool import Spool
 from wonderzoom.scene_graph.formats.spz import write_spz
+from wonderzoom.scene_graph.page_cache import PageCache
+from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.surfels import BlockLost
 
 if TYPE_CHECKING:
     from wonderzoom.scene_graph.camera import Camera
     from wonderzoom.scene_graph.world import World
 
 PLY, SPLAT, SPZ, GLB = ".ply", ".splat", ".spz", ".glb"
+_PAGES = 1 << 26  # bytes of blocks in memory: each is read once, or twice
 # Beyond so many frames behind a node, or depths of a scene's middle, SPZ has what is far drawn nearer.
 FAR_IN_SPZ = 64.0
 WRITTEN = (PLY, SPLAT, SPZ, GLB)
@@ -67,18 +72,40 @@ def export(command: commands.Export, maker: Maker) -> int:
     if command.model == "2dgs" and suffix != PLY:
         raise UsageError("--model 2dgs is for .ply: the other formats know splats of three sizes only")
     check_target(output)
-    world, _ = loaded(command.world)
-    try:
-        frame = frame_for(command, world)
-        with maker.reporter.task("gathering surfels", len(world.blocks)) as done:
-            flat = flatten(world, frame, _ln_step(suffix, world, frame), _detail(command, world), done)
-        with replacing(output) as unfinished, unfinished.open("wb") as stream:
-            _write(stream, suffix, command, frame, flat.cloud)
-    except FormatError as error:
-        raise CommandError(f"{output}: {error}") from error
-    _tell_left_out(command, maker, flat)
-    print(f"{output}: {len(flat.cloud):,} splats")
+    with WorldStore.open(command.world) as store, replacing(output) as unfinished:
+        told: set[str] = set()
+        while True:
+            world = store.load(PageCache(_PAGES))
+            tell_lost(command.world, {name: why for name, why in store.damaged.items() if name not in told})
+            told |= store.damaged.keys()
+            try:
+                count, left = _export_splats(command, suffix, world, unfinished, maker)
+                break
+            except FormatError as error:
+                raise CommandError(f"{output}: {error}") from error
+            except BlockLost as lost:  # then once more, with what is coarser in its place
+                store.give_up(lost)
+    _tell_left_out(command, maker, left)
+    print(f"{output}: {count:,} splats")
     return 0
+
+
+def _export_splats(
+    command: commands.Export, suffix: str, world: World, output: Path, maker: Maker
+) -> tuple[int, LeftOut]:
+    """Number of the splats written, and what is left out. Raises FormatError, BlockLost."""
+    frame = frame_for(command, world)
+    with Spool(output.parent) as splats:
+
+        def keep(part: Cloud) -> None:
+            far = suffix == SPZ
+            splats.add(drawn_nearer(part, _far(frame), frame.eye_depth) if far else part)
+
+        with maker.reporter.task("gathering surfels", len(world.blocks)) as done:
+            left = gather(world, frame, keep, _ln_step(suffix, world, frame), _detail(command, world), done)
+        with output.open("wb") as stream:
+            _write(stream, suffix, command, splats)
+        return len(splats), left
 
 
 def _export_page(command: commands.Export, folder: Path, maker: Maker) -> int:
@@ -144,33 +171,33 @@ def _far(frame: Frame) -> float:
     return FAR_IN_SPZ if frame.cut else FAR_IN_SPZ * UNITS_TO_PIVOT
 
 
-def _write(stream: BinaryIO, suffix: str, command: commands.Export, frame: Frame, cloud: Cloud) -> None:
+def _write(stream: BinaryIO, suffix: str, command: commands.Export, splats: Splats) -> None:
     match suffix:
         case ".ply":
             place = f"from the eye of the first picture; {UNITS_TO_PIVOT:g} units to the middle of the scene"
             if command.node is not None:
                 place = f"from the pivot of node {command.node}, its frame's short side is 1 unit"
             said = (f"WonderZoom: {place}; x right, y down, z forward; sRGB",)
-            write_ply(stream, cloud, command.model, said)
+            write_ply(stream, splats, command.model, said)
         case ".splat":
-            write_splat(stream, cloud)
+            write_splat(stream, splats)
         case ".spz":
-            write_spz(stream, drawn_nearer(cloud, _far(frame), frame.eye_depth))
+            write_spz(stream, splats)
         case _:
-            write_glb(stream, cloud)
+            write_glb(stream, splats)
 
 
-def _tell_left_out(command: commands.Export, maker: Maker, flat: Flat) -> None:
+def _tell_left_out(command: commands.Export, maker: Maker, left: LeftOut) -> None:
     tell = maker.reporter.note
-    if flat.other_layers - flat.too_fine:
-        tell(f"{flat.other_layers - flat.too_fine:,} surfels of other layers are left out: a file shows one")
-    if flat.too_fine:
+    if left.other_layers - left.too_fine:
+        tell(f"{left.other_layers - left.too_fine:,} surfels of other layers are left out: a file shows one")
+    if left.too_fine:
         more = "" if command.node else "; --node ID puts the origin at a node, where its own are fine"
         tell(
-            f"{flat.too_fine:,} surfels are finer than the format can place there: coarser ones stand in{more}"
+            f"{left.too_fine:,} surfels are finer than the format can place there: coarser ones stand in{more}"
         )
-    if flat.outside:
-        tell(f"{flat.outside:,} surfels lie outside the frame of node {command.node}")
+    if left.outside:
+        tell(f"{left.outside:,} surfels lie outside the frame of node {command.node}")
 
 
 # ---- import -------------------------------------------------------------------------------------
@@ -192,7 +219,7 @@ def import_world(command: commands.Import, maker: Maker) -> int:
     with start_world(command.output, created) as store:
         for commit in finer:
             store.append(commit)
-        world = store.load()
+        world = store.load(maker.pages)
     count = sum(surfel_count(world, node) for node in world.nodes.values())
     nodes = "" if len(world.nodes) == 1 else f" in {len(world.nodes)} nodes"
     print(f"{command.output}: a world of {count:,} surfels{nodes}, root {created.node}")

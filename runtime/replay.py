@@ -12,13 +12,13 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from wonderzoom.generation.committing import Committer, CommitThread
 from wonderzoom.generation.service import ServiceLimits, ZoomRefused, ZoomService
 from wonderzoom.runtime import recording as r
 from wonderzoom.runtime.build import Maker
+from wonderzoom.runtime.paged import Paged
 from wonderzoom.runtime.replay_runs import RecordedRuns, in_words
 from wonderzoom.runtime.virtual_time import VirtualTimeLoop
 from wonderzoom.scene_graph.commit import Commit
@@ -56,16 +56,15 @@ def replay(
         return runner.run(_Replay(records, store, maker, limits, generator).whole())
 
 
-class _Store:
+class _Store(Paged):
     """Keeps what was kept then. Implements ``Durable``."""
 
     def __init__(self, store: WorldStore, records: Iterable[r.AnyRecord], pages: PageCache) -> None:
         kept = [record for record in records if isinstance(record, r.Committed | r.NotKept)]
-        self._store, self._kept = store, iter([isinstance(record, r.Committed) for record in kept])
+        super().__init__(store, pages)
+        self._kept = iter([isinstance(record, r.Committed) for record in kept])
         # What follows the last change is one too many, unless the recording was cut off: then it is not known.
         self._more = any(isinstance(record, r.Closed) for record in records)
-        self.load = partial(store.load, pages)
-        self.entries, self.commits, self.settled = store.entries, store.commits, store.settled
         self.failure: StoreError | None = None  # of today
 
     def append(self, commit: Commit) -> None:
@@ -73,7 +72,7 @@ class _Store:
         if not next(self._kept, self._more):
             raise NoSpace(self._store.path, "this was not kept then, either", "it is left out again")
         try:
-            self._store.append(commit)
+            super().append(commit)
         except StoreError as error:
             self.failure = error
             raise

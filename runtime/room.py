@@ -24,6 +24,7 @@ from wonderzoom.runtime.build import Painter
 from wonderzoom.runtime.drawing import Drawing
 from wonderzoom.runtime.lanes import Lanes
 from wonderzoom.runtime.metrics import Metrics
+from wonderzoom.runtime.paged import Paged
 from wonderzoom.runtime.recorder import Recorder
 from wonderzoom.runtime.sight import FILL
 from wonderzoom.runtime.surfel_metrics import RoomKind
@@ -60,18 +61,17 @@ def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     loop.call_soon_threadsafe(call)
 
 
-class _Timed:
+class _Timed(Paged):
     """A store that tells how long it takes until a commit is durable."""
 
     def __init__(self, store: WorldStore, pages: PageCache, took: Callable[[float], None]) -> None:
-        self.load = partial(store.load, pages)
-        self.entries, self.commits, self.settled = store.entries, store.commits, store.settled
-        self._append, self._took = store.append, took
+        super().__init__(store, pages)
+        self._took = took
 
     def append(self, commit: Commit) -> None:
         """See ``WorldStore.append``."""
         begun = time.perf_counter()
-        self._append(commit)
+        super().append(commit)
         self._took(time.perf_counter() - begun)
 
 

@@ -18,6 +18,7 @@ from wonderzoom.generation.service import ServiceLimits, ZoomService
 from wonderzoom.generation.zoom_events import JobFailed, ZoomCommitted, ZoomFailed, ZoomRunning
 from wonderzoom.generation.zoom_merging import ZoomWish
 from wonderzoom.runtime.build import Maker
+from wonderzoom.runtime.paged import Paged
 from wonderzoom.scene_graph.ports import Cancelled
 from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.world import World
@@ -45,7 +46,7 @@ async def _zoom(
     def make(wish: ZoomWish, inner: Watch) -> Proposal:
         return Proposal(maker.zoom(wish.generator, world, wish.request, inner), world.revision)
 
-    commits = CommitThread(Committer(store, world))
+    commits = CommitThread(Committer(Paged(store, maker.pages), world))
     service = ZoomService(InlineExecutor(make, _PATIENCE_S), commits.commit, _NO_DEADLINE)
     try:
         await service.start()

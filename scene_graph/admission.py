@@ -81,8 +81,7 @@ def look_together(blocks: Sequence[Block], surfels: Surfels, bounds: Bounds, row
 def limits_are_sound(surfels: Surfels, parent: F32, child: F32, parents: I16, children: I16) -> bool:
     """Whether bounds lie on the right sides of their surfels, and have an owner, -1 for none, where they are any."""
     for bound, owner in ((parent, parents), (child, children)):
-        unnamed = owner < 0
-        if not (owner[unnamed] == -1).all() or not (np.isinf(bound) == unnamed).all():
+        if owner.min(initial=0) < -1 or not np.array_equal(np.isinf(bound), owner < 0):
             return False
     return bool((parent > surfels.native).all() and (child < surfels.native).all())
 

@@ -41,7 +41,7 @@ from wonderzoom.scene_graph.manifest import (
     parse_int,
     parse_text,
 )
-from wonderzoom.scene_graph.store import WorldStore, commit_file
+from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.store_codec import encode_commit
 from wonderzoom.scene_graph.store_errors import (
     ArchiveDamaged,
@@ -52,6 +52,7 @@ from wonderzoom.scene_graph.store_errors import (
     WorldExists,
     translated,
 )
+from wonderzoom.scene_graph.store_file import commit_file
 from wonderzoom.scene_graph.store_record import Row, content_hash, is_hash
 
 _MANIFEST = "world.json"

@@ -29,6 +29,7 @@ from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.coverage_loops import F32, F64, I16, POINTS, Lens, Mask, Rows, loops
 from wonderzoom.scene_graph.footprints import Batch, Seen, bounded
 from wonderzoom.scene_graph.joining import Joined, runs
+from wonderzoom.scene_graph.scale_node import ViewLost
 from wonderzoom.scene_graph.scales import LN_SQRT2, NO_CHILD, NO_PARENT
 from wonderzoom.scene_graph.surfels import Block, Bounds
 from wonderzoom.scene_graph.view_index import LiveView, ViewIndex
@@ -81,7 +82,7 @@ def update_bounds(
             for live, reached in changed:
                 inside = np.array([i - some.start for i in some if i in reached], np.intp)
                 if len(inside):
-                    meets[bounded(batch, inside, live.view, views.radial)] = True
+                    meets[_may_bound(batch, inside, live, views.radial)] = True
             at = np.flatnonzero(meets)
             if not len(at):
                 continue
@@ -95,6 +96,14 @@ def update_bounds(
             bounds = _merged(block.bounds, local if among is None else among[local], new)
             if not bounds.same_as(block.bounds):
                 yield block, bounds
+
+
+def _may_bound(batch: Batch, blocks: Rows, live: LiveView, radial: bool) -> Rows:
+    """The rows of some blocks that a view that came or went may bound; where it is lost it went, and all may be."""
+    try:
+        return bounded(batch, blocks, live.view, radial)
+    except ViewLost:
+        return np.flatnonzero(np.isin(batch.balls.of_block, blocks))
 
 
 def _united(some: Sequence[Rows | None]) -> Rows | None:

@@ -141,7 +141,7 @@ def node_json(node: ScaleNode) -> Json:
         "generator": node.generator,
         "provenance": [[key, value] for key, value in node.provenance],
         "views": [
-            {"camera": camera_json(view.camera), "role": view.role, "image": view.image is not None}
+            {"camera": camera_json(view.camera), "role": view.role, "image": view.has_image}
             for view in node.views
         ],
     }

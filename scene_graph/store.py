@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -34,25 +34,33 @@ from wonderzoom.scene_graph.durable import WriterLock, sync_directory, write_dur
 from wonderzoom.scene_graph.manifest import BadCommit, ChangedBytes, NewerFormat
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.read_ahead import ReadAhead
+from wonderzoom.scene_graph.scale_node import PartLost
 from wonderzoom.scene_graph.store_codec import (
     decode_commit,
     decode_outline,
+    decode_tensors,
     encode_commit,
     encode_outline,
     outline_entry,
 )
-from wonderzoom.scene_graph.store_damage import opened, without
+from wonderzoom.scene_graph.store_damage import Losses, opened, without
 from wonderzoom.scene_graph.store_errors import (
     FormatTooNew,
     RevisionMismatch,
     WorldDamaged,
     WorldExists,
-    WorldMissing,
     WorldReadOnly,
     translated,
 )
-from wonderzoom.scene_graph.store_file import whole_file
-from wonderzoom.scene_graph.store_pages import Losses, StoredBlocks
+from wonderzoom.scene_graph.store_file import (
+    COMMITS,
+    commit_file,
+    foreign_files,
+    read_contents,
+    require_world,
+    whole_file,
+)
+from wonderzoom.scene_graph.store_pages import StoredBlocks
 from wonderzoom.scene_graph.store_record import DATABASE, DATABASE_FILES, Record, Row, content_hash
 from wonderzoom.scene_graph.store_summary import summarised, told
 from wonderzoom.scene_graph.surfels import Bounds
@@ -60,34 +68,9 @@ from wonderzoom.scene_graph.surfels import Bounds
 if TYPE_CHECKING:
     from wonderzoom.scene_graph.world import World
 
-_COMMITS = "commits"
 _LOCK = "writer.lock"
-_OURS = {*DATABASE_FILES, _COMMITS, _LOCK}
+_OURS = {*DATABASE_FILES, COMMITS, _LOCK}
 _FILE = re.compile(r"(\d{8,})-[0-9a-f]{32}\.safetensors(\.tmp)?")
-
-
-def commit_file(world: Path, row: Row) -> Path:
-    """Where the file of a commit is."""
-    return world / _COMMITS / row.name
-
-
-def foreign_files(world: Path, rows: Iterable[Row]) -> list[str]:
-    """Names beside the files of the rows: left by unfinished appends, or put there by someone else."""
-    named = {row.name for row in rows}
-    return sorted(entry.name for entry in (world / _COMMITS).iterdir() if entry.name not in named)
-
-
-def require_world(path: Path) -> None:
-    """Raise WorldMissing where no world is, and WorldDamaged where one has lost its record."""
-    if not path.is_dir():
-        what = "this is a file, a world is a directory" if path.exists() else "there is no such directory"
-        raise WorldMissing(path, what, "check the path, or create a world first")
-    if not (path / DATABASE).is_file():
-        if any((path / _COMMITS).glob("*.safetensors")):
-            hint = "restore it from a backup; the commit files are untouched"
-            raise WorldDamaged(path, f"{DATABASE} is missing", hint)
-        what = f"this directory is no world (it has no {DATABASE})"
-        raise WorldMissing(path, what, "check the path, or create a world first")
 
 
 class WorldStore:
@@ -96,7 +79,7 @@ class WorldStore:
     def __init__(self, path: Path, record: Record, lock: WriterLock | None) -> None:
         self.path = path
         self._broken: dict[int, str] = {}  # revision -> what is wrong with its file
-        self._losses = Losses()  # blocks that were lost when they were read
+        self._losses = Losses()  # blocks and views that were lost when they were read
         self._stored: StoredBlocks | None = None  # of the world that was loaded with its columns on disk
         self._record = record
         self._lock = lock
@@ -118,7 +101,7 @@ class WorldStore:
             if path.is_dir() and (foreign := sorted(e.name for e in path.iterdir() if e.name not in _OURS)):
                 what = f"the directory holds other files ({', '.join(foreign[:3])})"
                 raise WorldExists(path, what, "choose an empty or new directory")
-            (path / _COMMITS).mkdir(parents=True, exist_ok=True)
+            (path / COMMITS).mkdir(parents=True, exist_ok=True)
             lock = WriterLock(path / _LOCK, path)
             try:
                 Record.create(path, header)
@@ -167,7 +150,7 @@ class WorldStore:
                 self._broken[row.revision] = reason
         if self._lock is None:
             return
-        folder = self.path / _COMMITS
+        folder = self.path / COMMITS
         folder.mkdir(exist_ok=True)
         for name in foreign_files(self.path, rows):
             match = _FILE.fullmatch(name)
@@ -213,7 +196,7 @@ class WorldStore:
             added, removed = self._ids(row)
             found = {name: reason for name, reason in found.items() if name not in removed}
             if reason := self._broken.get(row.revision):
-                line = f"revision {row.revision}: {reason} ({_COMMITS}/{row.name})"
+                line = f"revision {row.revision}: {reason} ({COMMITS}/{row.name})"
                 found |= dict.fromkeys(added or [f"revision {row.revision}"], line)
         return found
 
@@ -222,13 +205,15 @@ class WorldStore:
 
         A damaged one comes as its outline (module docstring).
         """
-        return self._commits(after, until, self._decoded)
+        # What is lost may be what an earlier one brought.
+        return self._commits(self._rows(0 if self._broken else after, until), self._decoded, after)
 
-    def _commits(self, after: int, until: int | None, how: Callable[[Row], Commit]) -> Iterator[Commit]:
+    def _rows(self, after: int, until: int | None) -> list[Row]:
+        return [row for row in self._record.rows(after) if until is None or row.revision <= until]
+
+    def _commits(self, rows: Sequence[Row], how: Callable[[Row], Commit], after: int = 0) -> Iterator[Commit]:
         lost: set[str] = set()  # nodes without blocks
-        for row in self._record.rows(0 if self._broken else after):  # lost may be what an earlier one brought
-            if until is not None and row.revision > until:
-                return
+        for row in rows:
             commit = self._read(row, how) if row.revision > after else None
             if self._broken:
                 added, removed = self._ids(row)
@@ -249,18 +234,26 @@ class WorldStore:
         """
         from wonderzoom.scene_graph.world import World
 
-        world = World(self.header)
-        rows = () if pages else [row for row in self._record.rows() if until is None or row.revision <= until]
-        if pages is not None:
-            self._stored = StoredBlocks(pages, self._losses)
-        with ReadAhead(rows, self._file) as files, world.octree.together():
-
-            def known(row: Row) -> Commit:
-                return told(decode_commit(data := files.of(row)), data, self._record.summary(row.revision))
-
-            for commit in self._commits(0, until, known if pages is None else self._opened):
-                world.apply(commit)
+        world, rows = World(self.header), self._rows(0, until)
+        with world.octree.together():
+            if pages is not None:
+                self._stored = StoredBlocks(pages, self._losses)
+                for commit in self._commits(rows, self._opened):
+                    world.apply(commit)
+                return world
+            with ReadAhead(rows, self._whole) as commits:
+                for commit in self._commits(rows, commits.of):
+                    world.apply(commit)
         return world
+
+    def give_up(self, lost: PartLost) -> None:
+        """Count the commit whose file has what is lost as damaged: ``load`` then gives the world without its nodes.
+
+        What stands for them shows in their place, as where the whole world is loaded.
+        """
+        for row in self._record.rows():
+            if row.name == lost.file:
+                self._broken[row.revision] = lost.reason
 
     def settled(self, commit: Commit) -> Commit:
         """A commit that was appended; with its columns on disk, if the world was loaded so."""
@@ -271,11 +264,15 @@ class WorldStore:
 
     def _decoded(self, row: Row) -> Commit:
         """A commit with all its columns. Raises BadCommit, NewerFormat, OSError."""
-        return decode_commit(self._file(row))
+        return decode_commit(whole_file(commit_file(self.path, row), row))
 
-    def _file(self, row: Row) -> bytes:
-        """All bytes of its file, as they were written. Raises ChangedBytes, OSError."""
-        return whole_file(commit_file(self.path, row), row)
+    def _whole(self, row: Row) -> Commit:
+        """As ``_decoded``, in less time and memory, with what its summary knows."""
+        contents = read_contents(commit_file(self.path, row), row)
+        if contents is None:
+            return self._decoded(row)
+        commit = decode_tensors(contents.tensors, contents.header)
+        return told(commit, contents.head, self._record.summary(row.revision))
 
     def _opened(self, row: Row) -> Commit:
         """A commit with its columns on disk. Raises BadCommit, NewerFormat, OSError."""
@@ -287,7 +284,7 @@ class WorldStore:
         return commit
 
     def _read(self, row: Row, how: Callable[[Row], Commit]) -> Commit:
-        reason = self._mismatch(row)
+        reason = self._broken.get(row.revision) or self._mismatch(row)
         if not reason:
             try:
                 return how(row)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -72,16 +73,26 @@ def _pack_view(view: View, name: str) -> Tensors:
     return tensors
 
 
+def packed_bytes(height: int, width: int) -> int:
+    """The size of a packed mask."""
+    return (height * width + 7) // 8
+
+
+def unpack_mask(packed: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask [H, W] from its bits."""
+    mask = np.unpackbits(packed.view(np.uint8), count=shape[0] * shape[1]).view(np.bool_).reshape(shape)
+    mask.flags.writeable = False
+    return mask
+
+
 def unpack_view(value: Json, tensors: Tensors, name: str) -> View:
     """The view that ``value`` says, with its arrays. Raises what ``decode_commit`` makes BadCommit of."""
     camera = parse_camera(value["camera"])
     shape = (camera.height, camera.width)
-    pixels = camera.height * camera.width
     packed = _typed(tensors, f"{name}.mask", np.dtype(np.uint8))
-    if packed.shape != ((pixels + 7) // 8,):
-        raise ValueError(f"a mask of {packed.shape} bytes for {pixels} pixels")
-    mask = np.unpackbits(packed.view(np.uint8), count=pixels).view(np.bool_).reshape(shape)
-    mask.flags.writeable = False
+    if packed.shape != (packed_bytes(*shape),):
+        raise ValueError(f"a mask of {packed.shape} bytes for {shape} pixels")
+    mask = unpack_mask(packed, shape)
     zeta = _typed(tensors, f"{name}.zeta", np.dtype(np.float32))
     image = _typed(tensors, f"{name}.image", np.dtype(np.uint8)) if value["image"] else None
     return View(camera, mask, zeta, parse_role(value["role"]), image)  # type: ignore[arg-type]
@@ -189,23 +200,31 @@ def encode_commit(commit: Commit) -> bytes:
 
 def decode_commit(data: bytes) -> Commit:
     """The commit of a file; its arrays are read-only. Raises BadCommit or NewerFormat."""
+    with _refusing():
+        if len(data) < 8:
+            raise ValueError(f"{len(data)} bytes are no safetensors file")
+        (length,) = struct.unpack_from("<Q", data)
+        # Nothing is allocated before the header's size and format are known.
+        if length > min(MAX_TENSOR_HEADER, len(data) - 8):
+            raise ValueError(f"a header of {length} bytes in a file of {len(data)}")
+        version = file_format(json.loads(data[8 : 8 + length]))
+        tensors: Tensors = dict(load_tensors(data))
+        for array in tensors.values():
+            array.flags.writeable = False
+        return _commit(tensors, version)
+
+
+def decode_tensors(tensors: Tensors, header: Json) -> Commit:
+    """The commit of a file that was read tensor by tensor. Raises BadCommit or NewerFormat."""
+    with _refusing():
+        return _commit(tensors, file_format(header))
+
+
+@contextmanager
+def _refusing() -> Generator[None]:
+    """What nobody but a damaged or foreign file brings about is BadCommit."""
     try:
-        tensors, manifest = _open(data)
-        added: list[ScaleNode] = []
-        for i, node in enumerate(manifest["added"]):
-            views = tuple(unpack_view(v, tensors, f"view.{i}.{j}") for j, v in enumerate(node["views"]))
-            state = tensors.get(f"state.{i}")
-            if state is not None and state.nbytes > MAX_GENERATOR_STATE:
-                raise ValueError(f"a generator_state of {state.nbytes} bytes, at most 1 MiB")
-            added.append(parse_node(node, views, b"" if state is None else state.tobytes()))
-        return Commit(
-            revision=parse_int(manifest["revision"]),
-            added=tuple(added),
-            removed=tuple(parse_text(name) for name in manifest["removed"]),
-            blocks=tuple(_parse_blocks(manifest["blocks"], tensors)),
-            patches=tuple(_parse_patches(manifest["patches"], tensors)),
-            reverts=parse_reverts(manifest),
-        )
+        yield
     except NewerFormat:
         raise
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError, AttributeError) as error:
@@ -214,18 +233,23 @@ def decode_commit(data: bytes) -> Commit:
         raise BadCommit(str(error)) from error
 
 
-def _open(data: bytes) -> tuple[Tensors, Json]:
-    """Tensors and manifest of a file; nothing is allocated before the header's size and format are known."""
-    if len(data) < 8:
-        raise ValueError(f"{len(data)} bytes are no safetensors file")
-    (length,) = struct.unpack_from("<Q", data)
-    if length > min(MAX_TENSOR_HEADER, len(data) - 8):
-        raise ValueError(f"a header of {length} bytes in a file of {len(data)}")
-    version = file_format(json.loads(data[8 : 8 + length]))
-    tensors: Tensors = dict(load_tensors(data))
-    for array in tensors.values():
-        array.flags.writeable = False
-    return upgraded((tensors, json.loads(tensors["manifest"].tobytes())), version, FORMAT)
+def _commit(tensors: Tensors, version: int) -> Commit:
+    tensors, manifest = upgraded((tensors, json.loads(tensors["manifest"].tobytes())), version, FORMAT)
+    added: list[ScaleNode] = []
+    for i, node in enumerate(manifest["added"]):
+        views = tuple(unpack_view(v, tensors, f"view.{i}.{j}") for j, v in enumerate(node["views"]))
+        state = tensors.get(f"state.{i}")
+        if state is not None and state.nbytes > MAX_GENERATOR_STATE:
+            raise ValueError(f"a generator_state of {state.nbytes} bytes, at most 1 MiB")
+        added.append(parse_node(node, views, b"" if state is None else state.tobytes()))
+    return Commit(
+        revision=parse_int(manifest["revision"]),
+        added=tuple(added),
+        removed=tuple(parse_text(name) for name in manifest["removed"]),
+        blocks=tuple(_parse_blocks(manifest["blocks"], tensors)),
+        patches=tuple(_parse_patches(manifest["patches"], tensors)),
+        reverts=parse_reverts(manifest),
+    )
 
 
 def file_format(header: Json) -> int:

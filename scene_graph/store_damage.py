@@ -1,14 +1,35 @@
-"""What is left of a commit where nodes are lost: nothing waits for what will not come."""
+"""What was found to be lost, and what is left of a commit then: nothing waits for what will not come."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
 from wonderzoom.scene_graph.commit import Commit
+from wonderzoom.scene_graph.scale_node import PartLost
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 from wonderzoom.scene_graph.surfels import BlockLost, Bounds, StoredBounds
+
+Lost = TypeVar("Lost", bound=PartLost)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What was found to be lost while it was read: node -> the first thing that was wrong."""
+
+    found: dict[str, str] = field(default_factory=dict[str, str])
+
+    def lost(self, error: Lost) -> Lost:
+        """The same error, noted."""
+        self.found.setdefault(error.node, str(error))
+        return error
+
+
+def why(error: OSError | ValueError) -> str:
+    """What went wrong when a part was read, in words."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def without(commit: Commit, lost: set[str]) -> Commit:

@@ -8,7 +8,7 @@ against its own hash, bounds against their key. A block that fails is lost (``Bl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,30 +19,27 @@ from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.commit import BoundsPatch, Commit
 from wonderzoom.scene_graph.manifest import (
     BadCommit,
-    ChangedBytes,
     Json,
     parse_cell,
     parse_int,
-    parse_node,
     parse_reverts,
     parse_text,
 )
 from wonderzoom.scene_graph.page_cache import PageCache
-from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.store_codec import (
     BOUNDS_DTYPES,
     decode_commit,
-    unpack_view,
 )
+from wonderzoom.scene_graph.store_damage import Losses, why
 from wonderzoom.scene_graph.store_file import CommitFile, OlderFile, whole_file
 from wonderzoom.scene_graph.store_record import Row
 from wonderzoom.scene_graph.store_summary import (
     Limits,
     Summary,
     decode_summary,
-    node_key,
     summarised,
 )
+from wonderzoom.scene_graph.store_views import Shelf, stored_nodes
 from wonderzoom.scene_graph.surfels import (
     DTYPES,
     Block,
@@ -52,19 +49,6 @@ from wonderzoom.scene_graph.surfels import (
     Surfels,
     block_hash,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """What was found to be lost while it was read: node -> the first thing that was wrong."""
-
-    found: dict[str, str] = field(default_factory=dict[str, str])
-
-    def lost(self, node: str, cell: Cell, reason: str) -> BlockLost:
-        """The error for a block, noted."""
-        error = BlockLost(node, cell, reason)
-        self.found.setdefault(node, str(error))
-        return error
 
 
 # ---- columns on disk ----------------------------------------------------------------------------------
@@ -107,10 +91,9 @@ class DiskSurfels:
                 raise ValueError("its bytes have changed")
             if wrong := wrong_with_surfels(surfels, self.views):
                 raise ValueError(wrong)
-        except OSError as error:
-            raise self.losses.lost(self.node, self.cell, f"{error.strerror or error}") from error
-        except ValueError as error:
-            raise self.losses.lost(self.node, self.cell, f"{error} ({self.file.path.name})") from error
+        except (OSError, ValueError) as error:
+            lost = BlockLost(self.node, self.cell, why(error), self.file.path.name)
+            raise self.losses.lost(lost) from error
         return surfels, sum(column.nbytes for column in columns.values())
 
 
@@ -158,10 +141,9 @@ class DiskBounds:
                 raise ValueError("its bounds have changed")
             if wrong := wrong_with_bounds(surfels, bounds):
                 raise ValueError(wrong)
-        except OSError as error:
-            raise self.losses.lost(self.node, self.cell, f"{error.strerror or error}") from error
-        except ValueError as error:
-            raise self.losses.lost(self.node, self.cell, f"{error} ({self.file.path.name})") from error
+        except (OSError, ValueError) as error:
+            lost = BlockLost(self.node, self.cell, why(error), self.file.path.name)
+            raise self.losses.lost(lost) from error
         return bounds, sum(column.nbytes for column in columns.values())
 
 
@@ -205,9 +187,11 @@ class StoredBlocks:
         return self.follow(decode_commit(whole_file(path, row)))
 
     def commit(self, file: CommitFile, manifest: Json, summary: Summary) -> Commit:
-        """The commit of a file; views and states are read, blocks and bounds are not. Raises BadCommit, OSError."""
+        """The commit of a file; states are read, blocks, bounds and views are not. Raises BadCommit, OSError."""
         try:
-            added = tuple(_nodes(file, manifest, summary))
+            added = tuple(
+                stored_nodes(Shelf(file, self.pages, self.losses), manifest["added"], summary.arrays)
+            )
             views = {node.id: len(node.views) for node in added}
             found = Commit(
                 parse_int(manifest["revision"]),
@@ -279,14 +263,3 @@ def _rows_of(file: CommitFile, kind: str, values: list[Json], limits: Limits) ->
     if values:
         file.check_rows(kind, BOUNDS_DTYPES, sum(rows))
     return rows
-
-
-def _nodes(file: CommitFile, manifest: Json, summary: Summary) -> Iterator[ScaleNode]:
-    for i, (node, key) in enumerate(zip(manifest["added"], summary.nodes, strict=True)):
-        tensors = file.tensors(f"view.{i}.")
-        views = tuple(unpack_view(said, tensors, f"view.{i}.{j}") for j, said in enumerate(node["views"]))
-        state = file.tensors(f"state.{i}").get(f"state.{i}")
-        data = b"" if state is None else state.tobytes()
-        if node_key(views, data) != key.tobytes().hex():
-            raise ChangedBytes
-        yield parse_node(node, views, data)

@@ -45,14 +45,20 @@ _SCHEMA = (
         outline TEXT NOT NULL,
         created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)""",
 )
-# A cache of what can be worked out from the files: a record without it is whole.
-_SUMMARIES = "CREATE TABLE IF NOT EXISTS summaries (revision INTEGER PRIMARY KEY, summary BLOB NOT NULL)"
-_INSERT_SUMMARY = "INSERT OR REPLACE INTO summaries (revision, summary) VALUES (?, ?)"
+# A cache of what can be worked out from the files: a record without it is whole. Its number is that of its content: an
+# earlier one had one checksum for all arrays of a node, and goes with the next writer.
+SUMMARIES = "summaries_2"
+_SUMMARIES = f"CREATE TABLE IF NOT EXISTS {SUMMARIES} (revision INTEGER PRIMARY KEY, summary BLOB NOT NULL)"
+_EARLIER = "DROP TABLE IF EXISTS summaries"
+_INSERT_SUMMARY = f"INSERT OR REPLACE INTO {SUMMARIES} (revision, summary) VALUES (?, ?)"
+
+
+HASH_BYTES = 16
 
 
 def content_hash(data: bytes) -> str:
     """128-bit BLAKE2b, hexadecimal."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return hashlib.blake2b(data, digest_size=HASH_BYTES).hexdigest()
 
 
 def is_hash(value: object) -> bool:
@@ -116,6 +122,7 @@ class Record:
                 connection.execute("PRAGMA synchronous=FULL")
                 migrate_record(world, connection, FORMAT)
                 connection.execute(_SUMMARIES)
+                connection.execute(_EARLIER)
             elif connection.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
                 older, connection = connection, migrated_copy(world, connection, FORMAT)
                 older.close()
@@ -159,9 +166,9 @@ class Record:
 
     def summary(self, revision: int) -> bytes | None:
         """The summary of a commit, if the record has it."""
-        if not self._select("SELECT 1 FROM sqlite_schema WHERE name = 'summaries'"):
+        if not self._select(f"SELECT 1 FROM sqlite_schema WHERE name = '{SUMMARIES}'"):
             return None  # by an older version, and nobody has written to the world since
-        found = self._select("SELECT summary FROM summaries WHERE revision = ?", revision)
+        found = self._select(f"SELECT summary FROM {SUMMARIES} WHERE revision = ?", revision)
         return found[0][0] if found and isinstance(found[0][0], bytes) else None
 
     def integrity(self) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from safetensors.numpy import save as save_tensors
 from wonderzoom.scene_graph.commit import Commit
 from wonderzoom.scene_graph.extent import surfel_boxes
 from wonderzoom.scene_graph.manifest import BadCommit
-from wonderzoom.scene_graph.scale_node import View
+from wonderzoom.scene_graph.scale_node import ScaleNode
 from wonderzoom.scene_graph.surfels import MAX_LN_SIZE, Bounds, find_keys
 
 KEY_BYTES = 16
@@ -72,14 +72,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """See the module docstring. B blocks, P patches, N nodes."""
+    """See the module docstring. B blocks, P patches, A arrays of views and states of generators."""
 
     boxes: NDArray[np.float64]  # [B, 2, 3] with 3 sigma, cell edges
     native: F32  # [B, 2] least and greatest
     mean: NDArray[np.float64]  # [B] of native scales
     bounds: Limits  # of the B blocks
     patches: Limits  # of the P patches
-    nodes: U8  # [N, KEY_BYTES] ``node_key`` of the nodes that the commit adds
+    arrays: U8  # [A, KEY_BYTES] ``array_keys`` of the nodes that the commit adds, one after the other
     head: str  # ``head_key`` of the file
 
     @staticmethod
@@ -91,7 +91,7 @@ class Summary:
             np.array([b.surfels.native_mean for b in commit.blocks], np.float64),
             Limits.of([block.bounds for block in commit.blocks]),
             Limits.of([patch.bounds for patch in commit.patches]),
-            _keys([node_key(node.views, node.generator_state) for node in commit.added]),
+            _keys([key for node in commit.added for key in array_keys(node)]),
             head_key(data),
         )
 
@@ -124,25 +124,29 @@ def head_digest(header: bytes, manifest: bytes) -> str:
     return hashlib.blake2b(header + manifest, digest_size=KEY_BYTES).hexdigest()
 
 
-def node_key(views: Sequence[View], state: bytes) -> str:
-    """128-bit BLAKE2b, hexadecimal, of the arrays of a node as a file holds them."""
-    digest = hashlib.blake2b(state, digest_size=KEY_BYTES)
-    for view in views:
-        digest.update(np.packbits(view.mask).tobytes())
-        digest.update(np.ascontiguousarray(view.zeta, np.float32).tobytes())
+def array_keys(node: ScaleNode) -> Iterator[str]:
+    """``bytes_key`` of a node's arrays as a file holds them: its state, and of each view mask, zeta, image (if any)."""
+    yield bytes_key(node.generator_state)
+    for view in node.views:
+        yield bytes_key(np.packbits(view.mask).tobytes())
+        yield bytes_key(np.ascontiguousarray(view.zeta, np.float32).data)
         if view.image is not None:
-            digest.update(np.ascontiguousarray(view.image, np.uint8).tobytes())
-    return digest.hexdigest()
+            yield bytes_key(np.ascontiguousarray(view.image, np.uint8).data)
+
+
+def bytes_key(data: bytes | memoryview) -> str:
+    """128-bit BLAKE2b, hexadecimal."""
+    return hashlib.blake2b(data, digest_size=KEY_BYTES).hexdigest()
 
 
 def _keys(names: Sequence[str]) -> U8:
     return np.frombuffer(bytes.fromhex("".join(names)), np.uint8).reshape(-1, KEY_BYTES)
 
 
-def told(commit: Commit, data: bytes, kept: bytes | None) -> Commit:
-    """A commit, read from a file, with what its kept summary knows of it, so that nobody works that out again."""
-    with suppress(BadCommit, ValueError, LookupError):  # no summary of this file
-        if kept and (summary := decode_summary(kept)).head == head_key(data):
+def told(commit: Commit, head: str, kept: bytes | None) -> Commit:
+    """A commit, from a file of that ``head_digest``, with what its kept summary knows, so that nobody works it out."""
+    with suppress(BadCommit, ValueError):  # no summary of this file
+        if kept and (summary := decode_summary(kept)).head == head:
             summary.tell(commit)
     return commit
 
@@ -163,7 +167,7 @@ def encode_summary(summary: Summary) -> bytes:
         "boxes": np.ascontiguousarray(summary.boxes, np.float64),
         "native": summary.native,
         "mean": summary.mean,
-        "nodes": summary.nodes,
+        "arrays": summary.arrays,
         "head": _keys([summary.head]),
     }
     for name, limits in (("bounds", summary.bounds), ("patches", summary.patches)):
@@ -202,7 +206,7 @@ def decode_summary(data: bytes) -> Summary:
             part("mean", np.float64),  # type: ignore[arg-type]
             limits("bounds"),
             limits("patches"),
-            part("nodes", np.uint8, KEY_BYTES),  # type: ignore[arg-type]
+            part("arrays", np.uint8, KEY_BYTES),  # type: ignore[arg-type]
             part("head", np.uint8, KEY_BYTES)[0].tobytes().hex(),
         )
     except (ValueError, TypeError, LookupError, safetensors.SafetensorError) as error:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wonderzoom.scene_graph.manifest import BadCommit, NewerFormat
-from wonderzoom.scene_graph.store import commit_file, foreign_files, require_world
 from wonderzoom.scene_graph.store_codec import decode_commit, encode_outline
 from wonderzoom.scene_graph.store_errors import translated
+from wonderzoom.scene_graph.store_file import commit_file, foreign_files, require_world
 from wonderzoom.scene_graph.store_record import DATABASE, Record, Row, content_hash
 from wonderzoom.scene_graph.store_summary import summarised
 from wonderzoom.scene_graph.surfels import block_hash

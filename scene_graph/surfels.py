@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
 from wonderzoom.scene_graph.hashing import Message, hashes
-from wonderzoom.scene_graph.scale_node import Interval
+from wonderzoom.scene_graph.scale_node import Interval, PartLost
 from wonderzoom.scene_graph.scales import NO_CHILD, NO_PARENT
 
 F32 = NDArray[np.float32]
@@ -137,9 +137,9 @@ class Surfels:
         """
         quats = np.einsum("ij,ij->i", self.quats, self.quats)  # squared lengths
         return bool(
-            np.abs(self.means).max() <= MAX_OFFSET
-            and np.abs(self.log_scales).max() <= MAX_LN_SIZE
-            and np.abs(self.native).max() <= MAX_LN_SIZE
+            -MAX_OFFSET <= self.means.min() <= self.means.max() <= MAX_OFFSET
+            and -MAX_LN_SIZE <= self.log_scales.min() <= self.log_scales.max() <= MAX_LN_SIZE
+            and -MAX_LN_SIZE <= self.native.min() <= self.native.max() <= MAX_LN_SIZE
             and 0.0 < self.opacities.min() <= self.opacities.max() <= 1.0
             and 0.25 < quats.min() <= quats.max() < 4.0
         )
@@ -309,12 +309,12 @@ class StoredBounds(Protocol):
         ...
 
 
-class BlockLost(Exception):
-    """What is on the disk of a block is not what was written; the rest of the world goes on without it."""
+class BlockLost(PartLost):
+    """The columns of a block that can't be read."""
 
-    def __init__(self, node: str, cell: Cell, reason: str) -> None:
-        super().__init__(f"the block of node {node!r} in {cell} is lost: {reason}")
-        self.node, self.cell, self.reason = node, cell, reason
+    def __init__(self, node: str, cell: Cell, reason: str, file: str) -> None:
+        super().__init__(f"the block of node {node!r} in {cell}", node, reason, file)
+        self.cell = cell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -377,6 +377,10 @@ class Block:
     def children(self) -> frozenset[str]:
         """The nodes that set child bounds here."""
         return self.limits.children
+
+    def held(self) -> Block:
+        """The same block with its columns in memory, for whoever looks at them again and again. Raises BlockLost."""
+        return Block(self.cell, self.node, self.surfels, self.bounds, self.hash)
 
     def with_bounds(self, bounds: Bounds | StoredBounds) -> Block:
         return replace(self, limits=bounds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,19 +45,16 @@ class LiveView:
 
 
 @dataclass(frozen=True, slots=True)
-class _Family:
-    """A node with its views and their planes, in root edges from the origin."""
+class _Planes:
+    """Of V views, in root edges from the origin."""
 
-    node: ScaleNode
-    views: tuple[LiveView, ...]
     normals: F64  # [V, SIDES, 3] unit, pointing into the view
     offsets: F64  # [V, SIDES]
     eyes: F64  # [V] bound of the eye's distance from the origin; inf: no planes, always tested exactly
     depths: F64  # [V, 4] depth in D is the first three times a place, plus the last
 
     @staticmethod
-    def of(node: ScaleNode) -> _Family:
-        views = tuple(LiveView(node.id, i, view) for i, view in enumerate(node.views))
+    def of(views: Sequence[LiveView]) -> _Planes:
         normals, offsets = np.zeros((len(views), SIDES, 3)), np.zeros((len(views), SIDES))
         eyes, depths = np.zeros(len(views)), np.zeros((len(views), 4))
         for i, each in enumerate(views):
@@ -73,33 +71,65 @@ class _Family:
             eye = pivot - distance * camera.rotation[2]
             offsets[i] = -(normals[i] @ eye)
             depths[i] = *(camera.rotation[2] / distance), -(camera.rotation[2] @ eye) / distance
-        return _Family(node, views, normals, offsets, eyes, depths)
+        return _Planes(normals, offsets, eyes, depths)
+
+    @staticmethod
+    def joined(parts: Sequence[_Planes]) -> _Planes:
+        """Those of all views, in order."""
+        some = [_Planes.of(()), *parts]
+        return _Planes(
+            np.concatenate([part.normals for part in some]),
+            np.concatenate([part.offsets for part in some]),
+            np.concatenate([part.eyes for part in some]),
+            np.concatenate([part.depths for part in some]),
+        )
+
+
+@dataclass(frozen=True)
+class _Family:
+    """A node with its views."""
+
+    node: ScaleNode
+
+    @cached_property
+    def views(self) -> tuple[LiveView, ...]:
+        return tuple(LiveView(self.node.id, i, view) for i, view in enumerate(self.node.views))
+
+    @cached_property
+    def planes(self) -> _Planes:
+        return _Planes.of(self.views)
 
 
 class ViewIndex:
-    """The live views, in (node, index) order, and the family of their nodes. Immutable."""
+    """The live views, in (node, index) order, and the family of their nodes. Immutable.
+
+    Planes are worked out when somebody first asks which views are near: a world that is loaded or drawn never does.
+    """
 
     def __init__(self, nodes: Iterable[ScaleNode] = (), radial: bool = False) -> None:
         self.radial = radial
-        self._settle({node.id: _Family.of(node) for node in nodes})
+        self._families = {node.id: _Family(node) for node in sorted(nodes, key=lambda node: node.id)}
 
-    def _settle(self, families: dict[str, _Family]) -> None:
-        self._families = dict(sorted(families.items()))
-        parts = self._families.values()
-        self.views = tuple(view for family in parts for view in family.views)
-        self._normals = np.concatenate([np.zeros((0, SIDES, 3)), *(family.normals for family in parts)])
-        self._offsets = np.concatenate([np.zeros((0, SIDES)), *(family.offsets for family in parts)])
-        self._eyes = np.concatenate([np.zeros(0), *(family.eyes for family in parts)])
-        self._depths = np.concatenate([np.zeros((0, 4)), *(family.depths for family in parts)])
-        self._ln_scales = np.array([view.camera.ln_scale for view in self.views])
+    @cached_property
+    def views(self) -> tuple[LiveView, ...]:
+        """All of them."""
+        return tuple(view for family in self._families.values() for view in family.views)
+
+    @cached_property
+    def _planes(self) -> _Planes:
+        return _Planes.joined([family.planes for family in self._families.values()])
+
+    @cached_property
+    def _ln_scales(self) -> F64:
+        return np.array([view.camera.ln_scale for view in self.views])
 
     def changed(self, removed: Iterable[str] = (), added: Iterable[ScaleNode] = ()) -> ViewIndex:
         """The index without some nodes and with others."""
         gone = set(removed)
         families = {name: family for name, family in self._families.items() if name not in gone}
-        families |= {node.id: _Family.of(node) for node in added}
+        families |= {node.id: _Family(node) for node in added}
         index = ViewIndex(radial=self.radial)
-        index._settle(families)
+        index._families = dict(sorted(families.items(), key=lambda item: item[0]))
         return index
 
     def of_nodes(self, nodes: Iterable[str]) -> tuple[LiveView, ...]:
@@ -142,14 +172,15 @@ class ViewIndex:
             centres = np.where(beyond[:, None], 0.0, centres + boxes.mean(1) * edges[:, None])
             radius = 0.5 * np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1) * edges
         far[beyond], radius[beyond] = np.inf, 0.0
+        planes = self._planes
         inside = np.ones((len(self.views), len(cells)), np.bool_)
-        slack = radius + _SLACK * (far + radius + self._eyes[:, None])
+        slack = radius + _SLACK * (far + radius + planes.eyes[:, None])
         for side in range(SIDES):
-            inside &= self._normals[:, side] @ centres.T + self._offsets[:, side, None] + slack >= 0.0
+            inside &= planes.normals[:, side] @ centres.T + planes.offsets[:, side, None] + slack >= 0.0
         with np.errstate(invalid="ignore", over="ignore"):
-            x, y, z = self._depths[:, :3].T
+            x, y, z = planes.depths[:, :3].T
             per_edge = np.hypot(np.hypot(x, y), z)[:, None]  # whose squares may overflow
-            depth = self._depths[:, :3] @ centres.T + self._depths[:, 3:] - slack * per_edge
+            depth = planes.depths[:, :3] @ centres.T + planes.depths[:, 3:] - slack * per_edge
         least = np.where(inside & (depth > NEAR), depth, np.where(inside, NEAR, np.inf)).min(
             1, initial=np.inf
         )

@@ -277,11 +277,14 @@ class World:
         self.revision = commit.revision
 
     def settle(self, commit: Commit) -> None:
-        """The commit that was applied last lies on disk now: let go of its columns. Digests do not change."""
+        """The commit that was applied last lies on disk now: let go of its columns and maps. Digests do not change."""
         if commit.revision != self.revision:
             raise RevisionConflict(self.revision, commit.revision)
         patched = [self.octree.block(p.node, p.cell).with_bounds(p.limits) for p in commit.patches]
         self.octree.rebound([*commit.blocks, *patched])
+        for node in commit.added:
+            self.nodes[node.id] = replace(self.nodes[node.id], views=node.views)
+        self.views = self.views.changed((), commit.added)
 
     def _check_fits(self, commit: Commit) -> None:
         removed = set(commit.removed)
@@ -335,7 +338,7 @@ class World:
             digest.update(repr(_described(node)).encode())
             digest.update(node.generator_state)
             for view in node.views:
-                digest.update(repr((view.camera, view.role, view.image is None)).encode())
+                digest.update(repr((view.camera, view.role, not view.has_image)).encode())
                 for picture in (view.mask, view.zeta, view.image):
                     if picture is not None:
                         digest.update(np.ascontiguousarray(picture).tobytes())

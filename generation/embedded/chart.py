@@ -69,7 +69,7 @@ def chart_node(world: World, node: str) -> ScaleNode:
     path = world.path(node)
     for each in reversed(path):
         memory = own_memory(each)
-        if each.main.image is not None and (memory is None or memory.chart):
+        if each.main.has_image and (memory is None or memory.chart):
             return each
     return path[0]
 

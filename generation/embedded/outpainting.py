@@ -140,7 +140,7 @@ def _pictures(context: ZoomContext, sharp: Mask) -> F32:
     for index, name in enumerate(names):
         mine = sharp & (owner == index)
         view = context.world.node(name).main
-        if view.image is None or not mine.any():
+        if not mine.any() or view.image is None:
             continue
         places, scale = places_on(view.camera, observation.camera, zeta)
         x, y = (places[..., k] for k in (0, 1))

@@ -35,7 +35,7 @@ def demo(command: commands.Demo, maker: Maker) -> int:
         except OtherWorld as error:  # of another version of the demo, or not ours at all
             raise CommandError(f"{error}, or remove {world_path} and call the demo again") from error
     with WorldStore.open(world_path) as store:
-        world = store.load()
+        world = store.load(maker.pages)
     # The film is drawn last and says what it shows: with it, everything is there already.
     if not picture.output.exists() or film_comment(film.output) != film_provenance(world, film):
         draw_picture(picture, None, world, maker)

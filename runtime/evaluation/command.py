@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.runtime import commands
 from wonderzoom.runtime.build import Maker
+from wonderzoom.runtime.damage import damage_is_said
 from wonderzoom.runtime.errors import CommandError, UsageError
 from wonderzoom.runtime.evaluation import frame_files, sheets
 from wonderzoom.runtime.evaluation.asked import learned_scores
@@ -96,11 +97,12 @@ def evaluate(command: commands.Evaluate, maker: Maker, clock: Clock) -> int:
     run = Evaluation(command.output, maker, clock, degrees, learned, command.frames, command.write_frames)
     if suite is None:
         entries: list[Entry | None] = [None]
-        subjects = [opened_world(command.place)]
+        subjects = [opened_world(command.place, maker.pages)]
     else:
         entries = [*suite.entries]
         subjects = [made_world(each, run.output / "worlds", maker, clock) for each in suite.entries]
-    _evaluate(run, [_case(run, *each) for each in zip(subjects, entries, strict=True)], without)
+    with damage_is_said(command.place if suite is None else run.output / "worlds"):
+        _evaluate(run, [_case(run, *each) for each in zip(subjects, entries, strict=True)], without)
     _write(run, str(command.place))
     return 0
 

@@ -18,6 +18,7 @@ from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import STAGES, Created, CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
 from wonderzoom.runtime.authoring import planned_request
 from wonderzoom.runtime.build import Maker, Painter, build
+from wonderzoom.runtime.damage import DamagedWorld
 from wonderzoom.runtime.errors import CommandError
 from wonderzoom.runtime.evaluation.machine import PeakMemory
 from wonderzoom.runtime.evaluation.measuring import STAGE_COST, Values
@@ -206,7 +207,7 @@ def _present(path: Path) -> int | None:
     if not path.exists():
         return None
     with WorldStore.open(path) as store:
-        return len(store.load().nodes) - 1
+        return len(store.load(PageCache(0)).nodes) - 1
 
 
 def _made(name: str, plan: Plan, path: Path, maker: Maker, clock: Callable[[], float]) -> Subject:
@@ -214,16 +215,18 @@ def _made(name: str, plan: Plan, path: Path, maker: Maker, clock: Callable[[], f
     built = build(plan, planned_request(plan, maker), path, TimedMaker(maker, times, clock))
     zooms = {zoom: node for zoom, node in built.nodes.items() if zoom != ROOT}
     with WorldStore.open(path) as store:
-        return Subject(name, store.load(), zooms, read_makings(times))
+        return Subject(name, store.load(maker.pages), zooms, read_makings(times))
 
 
-def opened_world(path: Path) -> Subject:
-    """A world that is there, with all of its zooms, each named after its node. Raises CommandError."""
+def opened_world(path: Path, pages: PageCache) -> Subject:
+    """A world that is there, read through ``pages``, with all of its zooms, each named after its node.
+
+    Raises CommandError.
+    """
     with WorldStore.open(path) as store:
-        world = store.load()
-        damaged = store.damaged
-    if damaged:
-        raise CommandError(f"{path}: the world is damaged ({next(iter(damaged.values()))}); restore it first")
+        world = store.load(pages)
+        if store.damaged:
+            raise DamagedWorld.of(store)
     zooms = {node.id: node.id for node in world.nodes.values() if node.parent is not None}
     if not zooms:
         raise CommandError(f"{path}: this world has no zooms: there is nothing to score")

@@ -10,7 +10,9 @@ Owns the conventions that every format here converts from and to:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ SH_C0 = 0.28209479177387814
 # Beyond this no float32 arithmetic on a size stays finite.
 MAX_LN_SIZE = 80.0
 MAX_COORDINATE = 1e30
+
+
+ROWS = 1 << 17  # splats that are worked on at a time
 
 
 class FormatError(Exception):
@@ -51,6 +56,11 @@ class Cloud:
 
     def __len__(self) -> int:
         return len(self.means)
+
+    def parts(self) -> Iterator[Cloud]:
+        """See ``Splats``."""
+        for start in range(0, len(self), ROWS):
+            yield self.take(slice(start, start + ROWS))
 
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Cloud:
         """The rows selected by an index array, a mask or a slice."""
@@ -106,6 +116,16 @@ class Cloud:
             means=self.means * np.array([1.0, -1.0, -1.0], np.float32),
             quats=np.stack([-x, w, -z, y], 1),
         )
+
+
+class Splats(Protocol):
+    """Splats of one frame, in memory or not: what writers take. A ``Cloud`` is some."""
+
+    def __len__(self) -> int: ...
+
+    def parts(self) -> Iterator[Cloud]:
+        """All of them in order, ``ROWS`` at a time, as often as one asks."""
+        ...
 
 
 def _has_length(quats: F32) -> NDArray[np.bool_]:
@@ -172,6 +192,6 @@ def normalised(quats: F32) -> NDArray[np.float64]:
     return np.where(q[:, :1] < 0, -q, q)
 
 
-def largest_coordinate(cloud: Cloud) -> float:
-    """The greatest absolute coordinate of a cloud; 0 of an empty one."""
-    return float(np.abs(cloud.means).max()) if len(cloud) else 0.0
+def largest_coordinate(splats: Splats) -> float:
+    """The greatest absolute coordinate of some splats; 0 of none."""
+    return max((float(np.abs(part.means).max()) for part in splats.parts()), default=0.0)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,14 +70,22 @@ class Frame:
         return Frame(camera, camera.pivot.rebased(camera.fitting_level), camera.ln_scale + short, True)
 
 
+class LeftOut(NamedTuple):
+    """How many surfels do not go into a file."""
+
+    other_layers: int  # coarser or finer layers of what is written
+    too_fine: int  # of those, surfels that the format can't place
+    outside: int  # outside of the frame that was asked for
+
+
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """What goes into a file, and what does not."""
+    """What goes into a file, and what does not (``LeftOut``)."""
 
     cloud: Cloud
-    other_layers: int  # surfels of coarser or finer layers of what is written
-    too_fine: int  # of those, surfels that the format can't place
-    outside: int  # surfels outside of the frame that was asked for
+    other_layers: int
+    too_fine: int
+    outside: int
 
 
 def flatten(
@@ -86,20 +95,34 @@ def flatten(
     detail: Camera | None = None,
     done: Callable[[int], None] = lambda _count: None,
 ) -> Flat:
-    """The surfels of a world that make one flat file.
+    """The surfels of a world that make one flat file, in memory; see ``gather``."""
+    parts: list[Cloud] = []
+    left = gather(world, frame, parts.append, ln_step, detail, done)
+    return Flat(joined(parts), *left)
+
+
+def gather(
+    world: World,
+    frame: Frame,
+    keep: Callable[[Cloud], None],
+    ln_step: float = -math.inf,
+    detail: Camera | None = None,
+    done: Callable[[int], None] = lambda _count: None,
+) -> LeftOut:
+    """Hand the surfels of a world that make one flat file to ``keep``, block by block; the others are counted.
 
     ``ln_step``: ln of the fixed distance of neighbouring positions in the format, in units of the file (-inf for
     float32 alone). ``detail``: nothing finer than this camera's pixels. ``done`` is told the blocks that are done.
-    Raises FormatError when nothing is left.
+    Raises FormatError when nothing is left, BlockLost.
     """
     camera = frame.camera.widened(_rim(frame.camera)) if frame.cut else frame.camera
     blocks = world.octree.touching(camera) if frame.cut else world.blocks
     root = world.root
-    parts: list[Cloud] = []
-    other = fine = 0
+    other = fine = kept = 0
     outside = sum(block.count for block in world.blocks) - sum(block.count for block in blocks)
     floor = ln_step + math.log(STEPS_PER_PIXEL)
-    for number, block in enumerate(blocks):
+    for number, each in enumerate(blocks):
+        block = each.held()
         means = _means(block, frame)
         inside = _inside(means, block, camera, frame)
         outside += len(inside) - int(inside.sum())
@@ -114,11 +137,12 @@ def flatten(
         fine += int((inside & could & ~shown).sum())
         other += int((inside & ~shown).sum())
         if (rows := inside & shown).any():
-            parts.append(_cloud(block, frame, means, rows))
+            kept += int(rows.sum())
+            keep(_cloud(block, frame, means, rows))
         done(number + 1)
-    if not parts:
+    if not kept:
         raise FormatError("nothing is left to write: no surfel lies in that frame at that detail")
-    return Flat(joined(parts), other, fine, outside)
+    return LeftOut(other, fine, outside)
 
 
 def drawn_nearer(cloud: Cloud, far: float, eye_depth: float = 0.0) -> Cloud:
@@ -146,18 +170,15 @@ def shortened(distance: Array, far: float) -> Array:
 
 
 def extent(world: World, frame: Frame) -> float:
-    """The greatest coordinate that a file of this frame can have, in its units."""
-    if frame.cut:
-        camera = frame.camera.widened(_rim(frame.camera))
-        found = [
-            np.abs(means[inside])
-            for block in world.octree.touching(camera)
-            for means in (_means(block, frame),)
-            if (inside := _inside(means, block, camera, frame)).any()
-        ]
-    else:
-        found = [np.abs(_means(block, frame)) for block in world.blocks]
-    return max((float(each.max()) for each in found), default=0.0)
+    """The greatest coordinate that a file of this frame can have, in its units. Raises BlockLost."""
+    camera = frame.camera.widened(_rim(frame.camera)) if frame.cut else frame.camera
+    greatest = 0.0
+    for each in world.octree.touching(camera) if frame.cut else world.blocks:
+        block = each.held()
+        means = _means(block, frame)
+        inside = _inside(means, block, camera, frame)
+        greatest = max(greatest, float(np.abs(means[inside]).max(initial=0.0)))
+    return greatest
 
 
 def _rim(camera: Camera) -> int:

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from wonderzoom.scene_graph.formats.cloud import (
     F32,
     MAX_LN_SIZE,
+    ROWS,
     Cloud,
     FormatError,
+    Splats,
     colors_of_dc,
     dc_of_colors,
     joined,
@@ -36,7 +38,6 @@ THICKNESS = "ln_thickness"
 
 _MAX_HEADER = 1 << 16
 _MAX_PROPERTIES = 1024
-_ROWS = 1 << 17  # rows that are converted at a time
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
     **dict.fromkeys(("uchar", "uint8"), "u1"),
@@ -60,8 +61,10 @@ _NEEDED = (
 # ---- writing ------------------------------------------------------------------------------------
 
 
-def write_ply(stream: BinaryIO, cloud: Cloud, model: Model = "3dgs", comments: tuple[str, ...] = ()) -> None:
-    """The cloud as binary little-endian PLY; ``2dgs`` has two sizes, and the third under another name."""
+def write_ply(
+    stream: BinaryIO, splats: Splats, model: Model = "3dgs", comments: tuple[str, ...] = ()
+) -> None:
+    """Splats as binary little-endian PLY; ``2dgs`` has two sizes, and the third under another name."""
     sizes = 2 if model == "2dgs" else 3
     names = [
         *("x", "y", "z"),
@@ -77,13 +80,12 @@ def write_ply(stream: BinaryIO, cloud: Cloud, model: Model = "3dgs", comments: t
         "ply",
         "format binary_little_endian 1.0",
         *(f"comment {re.sub('[^ -~]+', ' ', comment)}" for comment in said),
-        f"element vertex {len(cloud)}",
+        f"element vertex {len(splats)}",
         *(f"property float {name}" for name in names),
         "end_header",
     ]
     stream.write(("\n".join(header) + "\n").encode("ascii"))
-    for start in range(0, len(cloud), _ROWS):
-        part = cloud.take(slice(start, start + _ROWS))
+    for part in splats.parts():
         rows = np.zeros((len(part), len(names)), "<f4")
         rows[:, 0:3] = part.means
         rows[:, 6:9] = dc_of_colors(part.colors)
@@ -188,8 +190,8 @@ def _rows(stream: BinaryIO, header: _Header, rest: int) -> Iterator[dict[str, ND
         raise FormatError(
             f"it is cut short: {header.count} splats are said, {rest // dtype.itemsize} are there"
         )
-    for start in range(0, header.count, _ROWS):
-        count = min(_ROWS, header.count - start)
+    for start in range(0, header.count, ROWS):
+        count = min(ROWS, header.count - start)
         data = stream.read(count * dtype.itemsize)
         if len(data) < count * dtype.itemsize:
             raise FormatError(f"it is cut short: {header.count} splats are said, fewer are there")

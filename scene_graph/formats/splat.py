@@ -10,17 +10,23 @@ from typing import BinaryIO
 
 import numpy as np
 
-from wonderzoom.scene_graph.formats.cloud import Cloud, FormatError, bytes_of, joined, normalised
+from wonderzoom.scene_graph.formats.cloud import (
+    ROWS,
+    Cloud,
+    FormatError,
+    Splats,
+    bytes_of,
+    joined,
+    normalised,
+)
 
 ROW = 32
-_ROWS = 1 << 17
 _DTYPE = np.dtype([("mean", "<f4", 3), ("size", "<f4", 3), ("rgba", "u1", 4), ("quat", "u1", 4)])
 
 
-def write_splat(stream: BinaryIO, cloud: Cloud) -> None:
-    """The cloud, a row a splat, in order."""
-    for start in range(0, len(cloud), _ROWS):
-        part = cloud.take(slice(start, start + _ROWS))
+def write_splat(stream: BinaryIO, splats: Splats) -> None:
+    """The splats, a row each, in order."""
+    for part in splats.parts():
         rows = np.empty(len(part), _DTYPE)
         rows["mean"] = part.means
         rows["size"] = np.exp(part.log_scales.astype(np.float64))
@@ -39,8 +45,8 @@ def read_splat(stream: BinaryIO, size: int) -> Cloud:
             f"its {size} bytes are no whole number of {ROW}-byte splats: cut short, or no .splat"
         )
     parts: list[Cloud] = []
-    for start in range(0, size, ROW * _ROWS):
-        wanted = min(ROW * _ROWS, size - start)
+    for start in range(0, size, ROW * ROWS):
+        wanted = min(ROW * ROWS, size - start)
         data = stream.read(wanted)
         if len(data) < wanted:
             raise FormatError("it is cut short")

@@ -12,6 +12,7 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ from wonderzoom.scene_graph.formats.cloud import (
     SH_C0,
     Cloud,
     FormatError,
+    Splats,
     bytes_of,
     largest_coordinate,
     normalised,
@@ -60,22 +62,28 @@ def finest_step(largest: float) -> float:
 # ---- writing ------------------------------------------------------------------------------------
 
 
-def write_spz(stream: BinaryIO, cloud: Cloud) -> None:
-    """The cloud, with as fine a step of position as its extent allows; the same cloud, the same bytes."""
-    bits = fraction_bits(largest_coordinate(cloud))
-    turned = cloud.turned_over()
-    fixed = np.rint(turned.means.astype(np.float64) * 2.0**bits).astype("<i4")
-    columns = (
-        np.ascontiguousarray(fixed).view(np.uint8).reshape(-1, 3, 4)[:, :, :3],
-        bytes_of(255.0 * cloud.opacities),
-        bytes_of((cloud.colors.astype(np.float64) - 0.5) / SH_C0 * (_COLOR_SCALE * 255.0) + 127.5),
-        bytes_of((np.maximum(cloud.log_scales, LEAST_LN_SIZE) - LEAST_LN_SIZE) * 16.0),
-        _packed(normalised(turned.quats)),
+def write_spz(stream: BinaryIO, splats: Splats) -> None:
+    """Splats, with as fine a step of position as their extent allows; the same splats, the same bytes."""
+    bits = fraction_bits(largest_coordinate(splats))
+
+    def fixed(part: Cloud) -> NDArray[np.uint8]:
+        steps = np.rint(part.turned_over().means.astype(np.float64) * 2.0**bits).astype("<i4")
+        return np.ascontiguousarray(steps).view(np.uint8).reshape(-1, 3, 4)[:, :, :3]
+
+    columns: tuple[Callable[[Cloud], NDArray[np.unsignedinteger]], ...] = (
+        fixed,
+        lambda part: bytes_of(255.0 * part.opacities),
+        lambda part: bytes_of(
+            (part.colors.astype(np.float64) - 0.5) / SH_C0 * (_COLOR_SCALE * 255.0) + 127.5
+        ),
+        lambda part: bytes_of((np.maximum(part.log_scales, LEAST_LN_SIZE) - LEAST_LN_SIZE) * 16.0),
+        lambda part: _packed(normalised(part.turned_over().quats)),
     )
     with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6) as packed:
-        packed.write(_HEADER.pack(_MAGIC, 3, len(cloud), 0, bits, 0, 0))
+        packed.write(_HEADER.pack(_MAGIC, 3, len(splats), 0, bits, 0, 0))
         for column in columns:
-            packed.write(np.ascontiguousarray(column).tobytes())
+            for part in splats.parts():
+                packed.write(np.ascontiguousarray(column(part)).tobytes())
 
 
 def _packed(quats: NDArray[np.float64]) -> NDArray[np.uint32]:

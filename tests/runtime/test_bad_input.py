@@ -219,6 +219,23 @@ def test_a_changed_byte_is_found(garden: Desk) -> None:
     assert list(json.loads(ended.out)["check"]["damaged"]) == [nodes()[-1].id]
 
 
+def test_a_changed_view_is_found_by_who_needs_it(garden: Desk) -> None:
+    """Whoever only draws does not; a zoom on it says whose it is, and what to do; without the node all is well."""
+    file = next(Path("garden/commits").glob("00000002-*"))
+    content = bytearray(file.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    content[8 + length + json.loads(content[8 : 8 + length])["view.0.0.mask"]["data_offsets"][0]] ^= 1
+    file.write_bytes(content)
+    lost = nodes()[-1].id
+    garden.must("render", "garden", "-o", "view.png")
+    said = garden.fails("zoom", "garden", *AT, "--node", lost)
+    assert f"garden: the world is damaged (view 0 of node '{lost}' is lost: its bytes have changed" in said
+    assert said.rstrip().endswith(f"restore that file from a backup, or remove the lost node {lost}")
+    garden.must("remove", "garden", lost)
+    garden.must("zoom", "garden", *AT)
+    assert loaded().check() == []
+
+
 def test_a_node_that_is_not_there_is_said(garden: Desk) -> None:
     for argv in (
         ["zoom", "garden", *AT, "--node", "nobody"],

@@ -1,13 +1,17 @@
 """Export and import at the command line: files appear, worlds come back, and what can't be is one line."""
 
 import gzip
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from desk import Desk, loaded, nodes
+from noted_pages import NotedPages
 from released_world import columns, save
 
+from wonderzoom.runtime import exchange
 from wonderzoom.runtime.importers import standing
 from wonderzoom.runtime.importers.files import read_cloud
 from wonderzoom.scene_graph.formats.ply import FLAT_COMMENT
@@ -50,6 +54,34 @@ def test_a_node_is_exported_alone_and_what_is_not_is_told(garden: Desk) -> None:
     assert ended.code == 0 and Path("leaf.glb").read_bytes()[:4] == b"glTF"
     assert "of other layers are left out" in ended.err
     assert f"outside the frame of node {zoomed}" in ended.err
+
+
+def test_only_what_a_frame_shows_is_read(garden: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    garden.must("zoom", "garden", "--at", "0.2,0.2", "--factor", "8", "--node", nodes()[0].id)
+    pages: list[NotedPages] = []
+    monkeypatch.setattr(exchange, "PageCache", lambda bytes: pages.append(NotedPages(bytes)) or pages[-1])
+    garden.must("export", "garden", "-o", "all.ply")
+    garden.must("export", "garden", "-o", "one.ply", "--node", nodes()[1].id)
+    whole, one = pages
+    assert whole.count("surfels") == len(loaded().blocks) and len(whole.files("surfels")) == 3
+    assert one.count("surfels") < whole.count("surfels") and len(one.files("surfels")) == 2
+    assert whole.count("view") == one.count("view") == 0
+
+
+def test_of_a_damaged_world_what_is_coarser_is_written(garden: Desk) -> None:
+    """As where a file is missing: the same bytes, and what is lost is said."""
+    garden.must("zoom", "garden", "--at", "0.5,0.5", "--factor", "4")
+    shutil.copytree("garden", "missing")
+    next(Path("missing/commits").glob("00000003-*")).unlink()
+    file = next(Path("garden/commits").glob("00000003-*"))
+    content = bytearray(file.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    content[8 + length + json.loads(content[8 : 8 + length])["surfels.means"]["data_offsets"][0]] ^= 1
+    file.write_bytes(content)
+    ended = [garden("export", name, "-o", f"{name}.ply") for name in ("garden", "missing")]
+    assert [each.code for each in ended] == [0, 0]
+    assert f"garden: {nodes()[-1].id} is lost: revision 3: its bytes have changed" in ended[0].err
+    assert Path("garden.ply").read_bytes() == Path("missing.ply").read_bytes()
 
 
 def test_a_published_world_comes_in_with_its_levels(desk: Desk) -> None:

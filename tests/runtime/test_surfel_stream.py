@@ -296,7 +296,7 @@ class Lost:
         return self._block.count
 
     def read(self) -> Surfels3D:
-        raise BlockLost(self._block.node, self._block.cell, "it was overwritten")
+        raise BlockLost(self._block.node, self._block.cell, "it was overwritten", "a file")
 
 
 def test_what_is_lost_or_too_large_is_left_out_and_the_rest_comes(monkeypatch: pytest.MonkeyPatch) -> None:

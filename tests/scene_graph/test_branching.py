@@ -7,8 +7,9 @@ from logs import zoom_log
 
 from wonderzoom.scene_graph.branching import branch, log_hash
 from wonderzoom.scene_graph.commit import WorldHeader
-from wonderzoom.scene_graph.store import WorldStore, commit_file
+from wonderzoom.scene_graph.store import WorldStore
 from wonderzoom.scene_graph.store_errors import WorldDamaged, WorldExists
+from wonderzoom.scene_graph.store_file import commit_file
 
 COMMITS = 4
 

@@ -18,9 +18,9 @@ def test_each_is_read_once_in_order_and_elsewhere() -> None:
         return str(row.revision).encode()
 
     with ReadAhead(ROWS, reading) as files:
-        assert files.of(ROWS[0]) == b"1" and len(read) <= AHEAD
+        assert files.of(ROWS[0]) == b"1" and len(read) <= 1 + AHEAD
         assert [files.of(row) for row in ROWS[1:]] == [str(row.revision).encode() for row in ROWS[1:]]
-    assert read == [(row.revision, False) for row in ROWS]
+    assert sorted(read) == [(row.revision, False) for row in ROWS]
 
 
 def test_one_that_nobody_asks_for_is_passed_over_and_an_error_is_that_of_its_row() -> None:

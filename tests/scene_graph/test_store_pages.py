@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noted_pages import NotedPages
 from trees import Soil, Tree, Zoom, plant, zoom_lists
 
 from wonderzoom.scene_graph import store_file
 from wonderzoom.scene_graph.manifest import BadCommit
 from wonderzoom.scene_graph.page_cache import PageCache
 from wonderzoom.scene_graph.ports import RenderSettings
+from wonderzoom.scene_graph.scale_node import ViewLost
 from wonderzoom.scene_graph.store import WorldStore
+from wonderzoom.scene_graph.store_record import SUMMARIES
 from wonderzoom.scene_graph.store_summary import decode_summary, encode_summary, summarised
 from wonderzoom.scene_graph.store_verify import verify
+from wonderzoom.scene_graph.store_views import DiskMaps
 from wonderzoom.scene_graph.surfels import BlockLost, Surfels
 from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
@@ -91,16 +95,19 @@ def test_what_is_seen_is_read_and_nothing_else(place: Path) -> None:
     assert pages.statistics.misses == len(visible.blocks)
 
 
-def test_a_zoom_reads_the_blocks_that_it_touches(place: Path) -> None:
+def test_a_zoom_reads_the_blocks_and_views_that_it_touches(place: Path) -> None:
     """Bounds patches on a world that is on disk are those of the same world in memory."""
     tree = plant((*ZOOMS, Zoom(2, 0.5, 0.5, 4.0)), Soil(40, 30, sigma=0.3))
     world = written(place, replace(tree, nodes=tree.nodes[:-1]))
-    pages = PageCache(PLENTY)
+    pages = NotedPages()
     with WorldStore.open(place, write=True) as store:
         lazy = store.load(pages)
         commit, same = (each.propose(*tree.nodes[-1]) for each in (lazy, world))
         touched = lazy.octree.touching(tree.cameras[-1])
-        assert pages.statistics.misses == 2 * len(touched) < 2 * len(lazy.blocks)
+        assert pages.count("surfels") == len(touched) < len(lazy.blocks)
+        # Each once, no picture, and nothing of the node beside.
+        assert pages.count("view.0.0.mask") == pages.count("view.0.0.zeta") == len(lazy.nodes) - 1
+        assert len(pages.read) == 2 * len(touched) + 2 * (len(lazy.nodes) - 1)
         lazy.apply(commit)
         store.append(commit)
         lazy.settle(store.settled(commit))
@@ -122,6 +129,8 @@ def test_a_settled_commit_is_read_like_any_other(place: Path) -> None:
             store.append(commit)
             lazy.settle(store.settled(commit))
             world.apply(world.propose(node, blocks))
+            assert isinstance(lazy.nodes[node.id].main.maps, DiskMaps)
+            assert all(isinstance(view.view.maps, DiskMaps) for view in lazy.views.views)
         assert lazy.digest() == world.digest() and lazy.check() == []
     with WorldStore.open(place, write=True) as store:
         whole = store.load()
@@ -171,16 +180,59 @@ def test_a_damaged_chunk_is_one_block_that_is_lost(place: Path, tensor: str) -> 
     assert len(found.wrong) == 1 and "its bytes have changed" in found.wrong[0]
 
 
-@pytest.mark.parametrize("tensor", ["manifest", "view.0.0.zeta", "view.0.0.mask"])
+@pytest.mark.parametrize("tensor", ["manifest", "state.0"])
 def test_what_is_read_at_once_is_looked_at_at_once(place: Path, tensor: str) -> None:
     """As where the whole world is loaded: the node keeps its place in the tree, without blocks."""
-    written(place)
+    nodes = [(replace(node, generator_state=b"what was made"), blocks) for node, blocks in TREE.nodes]
+    written(place, replace(TREE, nodes=nodes))
     flip(file_of(place, 2), tensor_at(file_of(place, 2), tensor) + 1)
     with WorldStore.open(place) as store:
         lazy, pages = store.load(PageCache(PLENTY)), store.damaged
         whole = store.load()
         assert lazy.digest() == whole.digest()
         assert list(pages) == [TREE.id(1)] and lazy.blocks_of(TREE.id(1)) == []
+
+
+@pytest.mark.parametrize("what", ["mask", "zeta", "image"])
+def test_a_damaged_view_is_lost_when_it_is_read(place: Path, what: str) -> None:
+    """By name, and its node's blocks are still there."""
+    world, name = written(place), TREE.id(1)
+    flip(file_of(place, 2), tensor_at(file_of(place, 2), f"view.0.0.{what}") + 1)
+    with WorldStore.open(place) as store:
+        lazy = store.load(PageCache(PLENTY))
+        assert store.damaged == {}  # nobody has looked there yet
+        for part in ("mask", "zeta", "image"):
+            if part == what:
+                with pytest.raises(
+                    ViewLost, match=rf"^view 0 of node '{name}' is lost: its bytes have changed \("
+                ):
+                    getattr(lazy.node(name).main, part)
+            else:
+                same = getattr(world.node(name).main, part)
+                assert np.array_equal(getattr(lazy.node(name).main, part), same, equal_nan=part == "zeta")
+        assert list(store.damaged) == [name]
+        assert all(len(block.surfels) for block in lazy.blocks_of(name))
+        with pytest.raises(ViewLost):
+            lazy.digest()
+        assert list(dict(store.damaged)) == [name]
+
+
+def test_a_node_with_a_damaged_view_can_go(place: Path) -> None:
+    """As if it were whole; what would stand on it is refused."""
+    tree = plant((*ZOOMS, Zoom(1, 0.5, 0.5, 4.0)), Soil(40, 30, sigma=0.3))
+    world = written(place, replace(tree, nodes=tree.nodes[:-1]))
+    flip(file_of(place, 2), tensor_at(file_of(place, 2), "view.0.0.mask") + 1)
+    with WorldStore.open(place, write=True) as store:
+        lazy = store.load(PageCache(PLENTY))
+        with pytest.raises(ViewLost, match=tree.id(1)):
+            lazy.propose(*tree.nodes[-1])
+        commit, same = (each.propose_removal(tree.id(1)) for each in (lazy, world))
+        assert commit.patches and [(p.node, p.cell) for p in commit.patches] == [
+            (p.node, p.cell) for p in same.patches
+        ]
+        lazy.apply(commit)
+        world.apply(same)
+        assert lazy.digest() == world.digest()
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
@@ -212,13 +264,15 @@ def test_a_file_that_is_cut_while_the_world_is_open_is_an_error_and_no_crash(pla
     file.unlink()
     with pytest.raises(BlockLost, match="No such file"):
         _ = lazy.blocks_of(TREE.id(1))[-1].surfels, lazy.blocks_of(TREE.id(1))[-1].bounds
+    with pytest.raises(ViewLost, match="No such file"):
+        _ = lazy.node(TREE.id(1)).main.mask
     assert all(len(block.surfels) for block in lazy.blocks_of(TREE.id(0)))
 
 
 # ---- summaries ----------------------------------------------------------------------------------------------
 def drop_summaries(place: Path) -> None:
     connection = sqlite3.connect(place / "world.sqlite")
-    connection.execute("DROP TABLE summaries")
+    connection.execute(f"DROP TABLE {SUMMARIES}")
     connection.close()
 
 
@@ -262,7 +316,7 @@ def test_a_log_of_old_and_new_commits_is_patched_all_the_same(place: Path) -> No
 
 def alter(place: Path, revision: int, summary: bytes) -> None:
     connection = sqlite3.connect(place / "world.sqlite")
-    connection.execute("UPDATE summaries SET summary = ? WHERE revision = ?", (summary, revision))
+    connection.execute(f"UPDATE {SUMMARIES} SET summary = ? WHERE revision = ?", (summary, revision))
     connection.commit()
     connection.close()
 

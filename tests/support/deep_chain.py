@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from plain_generator import PlainStages, plain_generator
-from worlds import facing, first_camera, joined, lift, look_and_zoom, make_node, plane_view
+from worlds import facing, first_camera, joined, lift, look_and_zoom, make_node, pictured, plane_view
 
 from wonderzoom.generation.jobs import CreateRequest, ZoomRequest
 from wonderzoom.generation.pipeline import Pipeline
@@ -55,7 +55,7 @@ def plane_chain(zooms: int, width: int = 72, height: int = 56, tilt: float = 0.2
             camera = look_and_zoom(camera, plane, width / 2, height / 2, RATIO)
             # The plane is given near the camera: far away its distance would be all rounding error.
             plane = replace(plane, point=camera.pivot)
-        view = replace(plane_view(camera, plane), image=image)
+        view = pictured(plane_view(camera, plane), image)
         node = make_node([view], nodes[-1] if nodes else None)
         world.apply(world.propose(node, joined([lift(view, plane, sigma=SIGMA, opacity=0.97)])))
         nodes.append(node.id)

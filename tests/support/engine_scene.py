@@ -6,11 +6,11 @@ no absolute coordinate is left, and of hard little patches, so that blurring or 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from worlds import Placed, Plane, facing, first_camera, insert, joined, lift, make_node, plane_view
+from worlds import Placed, Plane, facing, first_camera, insert, joined, lift, make_node, pictured, plane_view
 
 from wonderzoom.clients.blocks import block_of
 from wonderzoom.clients.poses import address_of, camera_of, cell_of, pose_of
@@ -151,7 +151,7 @@ def _painted(
     smooth = 127.5 + 127.5 * np.sin(np.linspace(0.0, 6.0, camera.width) + seed)
     patches = small.repeat(2, 0).repeat(3, 1)[: camera.height, : camera.width]
     image = (0.55 * patches + 0.45 * smooth[None, :, None]).astype(np.uint8)
-    view = replace(view, image=image)
+    view = pictured(view, image)
     node = make_node([view], parent, seed=seed)
     return node, joined([lift(view, plane, kind=SURFACE, opacity=opacity)])
 

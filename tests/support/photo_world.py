@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from worlds import Plane, facing, first_camera, insert, plane_node
+from worlds import Plane, facing, first_camera, insert, pictured, plane_node
 
 from wonderzoom.generation.embedded.chart import places_on
 from wonderzoom.generation.embedded.memory import EmbeddedMemory
@@ -62,7 +62,7 @@ class PhotoWorld:
     ) -> str:
         """A node whose main view is ``image`` [H, W, 3] bytes; its id."""
         node, blocks = plane_node(camera, self.plane, parent)
-        view = replace(node.views[0], image=image)
+        view = pictured(node.views[0], image)
         state = b"" if memory is None else memory.encode()
         node = replace(node, views=(view,), generator=generator, generator_state=state)
         return insert(self.world, node, blocks)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from worlds import Plane, facing, plane_node
+from worlds import Plane, facing, pictured, plane_node
 
 from wonderzoom.generation.ablations import Ablations
 from wonderzoom.generation.jobs import Created, CreateRequest, StageEvent, Watch, Zoomed, ZoomRequest
@@ -101,7 +101,7 @@ class PlaneMaker:
         world = World(WorldHeader(h_ref=min(request.image.shape[:2])))
         node, blocks = plane_node(camera, facing(camera))
         node = self._named(node, request.prompt, request.seed)
-        node = replace(node, views=(replace(node.views[0], image=request.image),))
+        node = replace(node, views=(pictured(node.views[0], request.image),))
         return Created(world.header, world.propose(node, blocks), node.id)
 
     def zoom(self, generator: str, world: World, request: ZoomRequest, watch: Watch) -> Zoomed:

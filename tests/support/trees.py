@@ -15,7 +15,7 @@ from worlds import Placed, Plane, facing, first_camera, joined, lift, look_and_z
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import LN2, Cell, Position
 from wonderzoom.scene_graph.commit import WorldHeader
-from wonderzoom.scene_graph.scale_node import ScaleNode
+from wonderzoom.scene_graph.scale_node import ScaleNode, View
 from wonderzoom.scene_graph.surfels import FILL, STRUCTURE, SURFACE
 from wonderzoom.scene_graph.world import World
 
@@ -146,7 +146,9 @@ def deeper(tree: Tree, levels: int) -> Tree:
     ids: dict[str, str] = {}
     nodes: list[tuple[ScaleNode, list[Placed]]] = []
     for node, blocks in tree.nodes:
-        views = tuple(replace(view, camera=deeper_camera(view.camera, levels)) for view in node.views)
+        views = tuple(
+            View.of(deeper_camera(view.camera, levels), view.maps, view.role) for view in node.views
+        )
         parent = None if node.parent is None else ids[node.parent]
         moved = make_node(views, parent, node.prompt, node.seed)
         ids[node.id] = moved.id

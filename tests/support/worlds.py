@@ -68,6 +68,11 @@ def plane_view(camera: Camera, plane: Plane, mask: Bool | None = None, role: Rol
     return View(camera, seen, np.where(seen, zeta, np.nan).astype(np.float32), role, _picture(camera))
 
 
+def pictured(view: View, image: NDArray[np.uint8] | None) -> View:
+    """The same view with another picture, or with none."""
+    return View(view.camera, view.mask, view.zeta, view.role, image)
+
+
 def _picture(camera: Camera) -> NDArray[np.uint8]:
     """Smooth colours that differ from camera to camera."""
     uv = camera.pixel_centres() / [camera.width, camera.height]

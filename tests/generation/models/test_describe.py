@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from photo_world import PhotoWorld
 from tiny_models import SHA, published
 from tiny_pictures import zoom
+from worlds import pictured
 
 from wonderzoom.generation.models.describe import (
     CONTEXT,
@@ -88,7 +89,7 @@ def test_the_words_depend_on_the_pictures_only(
     describer.describe(dark, Control())
     root = dark.world.root
     assert root is not None
-    bare = replace(root, views=(replace(root.main, image=None),))
+    bare = replace(root, views=(pictured(root.main, None),))
     describer.describe(replace(zoom(3.0), parent=bare), Control())  # one picture
     assert spoken[0] == spoken[1] and len(set(spoken)) == 3, spoken
 
@@ -154,4 +155,4 @@ def test_a_place_beside_the_parents_picture_and_none_at_all_show_it_whole() -> N
     for observation in (aside, unseen):
         shown = surroundings(context.parent.main, observation)
         assert shown is not None and shown.shape == (144, 192, 3)
-    assert surroundings(replace(context.parent.main, image=None), unseen) is None
+    assert surroundings(pictured(context.parent.main, None), unseen) is None

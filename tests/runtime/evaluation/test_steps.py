@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from plane_maker import PlaneMaker, PointRenderer, request
+from worlds import pictured
 
 from wonderzoom.generation.jobs import Watch, ZoomRequest
 from wonderzoom.runtime.evaluation.steps import (
@@ -107,7 +108,7 @@ def test_the_picture_of_a_node_is_without_its_overscan(maker: PlaneMaker) -> Non
     assert cut is not None and node.main.image is not None
     assert cut[0] == frame_of(node, world.header)
     np.testing.assert_allclose(cut[1] * 255.0, node.main.image[4:-4, 4:-4], atol=1e-4)
-    views = tuple(replace(view, image=None) for view in node.views)
+    views = tuple(pictured(view, None) for view in node.views)
     assert picture_of(replace(node, views=views), world.header.h_ref) is None
 
 

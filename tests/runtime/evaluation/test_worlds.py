@@ -29,6 +29,7 @@ from wonderzoom.runtime.evaluation.worlds import (
 from wonderzoom.runtime.frames import frame_of
 from wonderzoom.runtime.plans import read_plan
 from wonderzoom.runtime.progress import Reporter
+from wonderzoom.scene_graph.page_cache import PageCache
 
 PLAN = """
 image = "photo.png"
@@ -171,12 +172,12 @@ def test_a_timed_maker_is_its_maker(tmp_path: Path, maker: PlaneMaker) -> None:
 def test_a_world_that_is_there_is_opened_with_all_of_its_zooms(tmp_path: Path, maker: PlaneMaker) -> None:
     plan = entry(tmp_path).plan
     built = build(plan, request(), tmp_path / "world", maker)
-    subject = opened_world(tmp_path / "world")
+    subject = opened_world(tmp_path / "world", PageCache(1 << 20))
     nodes = [node for name, node in built.nodes.items() if name != "root"]
     assert subject.name == "world" and list(subject.zooms) == list(subject.zooms.values()) == nodes
     build(replace(plan, zooms=()), request(), tmp_path / "bare", maker)
     with pytest.raises(CommandError, match="no zooms"):
-        opened_world(tmp_path / "bare")
+        opened_world(tmp_path / "bare", PageCache(0))
 
 
 def test_a_damaged_world_is_not_scored(tmp_path: Path, maker: PlaneMaker) -> None:
@@ -184,4 +185,4 @@ def test_a_damaged_world_is_not_scored(tmp_path: Path, maker: PlaneMaker) -> Non
     last = max((tmp_path / "world" / "commits").glob("*.safetensors"))
     last.write_bytes(last.read_bytes()[:-1])
     with pytest.raises(CommandError, match="damaged"):
-        opened_world(tmp_path / "world")
+        opened_world(tmp_path / "world", PageCache(1 << 20))
