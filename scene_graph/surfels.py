@@ -155,8 +155,7 @@ DTYPES: dict[str, np.dtype] = {
     "view": np.dtype(np.uint16),
     "kind": np.dtype(np.uint8),
 }
-# Of the columns that are not one number each.
-_WIDTHS = {"means": 3, "quats": 4, "log_scales": 2, "colors": 3}
+_WIDTHS = {"means": 3, "quats": 4, "log_scales": 2, "colors": 3}  # columns of several numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,10 +362,8 @@ class Block:
     @property
     def in_memory(self) -> bool:
         """Whether all columns can be had without touching the disk."""
-        columns, limits = self.columns, self.limits
-        return (isinstance(columns, Surfels) or columns.in_memory) and (
-            isinstance(limits, Bounds) or limits.in_memory
-        )
+        surfels = isinstance(self.columns, Surfels) or self.columns.in_memory
+        return surfels and (isinstance(self.limits, Bounds) or self.limits.in_memory)
 
     @property
     def parents(self) -> frozenset[str]:

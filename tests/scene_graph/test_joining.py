@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 from laws import law
 
-from wonderzoom.scene_graph.coverage_loops import NumpyLoops
+from wonderzoom.scene_graph.coverage_loops import loops
 from wonderzoom.scene_graph.joining import Joined, concatenate
 from wonderzoom.scene_graph.surfels import Surfels
 
@@ -50,7 +50,7 @@ def test_what_lies_in_one_piece_is_not_copied() -> None:
 
 
 def test_runs_hold_all_parts_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(NumpyLoops, "batch_rows", 10)
+    monkeypatch.setattr(type(loops()), "batch_rows", 10)
     parts = [rows(count, count) for count in (3, 4, 5, 1, 20, 2)]
     runs = Joined.in_runs(parts)
     assert [run.counts for run in runs] == [[3, 4, 5], [1, 20], [2]]

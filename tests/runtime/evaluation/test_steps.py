@@ -84,12 +84,13 @@ def test_what_is_drawn_is_the_surfels(maker: PlaneMaker) -> None:
     shown, view, visible = drawn(step.after, frame, maker.renderer)
     assert shown.color is view.color and visible.surfel_count > 0
     assert not edited(view, visible, step.node.id).any()  # planes are surfaces
-    kinds = [block.surfels.kind for block in visible.blocks if block.node == step.node.id]
-    for kind in kinds:
-        kind.flags.writeable = True
-        kind[:] = STRUCTURE
-        kind.flags.writeable = False
-    new = edited(view, visible, step.node.id)
+    blocks = [
+        replace(block, columns=replace(block.surfels, kind=np.full_like(block.surfels.kind, STRUCTURE)))
+        if block.node == step.node.id
+        else block
+        for block in visible.blocks
+    ]
+    new = edited(view, replace(visible, blocks=tuple(blocks)), step.node.id)
     assert new.any() and (new <= (view.surfel_ids >= 0)).all()
     assert not edited(view, visible, "another node").any()
 
