@@ -102,7 +102,7 @@ def make_plan(
     finest, coarsest = np.full(len(rows), -1), np.zeros(len(rows), np.int64)
     steps: list[tuple[I64, I64, F64]] = []
     for other, share, its in looks:
-        asked = _sized(candidates(world.octree, its, other, radial), table.surfels[its])
+        asked = _sized(candidates(world.octree, its, other, radial), table.surfels[its].astype(np.int64))
         at = place[its]
         low = asked.finest.copy()
         if other is wide:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.columns import BlockColumns
 from wonderzoom.scene_graph.extent import bounds_interval, native_interval
 from wonderzoom.scene_graph.frustum import CellFrames, boxes_in_pixels
 from wonderzoom.scene_graph.mips import level_count
@@ -21,40 +23,30 @@ from wonderzoom.scene_graph.surfels import Block
 
 F64 = NDArray[np.float64]
 Key = tuple[str, Cell]
-_FIRST = 64  # rows to begin with
-MOST_LEVELS = 24  # of a pyramid: a native scale is e**-MAX_LN_SIZE edges at least
 
 
-class BlockRows:
-    """Blocks by row, with the columns below; scales are ln root edges per pixel."""
+class BlockRows(BlockColumns):
+    """Blocks by row, with their columns."""
 
     def __init__(self) -> None:
-        self.slot = np.zeros(_FIRST, np.intp)  # of the block's cell in its octree
-        self.box = np.zeros((_FIRST, 2, 3))  # with 3 sigma, edges from the cell's centre
-        self.interval = np.zeros((_FIRST, 2))  # [least x_child, greatest x_parent]: no weight outside
-        self.native = np.zeros((_FIRST, 2))  # least and greatest native scale
-        self.surfels = np.zeros(_FIRST, np.int64)
-        self.levels = np.zeros(_FIRST, np.int64)  # of the block's pyramid
-        self.sizes = np.zeros((_FIRST, MOST_LEVELS), np.int64)  # surfels of each; 0 until ``measure``
-        self.made = np.zeros(
-            _FIRST, np.int64
-        )  # levels beyond the block itself that were there when last looked at
-        self.after = np.full(_FIRST, -1, np.intp)  # row of the next block in the same cell; -1 for none
-        self._drawn = np.full((_FIRST, 1), None, np.object_)  # [capacity, made + 1] blocks and made levels
+        super().__init__()
+        self._drawn = np.full(
+            (len(self.all), 1), None, np.object_
+        )  # [capacity, made + 1] blocks and made levels
         self._rows: dict[Key, int] = {}
         self._blocks: list[Block | None] = []
         self._order: list[tuple[str | int, ...]] = []  # node and cell, quicker to compare than a Key
         self._free: list[int] = []
         self._sorted: list[int] = []  # rows in the order of their blocks, but for ``_new`` ones
         self._new: set[int] = set()
-        self._rank = np.empty(0, np.intp)  # by row: its place among the sorted
         self._details = Details()
 
-    def copy(self) -> BlockRows:
+    def copy(self) -> Self:
         """The same rows of the same blocks."""
-        other = BlockRows()
+        other = super().copy()
         for name, part in vars(self).items():
-            setattr(other, name, copy(part))
+            if name not in vars(other):
+                setattr(other, name, copy(part))
         return other
 
     def __len__(self) -> int:
@@ -84,24 +76,13 @@ class BlockRows:
             old = [row for row in self._sorted if self._blocks[row] is not None and row not in self._new]
             self._sorted = sorted([*old, *self._new], key=self._order.__getitem__)
             self._new = set()
-            self._rank = np.empty(len(self._blocks), np.intp)
-            self._rank[self._sorted] = np.arange(len(self._sorted))
+            self.rank[self._sorted] = np.arange(len(self._sorted))
         return self._sorted
 
     def in_order(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Some rows in the (node, cell) order of their blocks."""
         self.ordered()
-        return rows[np.argsort(self._rank[rows])]
-
-    def matched(
-        self, rows: NDArray[np.intp], others: NDArray[np.intp], values: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """The value of each of some rows among ``others``, which are in order as these are; -1 where it is none."""
-        if not len(others):
-            return np.full(len(rows), -1)
-        rank = self._rank[others]
-        at = np.minimum(np.searchsorted(rank, self._rank[rows]), len(others) - 1)
-        return np.where(others[at] == rows, values[at], -1)
+        return loops().in_order(rows, self)
 
     def in_detail(
         self, rows: NDArray[np.intp], frames: CellFrames, gaze: Gaze
@@ -130,23 +111,10 @@ class BlockRows:
             row = len(self._blocks)
             self._blocks.append(None)
             self._order.append(())
-            if row >= len(self.slot):
-                grown = np.full((2 * row, self._drawn.shape[1]), None, np.object_)
+            if self.make_room(row):
+                grown = np.full((len(self.all), self._drawn.shape[1]), None, np.object_)
                 grown[:row] = self._drawn
                 self._drawn = grown
-                for name in (
-                    "slot",
-                    "box",
-                    "interval",
-                    "native",
-                    "surfels",
-                    "levels",
-                    "sizes",
-                    "made",
-                    "after",
-                ):
-                    column = getattr(self, name)
-                    setattr(self, name, np.resize(column, (2 * row, *column.shape[1:])))
         self._rows[block.key] = row
         self._new.add(row)
         self._order[row] = (block.node, block.cell.level, *block.cell.index)
@@ -194,7 +162,7 @@ class BlockRows:
 
     def drawn(self, rows: NDArray[np.intp], levels: NDArray[np.int64]) -> tuple[Block, ...]:
         """A level of each of some rows' pyramids, which are made that far as ``have`` says."""
-        return tuple(self._drawn[rows, levels].tolist())
+        return tuple(self._drawn.take(rows * self._drawn.shape[1] + levels).tolist())
 
     def measure(self, rows: Iterable[int]) -> None:
         """Note the sizes of pyramids that are made to their ends."""

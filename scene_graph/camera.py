@@ -16,7 +16,9 @@ relative to the pivot in native pixels, the unit of every depth map of this proj
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ from wonderzoom.scene_graph.cells import (
 )
 
 Array = NDArray[np.float64]
+_Number = TypeVar("_Number", float, Array)
 
 # exp() of anything beyond is 0 or inf in float64; logarithms themselves stay exact far beyond.
 _LN_LIMIT = 690.0
@@ -50,21 +53,29 @@ def bounded_exp(x: float) -> float:
 
 def quat_to_matrix(quat: NDArray[np.floating] | tuple[float, ...]) -> Array:
     """Rotation matrices [..., 3, 3] of wxyz quaternions [..., 4], normalised on the way."""
+    if isinstance(quat, tuple):
+        w, x, y, z = quat
+        return np.array([*_rotation(w, x, y, z, math.sqrt(w * w + x * x + y * y + z * z))]).reshape(3, 3)
     q = np.asarray(quat, np.float64)
     w, x, y, z = (q[..., i] for i in range(4))
-    norm = np.sqrt(w * w + x * x + y * y + z * z)
+    matrix = np.empty((*q.shape[:-1], 9))
+    for k, part in enumerate(_rotation(w, x, y, z, np.sqrt(w * w + x * x + y * y + z * z))):
+        matrix[..., k] = part
+    return matrix.reshape(*q.shape[:-1], 3, 3)
+
+
+def _rotation(w: _Number, x: _Number, y: _Number, z: _Number, norm: _Number) -> Iterator[_Number]:
+    """Row by row, of a quaternion of that length."""
     w, x, y, z = w / norm, x / norm, y / norm, z / norm
-    matrix = np.empty((*q.shape[:-1], 3, 3))
-    matrix[..., 0, 0] = 1 - 2 * (y * y + z * z)
-    matrix[..., 0, 1] = 2 * (x * y - w * z)
-    matrix[..., 0, 2] = 2 * (x * z + w * y)
-    matrix[..., 1, 0] = 2 * (x * y + w * z)
-    matrix[..., 1, 1] = 1 - 2 * (x * x + z * z)
-    matrix[..., 1, 2] = 2 * (y * z - w * x)
-    matrix[..., 2, 0] = 2 * (x * z - w * y)
-    matrix[..., 2, 1] = 2 * (y * z + w * x)
-    matrix[..., 2, 2] = 1 - 2 * (x * x + y * y)
-    return matrix
+    yield 1 - 2 * (y * y + z * z)
+    yield 2 * (x * y - w * z)
+    yield 2 * (x * z + w * y)
+    yield 2 * (x * y + w * z)
+    yield 1 - 2 * (x * x + z * z)
+    yield 2 * (y * z - w * x)
+    yield 2 * (x * z - w * y)
+    yield 2 * (y * z + w * x)
+    yield 1 - 2 * (x * x + y * y)
 
 
 def matrix_to_quat(matrix: NDArray[np.floating]) -> Array:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from wonderzoom.scene_graph.cells import Cell, common_ancestor, octant
+from wonderzoom.scene_graph.columns import CellColumns
 from wonderzoom.scene_graph.frustum import CellTable
 
 
@@ -22,19 +21,14 @@ class CellTree:
         self._slots: dict[Cell, int] = {}
         self._cells: list[Cell] = []  # by slot
         self._own: list[list[int]] = []  # by slot: rows of its own blocks, sorted by node
-        self._first = np.full(64, -1, np.intp)  # by slot: the row of its first own block; -1 for none
-        self._leaf = np.zeros(64, np.bool_)  # by slot: one own block, and nothing below
         self._parent: list[int] = []  # by slot; -1 for the root
-        self._children = np.full((64, 8), -1, np.int32)  # [capacity, octant]
-        self._box = np.zeros((64, 2, 3))
-        self._interval = np.zeros((64, 2))
-        self._counts = np.zeros((64, 2), np.int64)  # blocks, surfels
+        self._columns = CellColumns()
         self._free_slots: list[int] = []
         self._table = CellTable()
         self._root = -1
 
     def _children_of(self, slot: int) -> list[int]:
-        return [child for child in self._children[slot].tolist() if child >= 0]
+        return [child for child in self._columns.children[slot].tolist() if child >= 0]
 
     def _subtree(self, slot: int) -> Iterator[int]:
         pending = [slot]
@@ -52,28 +46,22 @@ class CellTree:
                 return slot
             if not here.contains(cell):
                 return -1
-            slot = int(self._children[slot, octant(here, cell)])
+            slot = int(self._columns.children[slot, octant(here, cell)])
         return -1
 
     def _new_slot(self, cell: Cell, dirty: set[int]) -> int:
         if self._free_slots:
             slot = self._free_slots.pop()
             self._cells[slot], self._own[slot], self._parent[slot] = cell, [], -1
-            self._children[slot] = -1
+            self._columns.children[slot] = -1
         else:
             slot = len(self._cells)
             self._cells.append(cell)
             self._own.append([])
             self._parent.append(-1)
-            if slot >= len(self._children):
-                self._children = np.resize(self._children, (2 * slot, 8))
-                self._box = np.resize(self._box, (2 * slot, 2, 3))
-                self._interval = np.resize(self._interval, (2 * slot, 2))
-                self._counts = np.resize(self._counts, (2 * slot, 2))
-                self._first = np.resize(self._first, 2 * slot)
-                self._leaf = np.resize(self._leaf, 2 * slot)
-            self._children[slot] = -1
-        self._counts[slot] = 0
+            self._columns.make_room(slot)
+            self._columns.children[slot] = -1
+        self._columns.counts[slot] = 0
         self._slots[cell] = slot
         self._table.put(slot, cell)
         dirty.add(slot)
@@ -84,7 +72,7 @@ class CellTree:
         if parent < 0:
             self._root = child
         else:
-            self._children[parent, octant(self._cells[parent], self._cells[child])] = child
+            self._columns.children[parent, octant(self._cells[parent], self._cells[child])] = child
 
     def _slot_for(self, cell: Cell, dirty: set[int]) -> int:
         """The slot of ``cell``, made with the branching cell that it needs."""
@@ -95,10 +83,10 @@ class CellTree:
         if above < 0:
             slot = self._root
         else:
-            slot = int(self._children[above, octant(self._cells[above], cell)])
+            slot = int(self._columns.children[above, octant(self._cells[above], cell)])
         while slot >= 0 and self._cells[slot].contains(cell):
             above = slot
-            slot = int(self._children[above, octant(self._cells[above], cell)])
+            slot = int(self._columns.children[above, octant(self._cells[above], cell)])
         new = self._new_slot(cell, dirty)
         if above >= 0:
             dirty.add(above)
@@ -133,7 +121,7 @@ class CellTree:
             if children:
                 self._attach(above, children[0])
             elif above >= 0:
-                self._children[above, octant(self._cells[above], cell)] = -1
+                self._columns.children[above, octant(self._cells[above], cell)] = -1
             else:
                 self._root = -1
             del self._slots[cell]

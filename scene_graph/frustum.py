@@ -8,6 +8,7 @@ cells are, so that only the planes of the frustum are rotated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ TILE_BITS = 40
 FAR = 1e285
 # Steps of more bits than this are counted in coarser units: float64 ends at 1024.
 _STEP_BITS = 1000
+# What is left of an index above that many levels is exact in float64.
+_EXACT_UP = 53
 # Boxes grow by this share of their distance: rounding never culls what touches.
 SLACK = 1e-12
 
@@ -87,7 +90,8 @@ class CellTable:
         return other
 
     def seen_from(self, camera: Camera) -> CellFrames:
-        """The frames of all rows for ``camera``, worked out per anchor when a row asks, and kept for its next walk."""
+        """The frames of all rows for ``camera``, worked out per anchor when a row asks, and kept for its next walk; at
+        once for the anchors that the walk before met, of whatever camera."""
         if self._last is None or not self._last.fits(camera, len(self._keys)):
             self._last = CellFrames(self, camera, self._last)
         return self._last
@@ -98,23 +102,31 @@ class CellFrames:
 
     def __init__(self, table: CellTable, camera: Camera, before: CellFrames | None = None) -> None:
         """``before``: frames of the same table. Where the pivot has not moved since, only edges differ."""
-        self._table = table
+        self._table, self._keys = table, table._keys  # pyright: ignore[reportPrivateUsage]
         self._camera = camera
-        count = len(table._keys)  # pyright: ignore[reportPrivateUsage]
-        self._known = np.zeros(count, np.bool_)
+        count = len(self._keys)
+        # Edge of a cell, or of its anchor's unit where that is larger, in pixels; 0 until it is known.
+        self._edge = np.zeros(count)
         self._all_known = False
-        self._edge = np.zeros(
-            count
-        )  # edge of a cell, or of its anchor's unit where that is larger, in pixels
+        self._met = np.zeros(count, np.bool_)  # by a compiled walk
+        self._frusta: dict[float, Frustum] = {}
         known = None if before is None else before._anchors
         if known is not None and known.fits(camera.pivot, count):
             self._anchors = known
         else:
             self._anchors = _Anchors(camera.pivot, count, known)
+        if before is not None:
+            self._settle(np.flatnonzero(before._met).tolist())
 
     def fits(self, camera: Camera, anchors: int) -> bool:
         """Whether these are the frames for a camera of a table of so many anchors."""
-        return self._camera is camera and len(self._known) == anchors
+        return self._camera is camera and len(self._edge) == anchors
+
+    def frustum(self, margin: float) -> Frustum:
+        """What the camera sees of the image widened by ``margin`` pixels; kept, as each frame asks several times."""
+        if margin not in self._frusta:
+            self._frusta[margin] = Frustum.of(self._camera, margin)
+        return self._frusta[margin]
 
     def edges(self, rows: Rows) -> F64:
         """[n] edges of the cells in ``rows`` in pixels, also beyond FAR."""
@@ -140,12 +152,12 @@ class CellFrames:
         edge = np.minimum(edge, FAR / np.maximum(distance, 1.0))
         return steps * edge[:, None], edge
 
-    def columns(self) -> tuple[Rows, F64, NDArray[np.bool_], F64, F64, F64, F64]:
-        """What ``of`` works with, for compiled loops: group and steps by row; by group whether the others are known,
-        edges, and places and units of anchors."""
+    def columns(self) -> tuple[Rows, F64, F64, F64, F64, F64, NDArray[np.bool_]]:
+        """What ``of`` works with, for compiled loops: group and steps by row; by group edges (0: not known yet), places
+        and units of anchors, and a mark for the loops to make where they meet one."""
         table, anchors = self._table, self._anchors
         group, steps = table._group, table._steps  # pyright: ignore[reportPrivateUsage]
-        return group, steps, self._known, self._edge, anchors.pivot, anchors.rest, anchors.unit
+        return group, steps, self._edge, anchors.pivot, anchors.rest, anchors.unit, self._met
 
     def know(self, rows: Rows) -> None:
         """Work out what is not known yet of the cells in ``rows``."""
@@ -154,15 +166,19 @@ class CellFrames:
 
     def _learn(self, groups: Rows) -> None:
         """Work out what is not known yet of some anchors."""
-        if self._all_known or self._known[groups].all():
-            return
-        table, anchors, ln_scale = self._table, self._anchors, self._camera.ln_scale
-        for group in np.unique(groups[~self._known[groups]]).tolist():
-            level, *tile = table._keys[group]  # pyright: ignore[reportPrivateUsage]
-            coarser = anchors.settle(group, level, tile)
-            self._edge[group] = bounded_exp(-level * LN2 + coarser * LN2 - ln_scale)
-            self._known[group] = True
-        self._all_known = bool(self._known.all())
+        if not self._all_known:
+            unknown = groups[self._edge[groups] == 0.0]
+            if len(unknown):
+                self._settle(np.unique(unknown).tolist())
+
+    def _settle(self, groups: list[int]) -> None:
+        coarser = self._anchors.settle(groups, self._keys)
+        ln_scale = self._camera.ln_scale
+        self._edge[groups] = [
+            bounded_exp(-self._keys[group][0] * LN2 + octaves * LN2 - ln_scale)
+            for group, octaves in zip(groups, coarser, strict=True)
+        ]
+        self._all_known = bool(self._edge.all())
 
 
 class _Anchors:
@@ -179,19 +195,16 @@ class _Anchors:
         self.unit = np.ones(count)  # of the two above, in inverse cells; 1 but for the very far
         self.some_far = False
         self._place = pivot
-        self._coarser = np.full(count, -1)  # octaves of ``unit``; -1 until it is settled
-        self._depends = np.full(
-            count, np.inf
-        )  # the finest level of the pivot's place that these numbers depend on
-        # For each axis of the pivot: its cell's index, and its offset as a ratio of integers.
+        self._coarser = [-1] * count  # octaves of the unit; -1 until it is settled
+        # The finest level of the pivot's place that these numbers depend on.
+        self._depends = [math.inf] * count
+        # For each axis of the pivot: its cell's index, its offset, and that as a ratio of integers.
         settled = pivot.rebased(pivot.cell.level)
-        self._ratios: list[tuple[int, int, int, int]] = []
+        self._axes: list[tuple[int, float, int, int, int]] = []
         for fine, rest in zip(settled.cell.index, settled.offset, strict=True):
             numerator, denominator = rest.as_integer_ratio()
-            self._ratios.append((fine, 2 * numerator, denominator, denominator.bit_length()))
-        self._inside = all(
-            rest != -0.5 for rest in settled.offset
-        )  # of its cell, hence of all that are above it
+            self._axes.append((fine, rest, 2 * numerator, denominator, denominator.bit_length()))
+        self._inside = -0.5 not in settled.offset  # of its cell, hence of all that are above it
         if before is not None and self._inside and before._inside:
             self._take(before)
 
@@ -201,37 +214,42 @@ class _Anchors:
 
     def _take(self, before: _Anchors) -> None:
         """What is the same from here as it was from there."""
-        kept = np.flatnonzero(before._depends <= _shared_level(self._place.cell, before._place.cell))
-        for name in ("pivot", "rest", "unit", "_coarser", "_depends"):
-            getattr(self, name)[kept] = getattr(before, name)[kept]
-        self.some_far = bool((self.unit != 1.0).any())
+        shared = _shared_level(self._place.cell, before._place.cell)
+        kept = [group for group, finest in enumerate(before._depends) if finest <= shared]
+        for group in kept:
+            self._coarser[group], self._depends[group] = before._coarser[group], before._depends[group]
+        if kept:
+            for name in ("pivot", "rest", "unit"):
+                getattr(self, name)[kept] = getattr(before, name)[kept]
+            self.some_far = bool((self.unit != 1.0).any())
 
-    def settle(self, group: int, level: int, tile: Sequence[int]) -> int:
-        """Work out one of them; the octaves of its unit."""
-        coarser = int(self._coarser[group])
-        if coarser >= 0:
-            return coarser
-        index, offset, depends = self._at(level)
-        whole = [p - (t << TILE_BITS) for p, t in zip(index, tile, strict=True)]
-        coarser = max(0, max(map(int.bit_length, whole)) - _STEP_BITS)
-        if coarser:
-            self.some_far = True
-            self.unit[group] = saturated_shift(1.0, -coarser)
-            whole = [value >> coarser for value in whole]
-            offset = [value * self.unit[group] for value in offset]
-        self.pivot[group] = [float(value) for value in whole]
-        self.rest[group] = offset
-        self._coarser[group], self._depends[group] = coarser, depends
-        return coarser
+    def settle(self, groups: list[int], keys: Sequence[tuple[int, int, int, int]]) -> list[int]:
+        """Work out some of them, what is not yet; the octaves of their units. ``keys``: level and tile of each."""
+        new = [group for group in groups if self._coarser[group] < 0]
+        pivot: list[Sequence[float]] = []
+        rest: list[Sequence[float]] = []
+        for group in new:
+            level, i, j, k = keys[group]
+            (x, y, z), offset, self._depends[group] = self._at(level)
+            whole = (x - (i << TILE_BITS), y - (j << TILE_BITS), z - (k << TILE_BITS))
+            coarser = max(0, max(map(int.bit_length, whole)) - _STEP_BITS)
+            if coarser:
+                self.some_far = True
+                unit = self.unit[group] = saturated_shift(1.0, -coarser)
+                whole = tuple(value >> coarser for value in whole)
+                offset = [value * unit for value in offset]
+            pivot.append(whole)
+            rest.append(offset)
+            self._coarser[group] = coarser
+        if new:
+            self.pivot[new], self.rest[new] = pivot, rest
+        return [self._coarser[group] for group in groups]
 
     def _at(self, level: int) -> tuple[Sequence[int], Sequence[float], float]:
         """Cell and offset of the pivot at a level (``Position.rebased``, quicker for many levels), and the finest level
         of its place that they depend on."""
         place = self._place
         up = place.cell.level - level
-        if up == 0:
-            place = place.rebased(level)
-            return place.cell.index, place.offset, np.inf
         index: list[int] = []
         offset: list[float] = []
         if up < 0:
@@ -239,9 +257,15 @@ class _Anchors:
                 step, rest = floor_shifted(rest, -up)
                 index.append((coarse << -up) + (1 << (-up - 1)) + step)
                 offset.append(rest - 0.5)
-            return index, offset, np.inf
+            return index, offset, math.inf
+        if up < _EXACT_UP:  # one sum rounds the same once, and depends on all of the place
+            for fine, rest, *_ in self._axes:
+                remainder = 2 * (fine & ((1 << up) - 1)) + 1 - (1 << up)
+                index.append(fine >> up)
+                offset.append(math.ldexp(remainder + 2.0 * rest, -up - 1))
+            return index, offset, math.inf
         depends = float(level)
-        for fine, twice, denominator, bits in self._ratios:
+        for fine, _, twice, denominator, bits in self._axes:
             coarse = fine >> up
             remainder = ((fine - (coarse << up)) * 2 + 1) - (1 << up)
             index.append(coarse)
@@ -270,21 +294,19 @@ class Frustum:
 
     normals: F64  # [5, 3]: left, right, top, bottom, near
     constants: F64  # [5]
-    depth_axis: F64  # [3]: w = 1 + depth_axis @ X, depth in D
-    lateral: F64  # [2, 3]: the other two coordinates in D (radial metric)
+    lens: F64  # [3, 3]: w = 1 + lens[0] @ X, depth in D; the other two coordinates in D (radial metric)
 
     @property
     def axis_length(self) -> float:
-        """Length of ``depth_axis``."""
-        return float(np.linalg.norm(self.depth_axis))
+        """Length of the axis of depth."""
+        return float(np.linalg.norm(self.lens[0]))
 
     @staticmethod
     def of(camera: Camera, margin: float = 0.0, in_view: bool = False) -> Frustum:
         """The frustum of the image widened by ``margin`` pixels, in world axes or in those of the view."""
         inverse_f, (ax, ay) = camera.inverse_f, camera.aspect
         right, down, axis = (np.eye(3) if in_view else camera.rotation).tolist()
-        depth = [inverse_f * part for part in axis]
-        lateral = [[inverse_f * part for part in side] for side in (right, down)]
+        depth, *lateral = [[inverse_f * part for part in side] for side in (axis, right, down)]
         left, width = camera.cx + margin, camera.width + margin - camera.cx
         top, height = camera.cy + margin, camera.height + margin - camera.cy
         normals = [
@@ -294,7 +316,7 @@ class Frustum:
             )
         ]  # fmt: skip
         constants = np.array([left, width, top, height, 1.0 - NEAR])
-        return Frustum(np.array([*normals, depth]), constants, np.array(depth), np.array(lateral))
+        return Frustum(np.array([*normals, depth]), constants, np.array([depth, *lateral]))
 
     def touches(self, centres: F64, halves: F64) -> NDArray[np.bool_]:
         """Which boxes (centres and half extents [n, 3] px) may touch the frustum; never a false no."""
@@ -309,10 +331,10 @@ class Frustum:
 
         Anything is possible for what lies beyond FAR.
         """
-        w = 1.0 + _along(self.depth_axis, centres)
+        w = 1.0 + _along(self.lens[0], centres)
         size = _along(_ONES, halves)
         if radial:
-            sides = _along(self.lateral.T, centres)
+            sides = _along(self.lens[1:].T, centres)
             most = np.maximum(np.maximum(np.abs(sides[0]), np.abs(sides[1])), np.abs(w))  # squares overflow
             x, y, z = sides[0] / most, sides[1] / most, w / most
             middle = most * np.sqrt(x * x + y * y + z * z)
@@ -320,7 +342,7 @@ class Frustum:
             spread = self.axis_length * size
         else:
             middle = w
-            spread = _along(np.abs(self.depth_axis), halves)
+            spread = _along(np.abs(self.lens[0]), halves)
         beyond = _along(_ONES, np.abs(centres)) + size > 0.5 * FAR
         least = np.where(beyond, NEAR, np.maximum(middle - spread, NEAR))
         return least, np.where(beyond, np.inf, np.maximum(middle + spread, NEAR))

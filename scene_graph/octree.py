@@ -59,7 +59,7 @@ class Octree(CellTree):
         for name, part in vars(self).items():
             setattr(other, name, copy(part))
         other._own = [list(rows) for rows in self._own]
-        other._table, other.rows = self._table.copy(), self.rows.copy()
+        other._table, other.rows, other._columns = self._table.copy(), self.rows.copy(), self._columns.copy()
         return other
 
     # ---- contents -------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ class Octree(CellTree):
     def aggregate(self, cell: Cell) -> Aggregate:
         """What the subtree at a present cell holds; KeyError when the cell is not present."""
         slot = self._slots[cell]
-        low, high = self._box[slot].tolist()
-        x_child, x_parent = self._interval[slot].tolist()
-        blocks, surfels = self._counts[slot].tolist()
+        low, high = self._columns.box[slot].tolist()
+        x_child, x_parent = self._columns.interval[slot].tolist()
+        blocks, surfels = self._columns.counts[slot].tolist()
         return Aggregate((tuple(low), tuple(high)), (x_child, x_parent), blocks, surfels)
 
     # ---- queries --------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class Octree(CellTree):
         pending = [self._root] if self._root >= 0 else []
         while pending:
             slot = pending.pop()
-            if not self._interval[slot, 0] < ln_scale < self._interval[slot, 1]:
+            if not self._columns.interval[slot, 0] < ln_scale < self._columns.interval[slot, 1]:
                 continue
             for row in self._own[slot]:
                 if self.rows.interval[row, 0] < ln_scale < self.rows.interval[row, 1]:
@@ -149,11 +149,9 @@ class Octree(CellTree):
         """The rows (``rows``) of the blocks of ``touching``, in no order."""
         if self._root < 0:
             return np.empty(0, np.intp)
-        gaze, frames = (
-            Gaze.of(camera, margin, scale_offset, radial, standing_by),
-            self._table.seen_from(camera),
-        )
-        found = loops().walk(self._branches(), frames, gaze)
+        frames = self._table.seen_from(camera)
+        gaze = Gaze(frames.frustum(margin), scale_offset, radial, standing_by)
+        found = loops().walk(Branches(self._root, self._columns, self.rows), frames, gaze)
         if scale_offset is not None:
             large, places, _ = self.rows.in_detail(found, frames, gaze)
             if len(large):
@@ -162,13 +160,6 @@ class Octree(CellTree):
                 shown[large[places]] = True
                 found = found[shown]
         return found
-
-    def _branches(self) -> Branches:
-        rows = self.rows
-        return Branches(
-            self._root, self._children, self._box, self._interval, self._first, self._leaf,
-            rows.slot, rows.box, rows.interval, rows.after,
-        )  # fmt: skip
 
     def reaching(self, camera: Camera) -> list[tuple[Block, NDArray[np.intp] | None]]:
         """The blocks with a surfel whose footprint may meet the frustum, in (node, cell) order, and which rows.
@@ -241,27 +232,29 @@ class Octree(CellTree):
             self._behind |= changed
             return
 
-        def recomputed(slot: int) -> bool:
-            before = self._box[slot].tobytes(), self._interval[slot].tobytes()
-            self._aggregate(slot)
-            return before != (self._box[slot].tobytes(), self._interval[slot].tobytes())
+        known = self._columns
 
-        refresh(changed, recomputed, lambda slot: self._cells[slot].level, self._parent, self._counts)
+        def recomputed(slot: int) -> bool:
+            before = known.box[slot].tobytes(), known.interval[slot].tobytes()
+            self._aggregate(slot)
+            return before != (known.box[slot].tobytes(), known.interval[slot].tobytes())
+
+        refresh(changed, recomputed, lambda slot: self._cells[slot].level, self._parent, known.counts)
 
     def _aggregate(self, slot: int) -> None:
-        cell, own = self._cells[slot], self._own[slot]
+        cell, own, known = self._cells[slot], self._own[slot], self._columns
         below = self._children_of(slot)
-        self._first[slot] = self.rows.chain(own)
+        known.first[slot] = self.rows.chain(own)
         if len(own) == 1 and not below:  # nearly always
             row = own[0]
-            self._box[slot], self._interval[slot] = self.rows.box[row], self.rows.interval[row]
-            self._counts[slot], self._leaf[slot] = (1, self.rows.surfels[row]), True
+            known.box[slot], known.interval[slot] = self.rows.box[row], self.rows.interval[row]
+            known.counts[slot], known.leaf[slot] = (1, self.rows.surfels[row]), True
             return
         edges, centres = frames_in([self._cells[child] for child in below], cell)
-        boxes = self._box[below] * edges[:, None, None] + centres[:, None]
+        boxes = known.box[below] * edges[:, None, None] + centres[:, None]
         boxes = np.concatenate([self.rows.box[own], boxes])
-        intervals = np.concatenate([self.rows.interval[own], self._interval[below]])
-        self._box[slot, 0], self._box[slot, 1] = boxes[:, 0].min(0), boxes[:, 1].max(0)
-        self._interval[slot] = intervals[:, 0].min(), intervals[:, 1].max()
-        self._counts[slot] = self._counts[below].sum(0) + (len(own), self.rows.surfels[own].sum())
-        self._leaf[slot] = False
+        intervals = np.concatenate([self.rows.interval[own], known.interval[below]])
+        known.box[slot, 0], known.box[slot, 1] = boxes[:, 0].min(0), boxes[:, 1].max(0)
+        known.interval[slot] = intervals[:, 0].min(), intervals[:, 1].max()
+        known.counts[slot] = known.counts[below].sum(0) + (len(own), self.rows.surfels[own].sum())
+        known.leaf[slot] = False

@@ -74,14 +74,15 @@ def refine(c: Candidates, budget: int, before: I64 | None = None) -> tuple[I64, 
     # Step k of a block refines it from level k + 1 to level k.
     possible = (numbers >= c.finest[:, None]) & (numbers < c.last[:, None]) & drawn[:, None]
     added = costs - np.append(costs[:, 1:], np.zeros((count, 1), np.int64), 1)
-    base = int(np.take_along_axis(costs, c.last[:, None], 1)[:, 0][drawn].sum())
+    least = int(np.take_along_axis(costs, c.last[:, None], 1)[:, 0][drawn].sum())
     # Surfels of level k + 1 are 2^(k + 1) native pixels apart: half of that is the error that the step removes.
-    worth = (ln(c.coverage) / LN2)[:, None] + (numbers - c.octaves[:, None]) - ln(np.maximum(added, 1)) / LN2
+    base = ln(c.coverage) / LN2 - c.octaves
+    worth = base[:, None] + numbers - ln(np.maximum(added, 1)) / LN2
     if before is not None:
         worth = worth + np.where((before >= 0)[:, None] & (numbers >= before[:, None]), KEPT, 0.0)
     # A block is refined step by step: no step comes before the coarser ones.
     worth = np.minimum.accumulate(np.where(possible, worth, np.inf)[:, ::-1], 1)[:, ::-1]
-    bought = _bought(worth, np.where(possible, added, 0), possible, budget - base)
+    bought = _bought(worth, np.where(possible, added, 0), possible, budget - least)
     return c.last - bought.sum(1), drawn
 
 

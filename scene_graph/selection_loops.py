@@ -1,6 +1,6 @@
 """The inner loops of choosing what is seen: which blocks a camera meets, what they ask for, what a budget buys.
 
-A process chooses with the loops that it took (``use``): these, in numpy, or compiled ones of the same four functions
+A process chooses with the loops that it took (``use``): these, in numpy, or compiled ones of the same functions
 (``runtime.renderers.selection_kernels``). Both agree **to the bit**, so that what is drawn does not depend on which:
 sums and products are in the order that is written here, and logarithms are ``scales.ln``.
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.columns import MOST_LEVELS, BlockColumns, CellColumns
 from wonderzoom.scene_graph.frustum import CellFrames, Frustum, boxes_in_pixels
 from wonderzoom.scene_graph.patches import Together
 from wonderzoom.scene_graph.refinement import Candidates, refine
@@ -70,26 +71,8 @@ class Branches:
     """The cells of an octree by slot, and the blocks in them by row."""
 
     root: int
-    children: NDArray[np.int32]  # [S, 8] -1: none
-    boxes: F64  # [S, 2, 3] of subtrees
-    intervals: F64  # [S, 2]
-    first: Rows  # [S] row of the first block in the cell itself; -1: none
-    leaf: Mask  # [S] one block in the cell, and nothing below: what is known of both is the same
-    row_slots: Rows  # [R]
-    row_boxes: F64  # [R, 2, 3]
-    row_intervals: F64  # [R, 2]
-    after: Rows  # [R] row of the next block in the same cell; -1: none
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """n blocks by their rows of some columns."""
-
-    rows: Rows  # [n]
-    slots: Rows  # [R] of their cells
-    boxes: F64  # [R, 2, 3]
-    native: F64  # [R, 2] least and greatest native scale
-    last: I64  # [n] level of their pyramids
+    cells: CellColumns
+    rows: BlockColumns
 
 
 class SelectionLoops(Protocol):
@@ -97,13 +80,19 @@ class SelectionLoops(Protocol):
 
     def walk(self, tree: Branches, frames: CellFrames, gaze: Gaze) -> Rows: ...
 
+    def in_order(self, rows: Rows, blocks: BlockColumns) -> Rows: ...
+
     def surfels(self, patches: Together, frames: tuple[F64, F64], gaze: Gaze) -> tuple[Rows, Rows]: ...
 
     def ask(
-        self, asked: Asked, frames: CellFrames, gaze: Gaze, camera: Camera
-    ) -> tuple[I64, I64, F64, F64]: ...
+        self, rows: Rows, blocks: BlockColumns, frames: CellFrames, gaze: Gaze, camera: Camera
+    ) -> Candidates: ...
+
+    def matched(self, rows: Rows, others: Rows, values: I64, blocks: BlockColumns) -> I64: ...
 
     def refine(self, c: Candidates, budget: int, before: I64 | None = None) -> tuple[I64, Mask]: ...
+
+    def spread(self, rows: Rows, finest: I64, coarsest: I64, last: I64) -> tuple[Rows, I64, I64]: ...
 
 
 class NumpyLoops:
@@ -112,11 +101,13 @@ class NumpyLoops:
     def walk(self, tree: Branches, frames: CellFrames, gaze: Gaze) -> Rows:
         """The rows of the blocks that a gaze meets, in no order: from the root down, past what it does not meet."""
 
+        cells, rows = tree.cells, tree.rows
+
         def seen(slots: Rows, boxes: F64, intervals: F64) -> Mask:
             return gaze.meets(frames.of(slots), boxes, intervals)
 
         def below(slots: Rows) -> Rows:
-            children = tree.children.take(slots, 0).ravel()
+            children = cells.children[slots].ravel()
             return children[children >= 0].astype(np.intp)
 
         asked: list[Rows] = [np.empty(0, np.intp)]
@@ -130,20 +121,24 @@ class NumpyLoops:
                 gathered.append(frontier)
                 total += len(frontier)
             slots = np.concatenate(gathered)
-            met = seen(slots, tree.boxes[slots], tree.intervals[slots])
+            met = seen(slots, cells.box[slots], cells.interval[slots])
             hit = slots[met]
-            own, alone = tree.first[hit], tree.leaf[hit]
+            own, alone = cells.first[hit], cells.leaf[hit] > 0
             leaves.append(own[alone])
             own = own[~alone & (own >= 0)]
             while len(own):
                 asked.append(own)
-                own = tree.after[own]
+                own = rows.after[own]
                 own = own[own >= 0]
             frontier = below(frontier[met[len(met) - len(frontier) :]])
         # What a leaf knows of its subtree is its block's own; the blocks of other cells are asked for themselves.
         found = np.concatenate(asked)
-        found = found[seen(tree.row_slots[found], tree.row_boxes[found], tree.row_intervals[found])]
+        found = found[seen(rows.slot[found], rows.box[found], rows.interval[found])]
         return np.concatenate([found, *leaves])
+
+    def in_order(self, rows: Rows, blocks: BlockColumns) -> Rows:
+        """Some rows by the rank of their blocks."""
+        return rows[np.argsort(blocks.rank[rows])]
 
     def surfels(self, patches: Together, frames: tuple[F64, F64], gaze: Gaze) -> tuple[Rows, Rows]:
         """The surfels that a gaze meets of blocks in cells of these frames: numbers of blocks and rows in these, both
@@ -151,12 +146,13 @@ class NumpyLoops:
         centres, edges = frames
         return patches.in_view(lambda which, *rest: gaze.meets((centres[which], edges[which]), *rest))
 
-    def ask(self, asked: Asked, frames: CellFrames, gaze: Gaze, camera: Camera) -> tuple[I64, I64, F64, F64]:
-        """``finest``, ``coarsest``, ``octaves`` and ``coverage`` of ``Candidates`` for n blocks."""
-        rows, last = asked.rows, asked.last
-        native = asked.native[rows]
+    def ask(
+        self, rows: Rows, blocks: BlockColumns, frames: CellFrames, gaze: Gaze, camera: Camera
+    ) -> Candidates:
+        """What the blocks of some rows ask for at the sizes of pixels over their boxes; sizes are as far as known."""
+        native, last = blocks.native[rows], blocks.levels[rows].astype(np.int64) - 1
         frustum = gaze.frustum
-        middle, halves = boxes_in_pixels(*frames.of(asked.slots[rows]), asked.boxes[rows])
+        middle, halves = boxes_in_pixels(*frames.of(blocks.slot[rows]), blocks.box[rows])
         least, greatest = frustum.depths(middle, halves, gaze.radial)
         pixel = camera.ln_scale / LN2
         nearest = pixel + (ln(least) - native[:, 1]) / LN2
@@ -169,11 +165,28 @@ class NumpyLoops:
         x, y, z = np.minimum(across, 1e6).T
         most = float(camera.width * camera.height)
         coverage = np.minimum(np.maximum((x * y + y * z + z * x) / 2.0, 1e-3), most)
-        return finest, coarsest, nearest, coverage
+        sizes = blocks.sizes[rows, : int(last.max(initial=0)) + 1].astype(np.int64)
+        return Candidates(sizes, finest, coarsest, last, nearest, coverage)
+
+    def matched(self, rows: Rows, others: Rows, values: I64, blocks: BlockColumns) -> I64:
+        """The value of each of some rows among ``others``, both in order; -1 where it is none of them."""
+        if not len(others):
+            return np.full(len(rows), -1)
+        rank = blocks.rank[others]
+        at = np.minimum(np.searchsorted(rank, blocks.rank[rows]), len(others) - 1)
+        return np.where(others[at] == rows, values[at], -1)
 
     def refine(self, c: Candidates, budget: int, before: I64 | None = None) -> tuple[I64, Mask]:
         """``refinement.refine``."""
         return refine(c, budget, before)
+
+    def spread(self, rows: Rows, finest: I64, coarsest: I64, last: I64) -> tuple[Rows, I64, I64]:
+        """Each row as often as it has levels from ``finest`` to ``coarsest``; these levels; and the finest and the last
+        of each, as one number of the base MOST_LEVELS."""
+        counts = coarsest - finest + 1
+        starts = np.cumsum(counts) - counts
+        levels = np.arange(int(counts.sum())) - np.repeat(starts - finest, counts)
+        return np.repeat(rows, counts), levels, np.repeat(finest * MOST_LEVELS + last, counts)
 
 
 _chosen: list[SelectionLoops] = [NumpyLoops()]

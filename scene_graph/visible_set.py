@@ -14,13 +14,13 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from wonderzoom.scene_graph.block_rows import MOST_LEVELS
 from wonderzoom.scene_graph.camera import Camera
+from wonderzoom.scene_graph.columns import MOST_LEVELS
 from wonderzoom.scene_graph.mips import Missing
 from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.refinement import Candidates
-from wonderzoom.scene_graph.selection_loops import Asked, Gaze, loops
+from wonderzoom.scene_graph.selection_loops import Gaze, loops
 from wonderzoom.scene_graph.surfels import Block
 from wonderzoom.scene_graph.world import World
 
@@ -104,7 +104,8 @@ def with_levels(
         ):
             each.make()
         table.measure(unknown)
-        wanted = replace(wanted, sizes=table.sizes[rows, : int(wanted.last.max()) + 1])
+        if unknown:
+            wanted = candidates(world.octree, rows, camera, radial)
         finest, drawn = loops().refine(wanted, settings.budget, _levels_of(before, world, rows))
         rows, finest, coarsest, wanted = _kept(drawn, rows, finest, coarsest, wanted)
     coarsest = np.maximum(finest, coarsest)
@@ -122,14 +123,10 @@ def with_levels(
 
 
 def candidates(octree: Octree, rows: Rows, camera: Camera, radial: bool) -> Candidates:
-    """What the blocks of some rows ask for at the sizes of pixels over their boxes, without ``sizes``."""
-    table = octree.rows
-    frames, gaze = octree.frames(camera), Gaze.of(camera, MIP_GUARD_PX, radial=radial)
-    last = table.levels[rows] - 1
-    finest, coarsest, nearest, coverage = loops().ask(
-        Asked(rows, table.slot, table.box, table.native, last), frames, gaze, camera
-    )
-    return Candidates(np.zeros((len(rows), 1), np.int64), finest, coarsest, last, nearest, coverage)
+    """What the blocks of some rows ask for at the sizes of pixels over their boxes; sizes are as far as known."""
+    frames = octree.frames(camera)
+    gaze = Gaze(frames.frustum(MIP_GUARD_PX), None, radial, standing_by=False)
+    return loops().ask(rows, octree.rows, frames, gaze, camera)
 
 
 def _levels_of(before: VisibleSet | None, world: World, rows: Rows) -> Levels | None:
@@ -138,7 +135,7 @@ def _levels_of(before: VisibleSet | None, world: World, rows: Rows) -> Levels | 
         return None
     table = world.octree.rows
     if before.chosen is not None and before.revision == world.revision:
-        return table.matched(rows, *before.chosen)
+        return loops().matched(rows, *before.chosen, table)
     known = {block.key: span[0] for block, span in zip(before.blocks, before.shared, strict=True)}
     return np.array([known.get(block.key, -1) for block in table.blocks(rows.tolist())], np.int64)
 
@@ -157,16 +154,13 @@ def _kept(
 
 
 def _as_set(world: World, rows: Rows, finest: Levels, coarsest: Levels, last: Levels) -> VisibleSet:
-    counts = coarsest - finest + 1
-    starts = np.cumsum(counts) - counts
-    levels = np.arange(int(counts.sum())) - np.repeat(starts - finest, counts)
-    spans = np.repeat(finest * MOST_LEVELS + last, counts)
+    each, levels, spans = loops().spread(rows, finest, coarsest, last)
     return VisibleSet(
-        world.octree.rows.drawn(np.repeat(rows, counts), levels),
+        world.octree.rows.drawn(each, levels),
         tuple(levels.tolist()),
         (1.0,) * len(levels),
         world.revision,
-        tuple(_SPANS[spans].tolist()),
+        tuple(_SPANS.take(spans).tolist()),
         chosen=(rows, finest),
     )
 

@@ -201,7 +201,7 @@ def blend(
                 if live_row > last_y:
                     break
             if e + _AHEAD < n:
-                prefetch(records, (order[_u(e + _AHEAD)] & _LOW32) * _u(RECORD))
+                prefetch(records, (order[_u(e + _AHEAD)] & _LOW32) * _u(RECORD), 0)
             j = (order[_u(e)] & _LOW32) * _u(RECORD)
             ab, bb, log_opacity = records[j + _u(AB)], records[j + _u(BB)], records[j + _u(LOG)]
             left = max(np.int64(record_bits[j + _u(LEFT)]) - x0, 0)

@@ -109,7 +109,7 @@ def blend(
                     break
             j = np.uint64(entry_rows[start + i])
             if i + _AHEAD < n:
-                prefetch(flat, np.uint64(entry_rows[start + i + _AHEAD]) * np.uint64(RECORD))
+                prefetch(flat, np.uint64(entry_rows[start + i + _AHEAD]) * np.uint64(RECORD), 0)
             u, v = records[j, U], records[j, V]
             cxx, cxy, cyy = -records[j, CONIC_XX], -records[j, CONIC_XY], -records[j, CONIC_YY]
             log_opacity = records[j, LOG_OPACITY]
@@ -199,7 +199,7 @@ def blend_backward(
                     entry_grads[entry, k] = _ZERO
                 continue
             if i + _AHEAD < n:
-                prefetch(flat, np.uint64(entry_rows[start + i + _AHEAD]) * np.uint64(RECORD))
+                prefetch(flat, np.uint64(entry_rows[start + i + _AHEAD]) * np.uint64(RECORD), 0)
             u, v = records[j, U], records[j, V]
             cxx, cxy, cyy = -records[j, CONIC_XX], -records[j, CONIC_XY], -records[j, CONIC_YY]
             log_opacity = records[j, LOG_OPACITY]

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-from wonderzoom.runtime.renderers.simd import AS_WRITTEN, prefetch
+from wonderzoom.runtime.renderers.refinement_kernels import refine
+from wonderzoom.runtime.renderers.row_kernels import in_order, matched, spread
+from wonderzoom.runtime.renderers.simd import AS_WRITTEN, exact_ln, prefetch
 from wonderzoom.scene_graph.camera import NEAR, Camera
 from wonderzoom.scene_graph.cells import LN2, ORIGIN
+from wonderzoom.scene_graph.columns import BlockColumns, CellColumns
 from wonderzoom.scene_graph.frustum import FAR, SLACK, CellFrames, CellTable
 from wonderzoom.scene_graph.patches import RUNS, Together
-from wonderzoom.scene_graph.refinement import CLASSES, KEPT, MOST_CLASSES, Candidates
-from wonderzoom.scene_graph.scales import ATANH, MIP_REACH, MIP_SHARPNESS, ln
+from wonderzoom.scene_graph.refinement import Candidates
+from wonderzoom.scene_graph.scales import MIP_REACH, MIP_SHARPNESS
 from wonderzoom.scene_graph.selection_loops import (
     F64,
     I64,
     SCALE_SLACK,
     WALK_BATCH,
-    Asked,
     Branches,
     Gaze,
     Mask,
@@ -36,82 +37,94 @@ from wonderzoom.scene_graph.selection_loops import (
 
 # Copied into their callers: passing arrays takes as long as what is done with them.
 _WITHIN = {name: value for name, value in AS_WRITTEN.items() if name != "cache"}
-_SQRT_HALF = math.sqrt(0.5)
-_LOG2 = ln(np.maximum(np.arange(1 << 12), 1)) / LN2  # of most sizes of levels: 8 ns less for each
-_FRACTION, _HALF = (1 << 52) - 1, 1022 << 52  # bits of a float64, and those of 0.5
 _RUN0, _RUN1, _RUN2 = RUNS
+_AHEAD = 8  # blocks to prefetch: in order they lie all over memory
+_ALL = 31  # of the five planes of a frustum, a bit each
 
 
 class CompiledLoops:
     """See ``SelectionLoops``."""
 
+    def __init__(self) -> None:
+        self._room = 1 << 12  # cells and blocks that a walk may meet; where it meets more, it begins anew
+
     def walk(self, tree: Branches, frames: CellFrames, gaze: Gaze) -> Rows:
-        planes, lens, flags = _packed(gaze)
+        look, unknown = _packed(gaze), np.empty(WALK_BATCH, np.intp)
         while True:
-            found, unknown = _walk(
-                tree.root, tree.children, tree.boxes, tree.intervals, tree.first, tree.leaf,
-                tree.row_boxes, tree.row_intervals, tree.after,
-                *frames.columns(), planes, lens, flags,
-            )  # fmt: skip
-            if not len(unknown):
-                return found
-            frames.know(unknown)
+            found, waiting = np.empty((2, self._room), np.intp)
+            met, missing = _walk(
+                tree.root, tree.cells.all, tree.rows.all, *frames.columns(), *look, found, waiting, unknown
+            )
+            if met < 0:
+                self._room = 2 * len(found)
+            elif missing:
+                frames.know(unknown[:missing])
+            else:
+                return found[:met]
+
+    def in_order(self, rows: Rows, blocks: BlockColumns) -> Rows:
+        return in_order(rows, blocks.all)
 
     def surfels(self, patches: Together, frames: tuple[F64, F64], gaze: Gaze) -> tuple[Rows, Rows]:
         coarse, middle, fine = patches.runs
-        return _surfels(
-            patches.starts, patches.centres, patches.radii, patches.intervals,
-            coarse.starts, coarse.boxes, coarse.spans, middle.starts, middle.boxes, middle.spans,
-            fine.starts, fine.boxes, fine.spans, *frames, *_packed(gaze),
-        )  # fmt: skip
+        look, room = _packed(gaze), 1 << 8
+        while True:
+            which, rows = np.empty((2, room), np.intp)
+            count = _surfels(
+                patches.starts, patches.centres, patches.radii, patches.intervals,
+                coarse.starts, coarse.boxes, coarse.spans, middle.starts, middle.boxes, middle.spans,
+                fine.starts, fine.boxes, fine.spans, *frames, *look, which, rows,
+            )  # fmt: skip
+            if count <= room:
+                return which[:count], rows[:count]
+            room = count
 
-    def ask(self, asked: Asked, frames: CellFrames, gaze: Gaze, camera: Camera) -> tuple[I64, I64, F64, F64]:
-        frames.know(asked.slots[asked.rows])
-        count = len(asked.rows)
-        levels, numbers = np.empty((2, count), np.int64), np.empty((2, count))
-        _, lens, flags = _packed(gaze)
-        _ask(
-            asked.rows, asked.slots, asked.boxes, asked.native, asked.last, *frames.columns(), lens, flags,
-            camera.ln_scale / LN2, float(camera.width * camera.height), levels, numbers,
-        )  # fmt: skip
-        return levels[0], levels[1], numbers[0], numbers[1]
+    def ask(
+        self, rows: Rows, blocks: BlockColumns, frames: CellFrames, gaze: Gaze, camera: Camera
+    ) -> Candidates:
+        places, lens = frames.columns()[:-1], _packed(gaze)[2:]
+        while True:
+            sizes, levels, numbers = _ask(
+                rows, blocks.all, *places, *lens,
+                camera.ln_scale / LN2, float(camera.width * camera.height),
+            )  # fmt: skip
+            if len(sizes):
+                break
+            frames.know(blocks.slot[rows])
+        return Candidates(sizes.T, levels[0], levels[1], levels[2], numbers[0], numbers[1])
+
+    def matched(self, rows: Rows, others: Rows, values: I64, blocks: BlockColumns) -> I64:
+        return matched(rows, others, values, blocks.all)
 
     def refine(self, c: Candidates, budget: int, before: I64 | None = None) -> tuple[I64, Mask]:
-        drawn = c.kept(budget)
-        known = np.full(len(c.last), -1, np.int64) if before is None else before
-        levels, rows, worth, added, left = _refine(
-            c.sizes, c.finest, c.coarsest, c.last, c.octaves, c.coverage, drawn, known, budget, _LOG2
-        )  # fmt: skip
-        order = np.argsort(-worth, kind="stable")
-        fitting = int(np.searchsorted(np.cumsum(added[order]), left, side="right"))
-        np.subtract.at(levels, rows[order[:fitting]], 1)
-        return levels, drawn
+        return refine(c, budget, before)
+
+    def spread(self, rows: Rows, finest: I64, coarsest: I64, last: I64) -> tuple[Rows, I64, I64]:
+        return spread(rows, finest, coarsest, last)
 
 
-def _packed(gaze: Gaze) -> tuple[F64, F64, F64]:
-    """(planes [5, 4] of the frustum, [3, 3] axis of depth and the two beside it, numbers and switches [5])."""
-    frustum, offset = gaze.frustum, gaze.scale_offset
-    constants = frustum.constants + SLACK * np.abs(frustum.constants)
-    planes = np.concatenate([frustum.normals, constants[:, None]], 1)
-    lens = np.concatenate([frustum.depth_axis[None], frustum.lateral])
-    switches = (offset is not None, gaze.standing_by, gaze.radial)
-    return planes, lens, np.array([offset or 0.0, *switches, frustum.axis_length])
+def _packed(gaze: Gaze) -> tuple[F64, F64, F64, tuple[bool, bool, bool, float, float]]:
+    """Normals [5, 3] and constants [5] of the frustum, lens [3, 3]; and whether scales matter, what stands by is met
+    and depth is distance, the offset of scales and the length of the axis of depth."""
+    frustum, offset, radial = gaze.frustum, gaze.scale_offset, gaze.radial
+    length = frustum.axis_length if radial else 0.0
+    scaled = offset is not None
+    how = (scaled, gaze.standing_by, radial, offset if scaled else 0.0, length)
+    return frustum.normals, frustum.constants, frustum.lens, how
 
 
 def warm_up() -> None:
     """Compile the loops, or load them from numba's cache, by a choice from one block; use them in this process."""
     camera = Camera(ORIGIN, (1.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.5, 0.5, 1, 1)
     gaze, table, row = Gaze.of(camera), CellTable.of([ORIGIN.cell]), np.zeros(1, np.intp)
-    box, interval = np.array([[[-0.5] * 3, [0.5] * 3]]), np.array([[-np.inf, np.inf]])
-    none, one = np.full(1, -1, np.intp), np.ones(1, np.int64)
+    cells, blocks = CellColumns(), BlockColumns()
+    cells.children[0], cells.leaf[0], blocks.after[0], blocks.levels[0] = -1, True, -1, 1
     compiled, frames = CompiledLoops(), table.seen_from(camera)
-    children = np.full((1, 8), -1, np.int32)
-    tree = Branches(0, children, box, interval, row, np.ones(1, np.bool_), row, box, interval, none)
-    compiled.walk(tree, frames, gaze)
+    compiled.walk(Branches(0, cells, blocks), frames, gaze)
     compiled.surfels(Together.of([]), frames.of(row), gaze)
-    asked = compiled.ask(Asked(row, row, box, np.zeros((1, 2)), one), frames, gaze, camera)
-    sizes = np.array([[2, 1]])
-    compiled.refine(Candidates(sizes, asked[0], asked[1], one, asked[2], asked[3]), 2)
+    asked = compiled.ask(compiled.in_order(row, blocks), blocks, frames, gaze, camera)
+    levels, _ = compiled.refine(asked, 1, compiled.matched(row, row, asked.last, blocks))
+    compiled.spread(row, levels, asked.coarsest, asked.last)
     use(compiled)
 
 
@@ -124,27 +137,8 @@ def warm_up_in_background() -> threading.Thread:
 
 # ---- the words of it --------------------------------------------------------------------------------
 @njit(forceinline=True, **_WITHIN)
-def _ln(x):
-    """``scales.ln``; ``frexp`` by the bits of a normal number, as a call takes five times as long."""
-    if math.isinf(x):
-        return x
-    bits = np.float64(x).view(np.int64)
-    exponent = (bits >> 52) - 1022
-    mantissa = np.int64((bits & _FRACTION) | _HALF).view(np.float64)
-    if mantissa < _SQRT_HALF:
-        mantissa *= 2.0
-        exponent -= 1
-    s = (mantissa - 1.0) / (mantissa + 1.0)
-    square, series = s * s, 0.0
-    for k in range(len(ATANH)):
-        series = series * square + ATANH[k]
-    return exponent * LN2 + 2.0 * s * series
-
-
-@njit(forceinline=True, **_WITHIN)
-def _frame(slot, group, steps, edges, pivot, rest, unit):
+def _frame(steps, slot, g, edges, pivot, rest, unit):
     """``CellFrames.of`` for one cell: its centre and edge in pixels."""
-    g = group[slot]
     x = steps[slot, 0] * unit[g] - pivot[g, 0] - rest[g, 0]
     y = steps[slot, 1] * unit[g] - pivot[g, 1] - rest[g, 1]
     z = steps[slot, 2] * unit[g] - pivot[g, 2] - rest[g, 2]
@@ -154,243 +148,243 @@ def _frame(slot, group, steps, edges, pivot, rest, unit):
 
 
 @njit(forceinline=True, **_WITHIN)
-def _in_pixels(x, y, z, edge, boxes, i):
+def _box(boxes, i):
+    """Low and high corner of one of many boxes as numbers: to pass arrays on costs as much as what is asked of them."""
+    return boxes[i, 0, 0], boxes[i, 0, 1], boxes[i, 0, 2], boxes[i, 1, 0], boxes[i, 1, 1], boxes[i, 1, 2]
+
+
+@njit(forceinline=True, **_WITHIN)
+def _own_box(row):
+    """The same of a cell or block."""
+    box = row.box
+    return box[0, 0], box[0, 1], box[0, 2], box[1, 0], box[1, 1], box[1, 2]
+
+
+@njit(forceinline=True, **_WITHIN)
+def _in_pixels(x, y, z, edge, box):
     """``boxes_in_pixels`` for one box: its middle and half extents."""
     return (
-        x + 0.5 * (boxes[i, 0, 0] + boxes[i, 1, 0]) * edge,
-        y + 0.5 * (boxes[i, 0, 1] + boxes[i, 1, 1]) * edge,
-        z + 0.5 * (boxes[i, 0, 2] + boxes[i, 1, 2]) * edge,
-        0.5 * (boxes[i, 1, 0] - boxes[i, 0, 0]) * edge,
-        0.5 * (boxes[i, 1, 1] - boxes[i, 0, 1]) * edge,
-        0.5 * (boxes[i, 1, 2] - boxes[i, 0, 2]) * edge,
+        x + 0.5 * (box[0] + box[3]) * edge,
+        y + 0.5 * (box[1] + box[4]) * edge,
+        z + 0.5 * (box[2] + box[5]) * edge,
+        0.5 * (box[3] - box[0]) * edge,
+        0.5 * (box[4] - box[1]) * edge,
+        0.5 * (box[5] - box[2]) * edge,
     )
 
 
+@njit(**_WITHIN)
+def _planes(normals, constants):
+    """[5, 5] of a frustum: normals, constants with their slack, what an edge of a cell may be off by."""
+    planes = np.empty((5, 5))
+    for k in range(5):
+        p, q, r = normals[k, 0], normals[k, 1], normals[k, 2]
+        planes[k, 0], planes[k, 1], planes[k, 2] = p, q, r
+        planes[k, 3] = constants[k] + SLACK * abs(constants[k])
+        planes[k, 4] = SLACK * (abs(p) + abs(q) + abs(r))
+    return planes
+
+
 @njit(forceinline=True, **_WITHIN)
-def _touches(planes, x, y, z, a, b, c):
-    """``Frustum.touches`` for one box."""
+def _cutting(planes, some, edge, x, y, z, a, b, c):
+    """``Frustum.touches`` for one box in a cell and some of the planes, a bit each: -1 where it does not; else those of
+    them that may leave out a part of it, whatever is lost in rounding."""
     a, b, c = a + SLACK * (abs(x) + a), b + SLACK * (abs(y) + b), c + SLACK * (abs(z) + c)
     for k in range(5):
-        p, q, r = planes[k, 0], planes[k, 1], planes[k, 2]
-        if not (p * x + q * y + r * z) + (abs(p) * a + abs(q) * b + abs(r) * c) + planes[k, 3] >= 0.0:
-            return False
-    return True
+        if some & (1 << k):
+            p, q, r = planes[k, 0], planes[k, 1], planes[k, 2]
+            middle, reach = p * x + q * y + r * z, abs(p) * a + abs(q) * b + abs(r) * c
+            if not middle + reach + planes[k, 3] >= 0.0:
+                return -1
+            if middle - reach + planes[k, 3] >= planes[k, 4] * edge:
+                some ^= 1 << k
+    return some
 
 
 @njit(forceinline=True, **_WITHIN)
-def _depths(lens, flags, x, y, z, a, b, c):
+def _depths(lens, how, x, y, z, a, b, c):
     """``Frustum.depths`` for one box."""
     size = 1.0 * a + 1.0 * b + 1.0 * c
     if 1.0 * abs(x) + 1.0 * abs(y) + 1.0 * abs(z) + size > 0.5 * FAR:
         return NEAR, np.inf
     w = 1.0 + (lens[0, 0] * x + lens[0, 1] * y + lens[0, 2] * z)
-    if flags[3]:
+    if how[2]:
         across = lens[1, 0] * x + lens[1, 1] * y + lens[1, 2] * z
         down = lens[2, 0] * x + lens[2, 1] * y + lens[2, 2] * z
         most = max(max(abs(across), abs(down)), abs(w))
         across, down, w = across / most, down / most, w / most
-        middle, spread = most * math.sqrt(across * across + down * down + w * w), flags[4] * size
+        middle, spread = most * math.sqrt(across * across + down * down + w * w), how[4] * size
     else:
         middle, spread = w, abs(lens[0, 0]) * a + abs(lens[0, 1]) * b + abs(lens[0, 2]) * c
     return max(middle - spread, NEAR), max(middle + spread, NEAR)
 
 
 @njit(forceinline=True, **_WITHIN)
-def _meets(planes, lens, flags, x, y, z, edge, boxes, intervals, i):
-    """``Gaze.meets`` for box ``i`` in a cell, of surfels of a scale interval."""
-    x, y, z, a, b, c = _in_pixels(x, y, z, edge, boxes, i)
-    if not _touches(planes, x, y, z, a, b, c):
+def _any_scale(how, low, high):
+    """Whether surfels of a scale interval show at any depth."""
+    return not how[0] or ((how[1] or low == -np.inf) and high == np.inf)
+
+
+@njit(forceinline=True, **_WITHIN)
+def _shows(lens, how, x, y, z, a, b, c, low, high):
+    """The scales of ``Gaze.meets`` for one box."""
+    least, greatest = _depths(lens, how, x, y, z, a, b, c)
+    if not how[1] and not low + SCALE_SLACK < how[3] + exact_ln(greatest):
         return False
-    if not flags[1]:
-        return True
-    fine, coarse = (
-        not flags[2] and intervals[i, 0] > -np.inf,
-        intervals[i, 1] < np.inf,
-    )  # else any scale will do
-    if not (fine or coarse):
-        return True
-    least, greatest = _depths(lens, flags, x, y, z, a, b, c)
-    if fine and not intervals[i, 0] + SCALE_SLACK < flags[0] + _ln(greatest):
+    return how[3] + exact_ln(least) + SCALE_SLACK < high
+
+
+@njit(**_WITHIN)  # compiled once, as it is asked in several places
+def _meets(planes, lens, how, x, y, z, edge, box, low, high):
+    """``Gaze.meets`` for one box in a cell, of surfels of a scale interval."""
+    x, y, z, a, b, c = _in_pixels(x, y, z, edge, box)
+    if _cutting(planes, _ALL, edge, x, y, z, a, b, c) < 0:
         return False
-    return not coarse or flags[0] + _ln(least) + SCALE_SLACK < intervals[i, 1]
-
-
-_meets_apart: Any = njit(**_WITHIN)(_meets.py_func)  # compiled once, for loops that ask it in several places
-
-
-@njit(**AS_WRITTEN)
-def _larger(values):
-    """The same in twice the room."""
-    larger = np.empty(2 * len(values), np.intp)
-    for i in range(len(values)):  # slices cost seconds of compiling
-        larger[i] = values[i]
-    return larger
+    return _any_scale(how, low, high) or _shows(lens, how, x, y, z, a, b, c, low, high)
 
 
 # ---- the loops --------------------------------------------------------------------------------------
 @njit(**AS_WRITTEN)
 def _walk(
-    root, children, boxes, intervals, first, leaf, row_boxes, row_intervals, after,
-    group, steps, known, edges, pivot, rest, unit, planes, lens, flags,
+    root, cells, blocks, group, steps, edges, pivot, rest, unit, met, normals, constants, lens, how,
+    found, waiting, unknown,
 ):  # fmt: skip
-    """(rows met, slots of cells whose frames are not known): what is met counts once nothing is unknown."""
-    found, unknown, waiting = np.empty(1024, np.intp), np.empty(WALK_BATCH, np.intp), np.empty(1024, np.intp)
+    """(rows met, cells whose frames are not known), the first counts once the second is 0; (-1, 0) for want of room.
+
+    Each cell waits with the planes that may cut it, a bit each: what is within a plane is so with all that it holds.
+    Arrays are given: to count who holds them, as growing them does, takes as long as all the rest.
+    """
+    planes = _planes(normals, constants)
     here, missing, at, end = 0, 0, 0, 1
-    waiting[0] = root
+    waiting[0] = (root << 5) | _ALL
     while at < end:
-        slot = waiting[at]
+        slot, left = waiting[at] >> 5, waiting[at] & _ALL
         at += 1
-        if known[group[slot]]:
-            x, y, z, edge = _frame(slot, group, steps, edges, pivot, rest, unit)
-            if not _meets(planes, lens, flags, x, y, z, edge, boxes, intervals, slot):
+        cell = cells[slot]
+        row, leaf, low, high = cell.first, cell.leaf > 0, cell.interval[0], cell.interval[1]
+        any_scale = _any_scale(how, low, high)
+        known = True
+        if left or not any_scale or (row >= 0 and not leaf):
+            g = group[slot]
+            met[g] = True
+            known = edges[g] > 0.0
+            if known:
+                x, y, z, edge = _frame(steps, slot, g, edges, pivot, rest, unit)
+                near = abs(x) + abs(y) + abs(z) + edge < 0.1 * FAR  # so is what it holds
+                a, b, c, d, e, f = _in_pixels(x, y, z, edge, _own_box(cell))
+                cutting = _cutting(planes, left, edge, a, b, c, d, e, f)
+                if cutting < 0 or not (any_scale or _shows(lens, how, a, b, c, d, e, f, low, high)):
+                    continue
+                left = cutting if near else left
+            elif missing == len(unknown):
                 continue
-            row = first[slot]
-            while row >= 0:
-                if leaf[slot] or _meets(planes, lens, flags, x, y, z, edge, row_boxes, row_intervals, row):
-                    if here == len(found):
-                        found = _larger(found)
-                    found[here] = row
-                    here += 1
-                row = after[row]
-            if leaf[slot]:
-                continue
-        else:  # learnt together with what lies below it
-            if missing == WALK_BATCH:
-                continue
-            unknown[missing] = slot
-            missing += 1
+            else:  # learnt together with what lies below it
+                unknown[missing] = slot
+                missing += 1
+        while row >= 0 and known:
+            block = blocks[row]
+            low, high = block.interval[0], block.interval[1]
+            if leaf or _meets(planes, lens, how, x, y, z, edge, _own_box(block), low, high):
+                if here == len(found):
+                    return -1, 0
+                found[here] = row
+                here += 1
+            row = -1 if leaf else block.after
+        if leaf:
+            continue
         if end + 8 > len(waiting):
-            waiting = _larger(waiting)
+            return -1, 0
         for k in range(8):
-            child = children[slot, k]
+            child = np.intp(cell.children[k])
             if child >= 0:
-                waiting[end] = child
+                waiting[end] = (child << 5) | left
                 end += 1
-                prefetch(boxes, child * 6)  # what is asked of a cell lies in a dozen places
-                prefetch(intervals, child * 2)
-                prefetch(steps, child * 3)
-                prefetch(group, child)
-                prefetch(first, child)
-                prefetch(children, child * 8)
-    return found[:here], unknown[:missing]
+                prefetch(cells, child, 0)
+                if left:
+                    prefetch(cells, child, 64)
+                    prefetch(steps, child * 3, 0)
+                    prefetch(group, child, 0)
+    return here, missing
 
 
 @njit(**AS_WRITTEN)
 def _surfels(
     starts, centres, radii, intervals,
     starts0, boxes0, spans0, starts1, boxes1, spans1, starts2, boxes2, spans2,
-    middles, sizes, planes, lens, flags,
+    middles, sizes, normals, constants, lens, how, which, rows,
 ):  # fmt: skip
-    which, rows = np.empty(256, np.intp), np.empty(256, np.intp)
+    """How many surfels are met; ``which`` blocks and ``rows`` in them of as many as there is room for."""
+    planes = _planes(normals, constants)
     count = 0
-    ball, span = np.empty((1, 2, 3)), np.empty((1, 2))
     for block in range(len(starts) - 1):
         x, y, z, edge = middles[block, 0], middles[block, 1], middles[block, 2], sizes[block]
         for i in range(starts0[block], starts0[block + 1]):
-            if not _meets_apart(planes, lens, flags, x, y, z, edge, boxes0, spans0, i):
+            if not _meets(planes, lens, how, x, y, z, edge, _box(boxes0, i), spans0[i, 0], spans0[i, 1]):
                 continue
             at1 = starts1[block] + (i - starts0[block]) * (_RUN0 // _RUN1)
             for j in range(at1, min(at1 + _RUN0 // _RUN1, starts1[block + 1])):
-                if not _meets_apart(planes, lens, flags, x, y, z, edge, boxes1, spans1, j):
+                if not _meets(planes, lens, how, x, y, z, edge, _box(boxes1, j), spans1[j, 0], spans1[j, 1]):
                     continue
                 at2 = starts2[block] + (j - starts1[block]) * (_RUN1 // _RUN2)
                 for k in range(at2, min(at2 + _RUN1 // _RUN2, starts2[block + 1])):
-                    if not _meets_apart(planes, lens, flags, x, y, z, edge, boxes2, spans2, k):
+                    if not _meets(
+                        planes, lens, how, x, y, z, edge, _box(boxes2, k), spans2[k, 0], spans2[k, 1]
+                    ):
                         continue
                     at3 = starts[block] + (k - starts2[block]) * _RUN2
                     for n in range(at3, min(at3 + _RUN2, starts[block + 1])):
-                        for axis in range(3):
-                            ball[0, 0, axis] = centres[n, axis] - radii[n]
-                            ball[0, 1, axis] = centres[n, axis] + radii[n]
-                        span[0, 0], span[0, 1] = intervals[n, 0], intervals[n, 1]
-                        if _meets_apart(planes, lens, flags, x, y, z, edge, ball, span, 0):
-                            if count == len(which):
-                                which, rows = _larger(which), _larger(rows)
-                            which[count], rows[count] = block, n - starts[block]
+                        p, q, r, far = centres[n, 0], centres[n, 1], centres[n, 2], radii[n]
+                        ball = (p - far, q - far, r - far, p + far, q + far, r + far)
+                        if _meets(planes, lens, how, x, y, z, edge, ball, intervals[n, 0], intervals[n, 1]):
+                            if count < len(rows):
+                                which[count], rows[count] = block, n - starts[block]
                             count += 1
-    return which[:count], rows[:count]
+    return count
 
 
 @njit(**AS_WRITTEN)
-def _ask(
-    rows, slots, boxes, native, last, group, steps, known, edges, pivot, rest, unit, lens, flags,
-    pixel, most, levels, numbers,
-):  # fmt: skip
-    for i in range(len(rows)):
-        row = rows[i]
-        x, y, z, edge = _frame(slots[row], group, steps, edges, pivot, rest, unit)
-        x, y, z, a, b, c = _in_pixels(x, y, z, edge, boxes, row)
-        least, greatest = _depths(lens, flags, x, y, z, a, b, c)
-        nearest = pixel + (_ln(least) - native[row, 1]) / LN2
-        farthest = pixel + (_ln(greatest) - native[row, 0]) / LN2
-        end = float(last[i])
-        low = min(max(nearest - MIP_SHARPNESS, 0.0), end)
-        high = min(max(farthest - MIP_SHARPNESS, 0.0), end)
-        levels[0, i] = np.int64(min(max(math.floor(low - MIP_REACH) + 1.0, 0.0), end))
-        levels[1, i] = np.int64(min(max(math.ceil(high + MIP_REACH) - 1.0, 0.0), end))
-        apart = math.sqrt(least) * math.sqrt(min(greatest, 1e6 * least))
-        a, b, c = min(2.0 * a / apart, 1e6), min(2.0 * b / apart, 1e6), min(2.0 * c / apart, 1e6)
-        numbers[0, i] = nearest
-        numbers[1, i] = min(max((a * b + b * c + c * a) / 2.0, 1e-3), most)
+def _ask(rows, blocks, group, steps, edges, pivot, rest, unit, lens, how, pixel, most):
+    """(sizes [L, n]; finest, coarsest and last levels [3, n]; octaves and coverage [2, n]); no sizes, L = 0, where the
+    frame of a cell is not known.
 
-
-@njit(**AS_WRITTEN)
-def _refine(sizes, finest, coarsest, last, octaves, coverage, drawn, before, budget, logs):
-    """``refinement.refine`` up to the class of steps at which the budget ends.
-
-    (levels so far; blocks, worth and cost of the steps of that class, by block and from coarse to fine; what is left)
+    What lies all over memory is collected first; loops over few columns are compiled to do several blocks at once.
     """
-    count, levels = sizes.shape
-    areas, highest, left = np.empty(count), -np.inf, budget
+    count, deepest = len(rows), 0
+    levels, numbers = np.empty((3, count), np.int64), np.empty((2, count))
+    finest, coarsest, last, octaves, coverage = levels[0], levels[1], levels[2], numbers[0], numbers[1]
+    least, greatest, halves = np.empty(count), np.empty(count), np.empty((3, count))
+    fine, coarse = np.empty(count), np.empty(count)  # native scales, later octaves
     for i in range(count):
-        if drawn[i]:
-            areas[i] = _ln(coverage[i]) / LN2
-            left -= sizes[i, last[i]]
-            if last[i] > finest[i]:  # later steps of a block are never worth more than its first
-                k = last[i] - 1
-                more = sizes[i, k] if k < coarsest[i] else sizes[i, k] - sizes[i, k + 1]
-                highest = max(highest, _worth(areas[i], k, octaves[i], more, before[i], logs))
-    worth, classes = np.empty((count, levels)), np.empty((count, levels), np.int64)
-    spent = np.zeros(MOST_CLASSES, np.int64)
+        ahead = rows[min(i + _AHEAD, count - 1)]
+        prefetch(blocks, ahead, 0)
+        prefetch(blocks, ahead, 64)
+        block = blocks[rows[i]]
+        g = group[block.slot]
+        if edges[g] == 0.0:
+            return np.empty((0, count), np.int64), levels, numbers
+        x, y, z, edge = _frame(steps, block.slot, g, edges, pivot, rest, unit)
+        x, y, z, halves[0, i], halves[1, i], halves[2, i] = _in_pixels(x, y, z, edge, _own_box(block))
+        least[i], greatest[i] = _depths(lens, how, x, y, z, halves[0, i], halves[1, i], halves[2, i])
+        fine[i], coarse[i], last[i] = block.native[0], block.native[1], block.levels - 1
+        deepest = max(deepest, last[i])
     for i in range(count):
-        if drawn[i]:
-            value = np.inf
-            for k in range(last[i] - 1, finest[i] - 1, -1):
-                # Finer than the coarsest level that is needed, a level comes beside those above it.
-                more = sizes[i, k] if k < coarsest[i] else sizes[i, k] - sizes[i, k + 1]
-                value = min(value, _worth(areas[i], k, octaves[i], more, before[i], logs))
-                number = np.int64(min(max((highest - value) * CLASSES, 0.0), MOST_CLASSES - 1.0))
-                worth[i, k], classes[i, k] = value, number
-                spent[number] += more
-    limit = 0
-    while limit < MOST_CLASSES and spent[limit] <= left:
-        left -= spent[limit]
-        limit += 1
-    # All steps of the classes before that one are bought.
-    chosen, among = last.copy(), 0
-    rows, values, costs = (
-        np.empty(count * levels, np.intp),
-        np.empty(count * levels),
-        np.empty(count * levels),
-    )
+        octaves[i] = pixel + (exact_ln(least[i]) - coarse[i]) / LN2
     for i in range(count):
-        if drawn[i]:
-            for k in range(last[i] - 1, finest[i] - 1, -1):
-                if classes[i, k] > limit:
-                    break
-                if classes[i, k] < limit:
-                    chosen[i] = k
-                else:
-                    more = sizes[i, k] if k < coarsest[i] else sizes[i, k] - sizes[i, k + 1]
-                    rows[among], values[among], costs[among] = i, worth[i, k], more
-                    among += 1
-    return chosen, rows[:among], values[:among], costs[:among], left
-
-
-@njit(forceinline=True, **_WITHIN)
-def _worth(area, level, octaves, added, before, logs):
-    """What a step to a level is worth by itself, as log2."""
-    added = max(added, 1)
-    cost = logs[added] if added < len(logs) else _ln(float(added)) / LN2
-    worth = area + (level - octaves) - cost
-    return worth + KEPT if before >= 0 and level >= before else worth
+        coarse[i] = pixel + (exact_ln(greatest[i]) - fine[i]) / LN2
+    for i in range(count):
+        end = np.float64(last[i])
+        low = min(max(octaves[i] - MIP_SHARPNESS, 0.0), end)
+        high = min(max(coarse[i] - MIP_SHARPNESS, 0.0), end)
+        finest[i] = np.int64(min(max(np.floor(low - MIP_REACH) + 1.0, 0.0), end))
+        coarsest[i] = np.int64(min(max(np.ceil(high + MIP_REACH) - 1.0, 0.0), end))
+    for i in range(count):
+        apart = math.sqrt(least[i]) * math.sqrt(min(greatest[i], 1e6 * least[i]))
+        a = min(2.0 * halves[0, i] / apart, 1e6)
+        b = min(2.0 * halves[1, i] / apart, 1e6)
+        c = min(2.0 * halves[2, i] / apart, 1e6)
+        coverage[i] = min(max((a * b + b * c + c * a) / 2.0, 1e-3), most)
+    sizes = np.empty((deepest + 1, count), np.int64)
+    for i in range(count):
+        for k in range(deepest + 1):
+            sizes[k, i] = blocks[rows[i]].sizes[k]
+    return sizes, levels, numbers

@@ -11,6 +11,7 @@ that use it (or delete ``__pycache__``).
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,9 @@ from numba import njit, types
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic as untyped_intrinsic
 from numba.extending import lower_builtin, models, register_model
+
+from wonderzoom.scene_graph.cells import LN2
+from wonderzoom.scene_graph.scales import ATANH
 
 # Callers leave out the first argument, which a type checker cannot know.
 intrinsic: Any = untyped_intrinsic
@@ -324,6 +328,25 @@ def exp2_exact(x):
     return _scale_by_power(power, whole)
 
 
+_FRACTION, _HALF_BITS = (1 << 52) - 1, 1022 << 52  # bits of a float64, and those of 0.5
+_SQRT_HALF = math.sqrt(0.5)
+_A0, _A1, _A2, _A3, _A4, _A5, _A6, _A7 = ATANH
+
+
+@njit(forceinline=True, **{name: value for name, value in AS_WRITTEN.items() if name != "cache"})
+def exact_ln(x):
+    """``scales.ln`` of a positive normal float64 or of infinity, to the bit; ``frexp`` by its bits."""
+    bits = np.float64(x).view(np.int64)
+    exponent, mantissa = (bits >> 52) - 1022, np.int64((bits & _FRACTION) | _HALF_BITS).view(np.float64)
+    below = mantissa < _SQRT_HALF
+    mantissa = 2.0 * mantissa if below else mantissa
+    exponent = exponent - 1 if below else exponent
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    q = s * s
+    series = ((((((_A0 * q + _A1) * q + _A2) * q + _A3) * q + _A4) * q + _A5) * q + _A6) * q + _A7
+    return x if x == np.inf else exponent * LN2 + 2.0 * s * series
+
+
 # ---- memory ---------------------------------------------------------------------------------------------
 @intrinsic
 def fetch_add(typing_context, counter, amount):
@@ -337,19 +360,20 @@ def fetch_add(typing_context, counter, amount):
 
 
 @intrinsic
-def prefetch(typing_context, array, index):
-    """Ask for the cache line that holds element ``index`` of a contiguous, flattened array."""
+def prefetch(typing_context, array, index, byte):
+    """Ask for the cache line that holds a byte of element ``index`` of a contiguous, flattened array."""
 
     def codegen(context, builder, signature, args):
         contents = context.make_array(signature.args[0])(context, builder, args[0])
         byte_pointer = ir.IntType(8).as_pointer()
         address = builder.bitcast(builder.gep(contents.data, [args[1]]), byte_pointer)
+        address = builder.gep(address, [args[2]])
         kind = ir.FunctionType(ir.VoidType(), [byte_pointer, _INT, _INT, _INT])
         function = builder.module.declare_intrinsic("llvm.prefetch", [byte_pointer], kind)
         builder.call(function, [address, _INT(0), _INT(3), _INT(1)])
         return context.get_dummy_value()
 
-    return types.void(array, index), codegen
+    return types.void(array, index, byte), codegen
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any, alignment: int = 64) -> np.ndarray:

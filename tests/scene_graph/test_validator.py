@@ -118,7 +118,7 @@ def crossed(world: World, tree: Tree) -> None:
 
 def hidden(world: World, tree: Tree) -> None:
     """Laws 4 and 8: a subtree that is skipped at scales at which it has to be drawn."""
-    world.octree._interval[0] = 0.0, 1.0
+    world.octree._columns.interval[0] = 0.0, 1.0
 
 
 def orderly(world: World, tree: Tree) -> None:
@@ -136,7 +136,7 @@ def haunted(world: World, tree: Tree) -> None:
 
 
 def miscounted(world: World, tree: Tree) -> None:
-    world.octree._counts[0, 1] += 1
+    world.octree._columns.counts[0, 1] += 1
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from deep_chain import plane_chain
 from hypothesis import strategies as st
 from laws import law
+from numpy.typing import NDArray
 from scene_strategies import cameras, cells
 from trees import Soil, Zoom, plant, zoom_lists
 
@@ -17,10 +19,13 @@ from wonderzoom.runtime.renderers.selection_kernels import CompiledLoops
 from wonderzoom.scene_graph import selection_loops
 from wonderzoom.scene_graph.camera import Camera
 from wonderzoom.scene_graph.cells import Cell
+from wonderzoom.scene_graph.columns import MOST_LEVELS, BlockColumns
 from wonderzoom.scene_graph.frustum import CellTable
+from wonderzoom.scene_graph.octree import Octree
 from wonderzoom.scene_graph.ports import RenderSettings, VisibleSet
 from wonderzoom.scene_graph.refinement import Candidates
-from wonderzoom.scene_graph.selection_loops import Asked, Gaze, NumpyLoops, SelectionLoops
+from wonderzoom.scene_graph.selection_loops import Gaze, NumpyLoops, SelectionLoops
+from wonderzoom.scene_graph.surfels import Block, Bounds, Surfels
 from wonderzoom.scene_graph.visible_set import visible_set, wanted_rows
 from wonderzoom.scene_graph.world import World
 
@@ -90,6 +95,47 @@ def test_the_same_is_seen_deep_down() -> None:
     assert all(blocks for blocks, *_ in expected)  # type: ignore[misc]
 
 
+@law(cameras(), st.integers(0, 12), st.integers(1, 60), st.booleans(), st.integers(0, 2**32 - 1), examples=40)
+def test_the_same_blocks_are_met(camera: Camera, up: int, count: int, any_scale: bool, seed: int) -> None:
+    """From any camera, of cells of many sizes around its pivot, also where there is no room for them at first."""
+    rng = np.random.default_rng(seed)
+    above, tree = camera.pivot.cell.ancestor(up), Octree()
+    made: dict[Cell, Block] = {}
+    for down in rng.integers(0, 2 * up + 2, count).tolist():
+        near = [(i << down) + int(rng.integers(0, 1 << down)) for i in above.index]
+        cell = Cell(above.level + down, *near)
+        made[cell] = speck(cell, rng)
+    tree.change(added=made.values())
+    offset = None if any_scale else camera.ln_render_scale(64)
+    cramped = CompiledLoops()
+    cramped._room = 9
+    found: list[list[int]] = []
+    for loops in (*BOTH, cramped):
+        with using(loops):
+            found.append(sorted(tree.walk(camera, 4.0, offset, radial=bool(seed % 2)).tolist()))
+    assert found[0] == found[1] == found[2]
+
+
+def speck(cell: Cell, rng: np.random.Generator) -> Block:
+    """A block of one surfel anywhere in a cell, from a point to half of it, with or without bounds."""
+    surfel = Surfels(
+        rng.uniform(-0.5, 0.5, (1, 3)).astype(np.float32),
+        np.array([[1, 0, 0, 0]], np.float32),
+        rng.uniform(-11.0, -2.0, (1, 2)).astype(np.float32),
+        np.full(1, 0.5, np.float32),
+        np.zeros((1, 3), np.uint8),
+        np.full(1, -4.2, np.float32),
+        np.zeros(1, np.uint16),
+        np.zeros(1, np.uint8),
+    )
+    bounds = Bounds.open(1)
+    if rng.random() < 0.5:
+        bounds = replace(
+            bounds, parent=np.float32(rng.uniform(-4.0, 0.0, 1)), child=np.float32(rng.uniform(-9.0, -4.5, 1))
+        )
+    return Block(cell, "a", surfel, bounds)
+
+
 @law(
     cameras(),
     st.lists(cells(), min_size=1, max_size=8),
@@ -100,15 +146,46 @@ def test_the_same_is_seen_deep_down() -> None:
 def test_what_blocks_ask_for_is_the_same(camera: Camera, some: list[Cell], radial: bool, seed: int) -> None:
     """Near, far, behind, beyond what float64 can square, of boxes that are points."""
     rng = np.random.default_rng(seed)
-    rows, last = np.arange(len(some)), rng.integers(0, 9, len(some))
+    rows, blocks = np.arange(len(some)), BlockColumns()
     boxes = rng.uniform(-0.6, 0.0, (len(some), 2, 3)) * rng.choice([0.0, 1.0], (len(some), 1, 1))
     boxes[:, 1] *= -1.0
-    native = np.sort(camera.ln_scale + rng.uniform(-5.0, 5.0, (len(some), 2)))
-    asked = Asked(rows, rows, boxes, native, last)
+    blocks.slot[rows], blocks.box[rows], blocks.levels[rows] = rows, boxes, rng.integers(1, 10, len(some))
+    blocks.native[rows] = np.sort(camera.ln_scale + rng.uniform(-5.0, 5.0, (len(some), 2)))
+    blocks.sizes[rows] = rng.integers(0, 1000, (len(some), MOST_LEVELS))
     gaze = Gaze.of(camera, 4.0, radial=radial)
-    one, other = (loops.ask(asked, CellTable.of(some).seen_from(camera), gaze, camera) for loops in BOTH)
-    for mine, theirs in zip(one, other, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    one, other = (
+        loops.ask(rows, blocks, CellTable.of(some).seen_from(camera), gaze, camera) for loops in BOTH
+    )
+    for field in fields(one):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+
+
+@law(st.integers(0, 3000), st.integers(0, 2**32 - 1), examples=20)
+def test_rows_are_ordered_matched_and_spread_alike(count: int, seed: int) -> None:
+    """Some of many, in no order; others of which some are the same."""
+    rng = np.random.default_rng(seed)
+    blocks = BlockColumns()
+    blocks.make_room(5000)
+    blocks.rank[:5000] = rng.permutation(5000) * rng.integers(1, 1000)
+    some, others = (rng.permutation(5000)[:n] for n in (count, count // 2))
+    finest, last = rng.integers(0, 5, count), rng.integers(5, 9, count)
+    coarsest = np.minimum(finest + rng.integers(0, 3, count), last)
+    found: list[list[NDArray[np.int64]]] = []
+    for loops in BOTH:
+        rows, known = loops.in_order(some, blocks), loops.in_order(others, blocks)
+        levels = loops.matched(rows, known, np.arange(len(known)), blocks)
+        found.append([rows, levels, *loops.spread(rows, finest, coarsest, last)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    rows, levels, each, drawn, _ = found[0]
+    assert sorted(rows.tolist()) == sorted(some.tolist())
+    assert (np.diff(blocks.rank[rows]) > 0).all()
+    assert (levels >= 0).sum() == len(np.intersect1d(some, others))
+    assert each.tolist() == np.repeat(rows, coarsest - finest + 1).tolist()
+    assert (
+        drawn.sum()
+        == (np.arange(9) * ((np.arange(9) >= finest[:, None]) & (np.arange(9) <= coarsest[:, None]))).sum()
+    )
 
 
 @law(st.integers(1, 60), st.integers(0, 2**32 - 1), st.integers(1, 100_000), st.booleans(), examples=60)

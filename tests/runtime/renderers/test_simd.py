@@ -143,7 +143,7 @@ def test_arrays_start_on_a_cache_line() -> None:
 
 @njit
 def ask_ahead(values, index):
-    simd.prefetch(values, index)
+    simd.prefetch(values, index, 0)
     return values[index]
 
 
