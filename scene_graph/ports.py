@@ -162,7 +162,7 @@ class FitSettings:
     betas: tuple[float, float] = (0.0, 0.99)
     max_turn: float = 0.5235987755982988  # 30 degrees from the initial normal
     max_log_scale_change: float = 0.6931471805599453  # ln 2 from Nyquist
-    cover_weight: float = 0.7  # of the mean transmittance in the loss: texture would let 2 % through
+    cover_weight: float = 0.85  # of the mean transmittance in the loss: texture would let 2 % through
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ COARSER = 1.5  # their pixels are this much larger than the main view's: hidden 
 LARGEST = 320  # pixels along a side
 SLACK = 1.05  # of the bounding sphere
 RIM = 2  # pixels that the layer behind a thing reaches out from under it
-BEHIND = 2.0  # pixels: the least distance of that layer from the thing
+BEHIND = 2.0  # pixels: the least distance of that layer from the thing, in sight and
+BLOT = 3  # pixels around it: surfels reach so far
 # A point counts as seen when a view's depth there agrees within this many of the view's pixels.
 AGREE = 2.0
 # Surfels seen more obliquely than this by their view would be long and blurred; another view has them better.
@@ -79,8 +80,10 @@ def behind(context: ZoomContext, edited: Edited, main: Layer) -> Layer | None:
     free = known & ~edited.structure
     surface = np.where(free & np.isfinite(main.zeta), main.zeta, surface).astype(np.float32)
     smooth = cv2.GaussianBlur(surface, (0, 0), max(1.0, 0.5 * context.observation.factor))
-    # A thing that reaches into the surface takes it along: there must be no gap beside its flank.
-    under = np.fmax(smooth, main.zeta + BEHIND)
+    # A thing that reaches into the surface takes it along: there must be no gap beside its flank. And nothing that is
+    # behind may show in front, nor next to it where the thing slopes.
+    shown = np.where(edited.structure & np.isfinite(main.zeta), main.zeta, -np.inf).astype(np.float32)
+    under = np.maximum(smooth, cv2.dilate(shown, np.ones((2 * BLOT + 1,) * 2, np.uint8)) + BEHIND)
     zeta = np.where(edited.structure, under, surface).astype(np.float32)
     rim = cv2.dilate(edited.structure.astype(np.uint8), np.ones((2 * RIM + 1,) * 2, np.uint8)) > 0
     mask = rim & known & main.mask
