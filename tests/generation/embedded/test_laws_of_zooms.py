@@ -29,7 +29,7 @@ from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 AT_ITS_CAMERA, ON_ORBITS = 0.01, 0.03  # what alpha may fall by (scale semantics, section 8, law 4 c)
-PINHOLES = 0.03  # of the frame: in three of a hundred such orbits walls of the steepest relief open in points (ADR 0035)
+PINHOLES = 0.03  # of the frame: in 3 of 100 such orbits walls of steep relief open in points (ADR 0035)
 ORBIT = math.radians(20.0)
 RIM = 0.1  # of the frame
 RIM_DB = (
