@@ -6,11 +6,12 @@ law 4 (b) does: lattices have dips between their points.
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, reject
+from hypothesis import reject
 from hypothesis import strategies as st
 from laws import law
 from photo_world import photo
@@ -29,13 +30,12 @@ from wonderzoom.scene_graph.visible_set import visible_set
 from wonderzoom.scene_graph.world import World
 
 AT_ITS_CAMERA, ON_ORBITS = 0.01, 0.03  # what alpha may fall by (scale semantics, section 8, law 4 c)
-PINHOLES = 0.03  # of the frame: in 3 of 100 such orbits walls of steep relief open in points (ADR 0035)
+PINHOLES = 0.001  # of all pixels of orbits: how many may be beyond that
 ORBIT = math.radians(20.0)
 RIM = 0.1  # of the frame
 RIM_DB = (
     1.0 + 0.75
 )  # the law's, and what chance does to two thousand pixels, of which a few have most of the error
-UNSEEN = 1.0 / 255.0  # root mean square: errors within a level of bytes are alike
 OVERSCAN = 0.3  # of the frame, generously: how much wider a picture is generated than it was asked for
 
 
@@ -99,42 +99,49 @@ def uncovered(maker: Maker, step: Step, camera: Camera) -> np.ndarray:
     return gaussian_filter(change, 0.5 * step.factor)
 
 
-SHARES = st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+Pair = tuple[float, float]
 AT = st.tuples(st.floats(0.2, 0.8), st.floats(0.2, 0.8))  # of the frame that is zoomed into
-PROMPTS = st.sampled_from(["", "", "a ladybug", "moss", "dew drops", "a snail"])
+WORDS = ("", "", "a ladybug", "moss", "dew drops", "a snail")
+REFUSED = (NothingThere, AlreadyCovered, GenerationError)
+MANY = [4, pytest.param(250, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
 
 
-def zoomed(
-    maker: Maker, world: World, node: ScaleNode, at: tuple[float, float], factor: float, prompt: str
-) -> Step:
-    """One zoom; where there is nothing to zoom into, another example."""
-    try:
-        camera = aim(world, maker.renderer, node, at, factor).camera
-        return maker.zoom(world, camera, factor, prompt)
-    except (NothingThere, AlreadyCovered, GenerationError):
-        reject()
+def zoomed(maker: Maker, world: World, node: ScaleNode, at: Pair, factor: float, prompt: str) -> Step:
+    """One zoom; raises one of REFUSED where there is nothing to zoom into."""
+    return maker.zoom(world, aim(world, maker.renderer, node, at, factor).camera, factor, prompt)
 
 
-@law(
-    st.integers(0, 3), AT, st.floats(2.0, 8.0), PROMPTS, st.floats(0.0, 2.0 * math.pi), st.floats(0.0, ORBIT),
-    examples=3,
-)  # fmt: skip
+@law(st.integers(0, 3), AT, st.floats(2.0, 8.0), st.sampled_from(WORDS), examples=3)
 def test_law_4c_a_generated_node_opens_no_hole(
-    maker: Maker,
-    steps: list[Step],
-    number: int,
-    at: tuple[float, float],
-    factor: float,
-    prompt: str,
-    towards: float,
-    angle: float,
+    maker: Maker, steps: list[Step], number: int, at: Pair, factor: float, prompt: str
 ) -> None:
     """From any of the four nodes of a chain, side by side with what is there or above it."""
     world = steps[-1].after
-    step = zoomed(maker, world, list(world.nodes.values())[number], at, factor, prompt)
+    try:
+        step = zoomed(maker, world, list(world.nodes.values())[number], at, factor, prompt)
+    except REFUSED:
+        reject()
     assert uncovered(maker, step, step.camera).max() <= AT_ITS_CAMERA
-    orbited = step.camera.orbited(angle * math.cos(towards), angle * math.sin(towards))
-    assert (uncovered(maker, step, orbited) > ON_ORBITS).mean() <= PINHOLES
+
+
+@pytest.mark.parametrize("count", MANY)
+def test_law_4c_hardly_any_hole_opens_on_orbits(maker: Maker, steps: list[Step], count: int) -> None:
+    """Of all pixels together, as in a few of a hundred orbits the walls of steep relief still open in points."""
+    world, rng = steps[-1].after, np.random.default_rng(4)
+    beyond: list[float] = []
+    while len(beyond) < count:
+        node = list(world.nodes.values())[int(rng.integers(0, 4))]
+        u, v, factor = rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.8), rng.uniform(2.0, 8.0)
+        prompt, angle, towards = (
+            str(rng.choice(WORDS)),
+            rng.uniform(0.0, ORBIT),
+            rng.uniform(0.0, 2.0 * math.pi),
+        )
+        with suppress(*REFUSED):
+            step = zoomed(maker, world, node, (u, v), factor, prompt)
+            orbited = step.camera.orbited(angle * math.cos(towards), angle * math.sin(towards))
+            beyond.append(float((uncovered(maker, step, orbited) > ON_ORBITS).mean()))
+    assert np.mean(beyond) <= PINHOLES
 
 
 def shown_error(maker: Maker, step: Step, camera: Camera) -> np.ndarray:
@@ -146,37 +153,37 @@ def shown_error(maker: Maker, step: Step, camera: Camera) -> np.ndarray:
     return ((maker.look(step.after, camera).color - asked) ** 2).mean(-1)
 
 
-def usual(errors: np.ndarray) -> float:
-    """The mean without the worst hundredth: of so small a rim ten pixels would decide."""
-    return float(np.sort(errors)[: round(0.99 * len(errors))].mean())
-
-
-@law(SHARES, st.floats(2.0, 8.0), st.floats(1.3, 1.6), examples=2)
+@pytest.mark.parametrize("count", MANY)
 def test_law_13_the_rim_of_a_frame_is_as_good_as_its_centre(
-    maker: Maker, steps: list[Step], at: tuple[float, float], factor: float, wider: float
+    maker: Maker, steps: list[Step], count: int
 ) -> None:
-    """The same pixels as the rim of one frame, and well inside a larger one: some places are harder than others.
+    """The same pixels as the rims of frames, and well inside larger ones: some places are harder than others.
 
-    The larger one lies within the photo: beyond its edge there is nothing that a rim could be made of.
+    The larger ones lie within the photo: beyond its edge there is nothing that a rim could be made of. All together, as
+    in a single small rim a few pixels have most of the error.
     """
-    before = steps[0].before
+    before, rng = steps[0].before, np.random.default_rng(13)
     assert before.root is not None
-    room = 1.0 - (wider + OVERSCAN) / factor
-    assume(room > 0.0)
-    u, v = (0.5 + room * (share - 0.5) for share in at)
-    step = zoomed(maker, before, before.root, (u, v), factor, "")
-    camera = step.camera
-    width, height = round(camera.width * wider / 2) * 2, round(camera.height * wider / 2) * 2
-    larger = replace(camera, width=width, height=height, cx=width / 2, cy=height / 2)
-    wide = maker.zoom(before, larger, factor)
-    left, top = (width - camera.width) // 2, (height - camera.height) // 2
-    inside = shown_error(maker, wide, larger)[top : top + camera.height, left : left + camera.width]
-    at_rim = shown_error(maker, step, camera)
-    rim = np.ones(at_rim.shape, np.bool_)
-    across, down = round(RIM * camera.width), round(RIM * camera.height)
-    rim[down:-down, across:-across] = False
-    worse, better = (max(usual(error[rim]), UNSEEN**2) for error in (at_rim, inside))
-    assert 10.0 * math.log10(worse / better) <= RIM_DB
+    errors: list[Pair] = []
+    while len(errors) < count:
+        factor, wider = rng.uniform(2.0, 8.0), rng.uniform(1.3, 1.6)
+        room = 1.0 - (wider + OVERSCAN) / factor
+        if room <= 0.0:
+            continue
+        u, v = 0.5 + room * rng.uniform(-0.5, 0.5, 2)
+        step = zoomed(maker, before, before.root, (u, v), factor, "")
+        camera = step.camera
+        width, height = round(camera.width * wider / 2) * 2, round(camera.height * wider / 2) * 2
+        larger = replace(camera, width=width, height=height, cx=width / 2, cy=height / 2)
+        wide = maker.zoom(before, larger, factor)
+        left, top = (width - camera.width) // 2, (height - camera.height) // 2
+        inside = shown_error(maker, wide, larger)[top : top + camera.height, left : left + camera.width]
+        rim = np.ones(inside.shape, np.bool_)
+        across, down = round(RIM * camera.width), round(RIM * camera.height)
+        rim[down:-down, across:-across] = False
+        errors.append((float(shown_error(maker, step, camera)[rim].mean()), float(inside[rim].mean())))
+    at_rims, within = np.mean(errors, 0)
+    assert 10.0 * math.log10(at_rims / within) <= RIM_DB
 
 
 def alike(a: np.ndarray, b: np.ndarray) -> float:

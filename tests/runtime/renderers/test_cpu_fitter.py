@@ -139,7 +139,7 @@ def test_random_backgrounds_and_the_cover_term_close_what_is_open(weight):
 def test_float64_says_the_same():
     problem = pixel_aligned(texture(5, 24))
     fast, exact = fit(problem), fit(problem, precision="float64")
-    np.testing.assert_allclose(fast.losses, exact.losses, rtol=2e-2)
+    np.testing.assert_allclose(fast.losses, exact.losses, rtol=4e-2)
     assert fast.losses[0] == pytest.approx(exact.losses[0], rel=1e-4)
 
 
