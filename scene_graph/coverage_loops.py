@@ -258,7 +258,7 @@ class NumpyLoops:
         ``spread`` [n, 2]: 3 sigma along both axes in cell edges.
         """
         hit = rings(lens, spots, quats, spread)
-        return hit.all(1) if whole else hit.any(1)
+        return (np.logical_and if whole else np.logical_or).reduce(hit, axis=1)
 
     def limits(
         self, of_block: Rows, ln_edge: F64, bounds: tuple[F64, F64], owners: tuple[Rows, Rows], names: int

@@ -112,7 +112,7 @@ def test_everything_that_the_tests_install_is_pinned_at_the_tested_version(
 ) -> None:
     core, extras = project["project"]["dependencies"], project["project"]["optional-dependencies"]
     everything, some = (
-        {canonicalize_name(Requirement(text).name) for text in core + extras[extra]}
+        {str(canonicalize_name(Requirement(text).name)) for text in core + extras[extra]}
         for extra in ("dev", "test")
     )
     here = {canonicalize_name(each.name) for each in importlib.metadata.distributions()}

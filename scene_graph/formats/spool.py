@@ -24,7 +24,7 @@ class Spool:
     """Implements ``Splats``; a context manager, as it has a file, in ``folder``. Raises OSError."""
 
     def __init__(self, folder: Path | None = None, memory: int = MEMORY) -> None:
-        self._file = tempfile.SpooledTemporaryFile(memory, dir=folder)  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(memory, dir=folder and str(folder))  # noqa: SIM115
         self._count = 0
 
     def add(self, part: Cloud) -> None:
