@@ -7,47 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from logs import same, simple_commit
+from appending import acknowledged_by, appending, check_survived
+from logs import simple_commit
 
 from wonderzoom.scene_graph.commit import WorldHeader
 from wonderzoom.scene_graph.store import WorldStore
 
-SUPPORT = Path(__file__).resolve().parent.parent / "support"
-ROWS = 20_000  # 1.4 MB a commit: an append takes long enough to be hit anywhere
-APPEND_FOREVER = """
-import sys
-from logs import simple_commit
-from wonderzoom.scene_graph.store import WorldStore
-with WorldStore.open(sys.argv[1], write=True) as store:
-    while True:
-        store.append(simple_commit(store.revision + 1, int(sys.argv[2])))
-        print(store.revision, flush=True)
-"""
-
 
 def append_and_kill(path: Path, after_s: float) -> int:
     """Let a process append until it is killed, ``after_s`` from its first acknowledgement; the last one."""
-    command = [sys.executable, "-c", APPEND_FOREVER, str(path), str(ROWS)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(SUPPORT)}
-    ) as process:
+    with appending(path) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         time.sleep(after_s)
         process.kill()
-        said = [first, *process.stdout.read().splitlines()]
-    return int(said[-1])
-
-
-def check_survived(path: Path, acknowledged: int) -> None:
-    with WorldStore.open(path, write=True) as store:
-        assert acknowledged <= store.revision <= acknowledged + 1
-        found = list(store.commits())
-        assert store.damaged == {}
-        for revision, commit in enumerate(found, start=1):
-            assert same(commit, simple_commit(revision, ROWS))
-        assert len(list((path / "commits").iterdir())) == store.revision
-        store.append(simple_commit(store.revision + 1, ROWS))
+        return acknowledged_by(process, first)
 
 
 def kill_once(path: Path, seed: int) -> None:
