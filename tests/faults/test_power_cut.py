@@ -9,7 +9,7 @@ import os
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Disk:
         run("mkfs.ext4", "-q", "-F", str(self.image))
 
     @contextmanager
-    def mounted(self) -> Iterator[Path]:
+    def mounted(self) -> Generator[Path]:
         run("mount", "-o", "loop", str(self.image), str(self.root))
         try:
             yield self.root
