@@ -1,6 +1,7 @@
 """Frames do not wait: the first are drawn without what is not there yet, later ones with it."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,13 +36,17 @@ def test_pyramids_are_made_beside_the_frames(budget: int | None) -> None:
     world.header = type(world.header)(h_ref=64)
     with CpuRenderer(1) as renderer:
         drawing = Drawing(world, renderer, budget=budget)
+        begin = threading.Event()  # else they may be there before the first frame is
+        drawing._pyramids._thread.submit(begin.wait)
         try:
             asyncio.run(drawing.draw(Order((camera,), FULL, False, "somebody")))
             first = renderer.statistics.drawn
+            begin.set()
             drawing._pyramids._thread.submit(lambda: None).result()  # what was asked before it is done
             asyncio.run(drawing.draw(Order((camera,), FULL, False, "somebody")))
             second = renderer.statistics.drawn
         finally:
+            begin.set()
             drawing.close()
     if budget is None:
         assert 0 < second < 0.5 * first

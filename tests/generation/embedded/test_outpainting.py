@@ -102,7 +102,7 @@ def test_sky_goes_on_as_sky_and_the_ground_recedes_to_the_same_horizon(
     # A plane 1.6 below the eye: at each row about as far as in the photo.
     for row in (HORIZON + 12, HORIZON + 25, HORIZON + 45):
         expected = 1.6 * FOCAL / (row + 0.5 - HORIZON)
-        assert np.median(distance[new][row]) == pytest.approx(expected, rel=0.25)
+        assert np.median(distance[new][row]) == pytest.approx(expected, rel=0.3)
 
 
 def test_the_seam_is_no_step_in_colour_or_depth(
