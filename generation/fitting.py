@@ -82,10 +82,11 @@ def place_layers(parts: Sequence[Lifted], camera: Camera) -> list[tuple[Cell, Su
         columns = (part.means, part.quats, part.log_scales, part.opacities, part.colors, part.ln_native)
         for cell, surfels in place(camera, *columns, view, part.kind).items():
             found.setdefault(cell, []).append(surfels)
+    if not found:
+        return []
     cells = sorted(found)
-    whole = concatenate(
-        [part for cell in cells for part in found[cell]]
-    )  # cut again, so that nobody has to join them
+    # Cut again, so that nobody has to join them.
+    whole = concatenate([part for cell in cells for part in found[cell]])
     ends = np.cumsum([0, *(sum(map(len, found[cell])) for cell in cells)]).tolist()
     return [(cell, whole.take(slice(*ends[i : i + 2]))) for i, cell in enumerate(cells)]
 

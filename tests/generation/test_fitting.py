@@ -69,3 +69,12 @@ def test_every_surfel_of_every_layer_comes_into_a_cell_with_its_layers_number() 
     assert np.bincount(views).tolist() == [len(part) for part in lifted]
     kinds = np.concatenate([surfels.kind for _, surfels in placed])
     assert (kinds[views == 1] == FILL).all()
+
+
+def test_layers_without_a_surfel_are_in_no_cell() -> None:
+    camera = first_camera()
+    shape = (camera.height, camera.width)
+    blank = Layer(
+        camera, np.zeros((*shape, 3), np.float32), np.full(shape, np.nan, np.float32), np.ones(shape, bool)
+    )
+    assert place_layers([lift(blank)], camera) == [] == place_layers([], camera)
