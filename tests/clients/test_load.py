@@ -44,7 +44,7 @@ def loaded(
 def test_everybody_gets_what_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "SLOW_S", 0.2)
     monkeypatch.setattr(room, "_BREATH_S", 0.01)
-    rows = loaded(viewers=3, slow=1, stalled=2, hostile=1, seconds=1.5, fps=20.0)
+    rows = loaded(viewers=3, slow=1, stalled=2, hostile=1, seconds=3.0, fps=20.0)
     viewer, slow, stalled, hostile = (rows[kind] for kind in ("viewer", "slow", "stalled", "hostile"))
     assert viewer.people == viewer.served == 3 and viewer.errors == {}
     assert 0.0 < viewer.frames_per_s <= 40.0
